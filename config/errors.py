@@ -1,0 +1,108 @@
+"""Every error that the collector raises, as one tree.
+
+CollectionError
+├── ConfigError             the command, the environment or the registry is wrong     exit 2
+├── DatasetError            problem files are missing or broken                       exit 2
+├── StoreError              the session's files cannot be read or written             exit 1
+└── ModelError              one attempt at one call failed
+    ├── TransientError      worth another attempt
+    │   ├── RateLimited     the provider says: too fast
+    │   ├── Overloaded      the provider says: my fault (5xx, 529)
+    │   ├── TimedOut        no whole reply before the deadline
+    │   ├── ConnectionLost  no reply at all
+    │   └── BadReply        a 2xx reply that cannot be read
+    └── PermanentError      the same request will fail again
+        ├── BadRequest      this one request is refused: its task fails
+        └── LaneClosed      every request to this model would fail: its tasks stay undone
+            ├── AuthFailed      the key is missing, wrong or not allowed
+            ├── QuotaExhausted  no money or no quota left
+            └── ModelGone       the model is unknown, retired or not permitted
+"""
+
+from config.rate_signal import RateSignal
+
+
+class CollectionError(Exception):
+    """Anything that the collector reports in one line."""
+
+
+class ConfigError(CollectionError):
+    """The command line, the environment or the registry asks for something impossible."""
+
+
+class DatasetError(CollectionError):
+    """Problem files are missing, empty or broken."""
+
+
+class StoreError(CollectionError):
+    """A session's files cannot be read or written."""
+
+
+class ModelError(CollectionError):
+    """One attempt at one call failed.
+
+    status: the HTTP status, where there was one.
+    signals: what the reply said about limits.
+    request_id: the provider's name for the call, where it gave one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        signals: tuple[RateSignal, ...] = (),
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.signals = signals
+        self.request_id = request_id
+
+
+class TransientError(ModelError):
+    """Another attempt may succeed."""
+
+
+class RateLimited(TransientError):
+    """The provider refused the call because of its rate."""
+
+
+class Overloaded(TransientError):
+    """The provider could not serve the call: a 5xx or a 529, never the caller's quota."""
+
+
+class TimedOut(TransientError):
+    """No whole reply arrived before the attempt's deadline."""
+
+
+class ConnectionLost(TransientError):
+    """The connection failed or broke before a whole reply arrived."""
+
+
+class BadReply(TransientError):
+    """A successful status, with a body that is cut off, not JSON or of an unknown shape."""
+
+
+class PermanentError(ModelError):
+    """The same request would fail again."""
+
+
+class LaneClosed(PermanentError):
+    """No request to this model can succeed: its lane closes and its tasks stay undone."""
+
+
+class AuthFailed(LaneClosed):
+    """The key is missing, wrong, or not allowed to make the call."""
+
+
+class QuotaExhausted(LaneClosed):
+    """The account has no money or no quota left for this run."""
+
+
+class ModelGone(LaneClosed):
+    """The model is unknown, retired, or not permitted for this key."""
+
+
+class BadRequest(PermanentError):
+    """The provider refuses this one request."""
