@@ -90,9 +90,7 @@ def _named_models(
     return models, [_retirement(config) for config in models if is_retired(config, today)]
 
 
-def _all_models(
-    environment: Environment, today: date
-) -> tuple[list[ModelConfig], list[str]]:
+def _all_models(environment: Environment, today: date) -> tuple[list[ModelConfig], list[str]]:
     models = [
         config
         for config in served_models(MODEL_CONFIGS, today)
@@ -103,9 +101,7 @@ def _all_models(
     return models, []
 
 
-def _default_models(
-    environment: Environment, today: date
-) -> tuple[list[ModelConfig], list[str]]:
+def _default_models(environment: Environment, today: date) -> tuple[list[ModelConfig], list[str]]:
     defaults = default_models(MODEL_CONFIGS, today)
     notes = [
         f"{choice.replaces.label} was retired on {choice.replaces.retired}: "

@@ -12,7 +12,7 @@ from prompts.problems import Problem
 from runners.rate_limiter import RateScope
 
 
-class LaneStopped(Exception):  # noqa: N818
+class LaneStopped(Exception):
     """The lane takes no more work; the task in hand stays undone."""
 
 

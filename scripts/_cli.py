@@ -23,9 +23,7 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output-dir", metavar="DIR", help="the folder of sessions (default: generated)"
     )
-    group.add_argument(
-        "--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")
-    )
+    group.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     group.add_argument("--log-file", metavar="FILE", help="also write the log, with DEBUG, to FILE")
 
 

@@ -3,9 +3,9 @@
 from datetime import date
 
 from config.environment import Environment
+from config.model_config import INSTALL_LOCAL, ModelConfig
 from config.model_configs import MODEL_CONFIGS
 from config.model_selection import is_retired
-from config.model_config import ModelConfig
 
 _YES, _NO = "✓", "✗"
 
@@ -15,10 +15,20 @@ def print_model_list(environment: Environment) -> None:
     today = date.today()
     print("Available models:")
     for config in MODEL_CONFIGS:
-        mark = _YES if environment.can_call(config) else _NO
-        remark = _remark(config, today)
-        print(f"  {config.name} ({config.provider}) {mark}{remark}")
+        ready = environment.can_call(config) and not config.missing_packages
+        mark = _YES if ready else _NO
+        print(f"  {config.name} ({config.provider}) {mark}{_remark(config, today)}")
     print("\nAPI Key Status:")
     for variable in dict.fromkeys(config.api_key_env for config in MODEL_CONFIGS):
         if variable:
             print(f"  {variable}: {_YES if environment.get(variable) else _NO}")
+
+
+def _remark(config: ModelConfig, today: date) -> str:
+    if config.missing_packages:
+        return f"  not installed: {INSTALL_LOCAL}"
+    if config.retired:
+        verb = "retired" if is_retired(config, today) else "retires"
+        instead = f", use {config.replacement}" if config.replacement else ""
+        return f"  {verb} {config.retired}{instead}"
+    return f"  {config.note}" if config.note else ""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
-from scripts._root import ROOT  # noqa: E402, I001 - first: it checks what the others need
-from config.collection_settings import CollectionSettings  # noqa: E402
-from config.environment import Environment  # noqa: E402
-from scripts._cli import (  # noqa: E402
+from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
+from config.collection_settings import CollectionSettings
+from config.environment import Environment
+from scripts._cli import (
     EXIT_OK,
     add_common_flags,
     load_environment,
@@ -41,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_what_to_collect(parser)
     _add_what_to_do(parser)
     _add_how_to_call(parser)
+    _add_patience(parser)
     add_common_flags(parser)
     return parser
 
@@ -101,6 +102,10 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="output budget of one answer (default: 4096, 16384 for models that reason)",
     )
+
+
+def _add_patience(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how long to try")
     group.add_argument(
         "--max-attempts", type=positive_int, default=8, metavar="N", help="per task (default: 8)"
     )
