@@ -1,11 +1,13 @@
 """The variables that steer the collector: the process's own beat those of .env."""
 
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
+from config.errors import ConfigError
 from config.model_config import ModelConfig
 
 # The values of .env.example; a copy that was not edited must not be taken for a key.
@@ -22,9 +24,8 @@ class Environment:
     @classmethod
     def load(cls, root: Path, process: Mapping[str, str]) -> "Environment":
         """Return the process's variables over those of root/.env, where there is one."""
-        file = dotenv_values(root / ".env", encoding="utf-8-sig", interpolate=False)
         set_in_process = {name: value for name, value in process.items() if _clean(value)}
-        return cls({**file, **set_in_process})
+        return cls({**_read_env_file(root / ".env"), **set_in_process})
 
     def get(self, name: str) -> str | None:
         """Return a variable's value, None where it is unset."""
@@ -41,6 +42,27 @@ class Environment:
     def can_call(self, config: ModelConfig) -> bool:
         """Tell whether the model's key is there, or none is needed."""
         return not config.api_key_env or self.api_key(config) is not None
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    """Return the file's variables, {} where there is none.
+
+    A line with a single stray quote, which the parser gives up on, is taken as it stands.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    variables = {}
+    for binding in parse_stream(io.StringIO(text)):
+        key, value = binding.key, binding.value
+        if binding.error:
+            key, _, value = binding.original.string.strip().partition("=")
+        if key and value:
+            variables[key.removeprefix("export ").strip()] = value
+    return variables
 
 
 def _clean(value: str) -> str:
