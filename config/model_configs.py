@@ -311,9 +311,11 @@ MODEL_CONFIGS: list[ModelConfig] = [
     ModelConfig(name="grok-4.3", provider="xai", api_key_env="XAI_API_KEY", model_class="XAIModel",
         context_tokens=1_000_000, reasons=True),
     ModelConfig(name="grok-4.20-reasoning", provider="xai", api_key_env="XAI_API_KEY",
-        model_class="XAIModel", context_tokens=1_000_000, reasons=True),
+        model_class="XAIModel", model_params={"model_name": "grok-4.20-0309-reasoning"},
+        context_tokens=1_000_000, reasons=True),
     ModelConfig(name="grok-4.20-non-reasoning", provider="xai", api_key_env="XAI_API_KEY",
-        model_class="XAIModel", context_tokens=1_000_000),
+        model_class="XAIModel", model_params={"model_name": "grok-4.20-0309-non-reasoning"},
+        context_tokens=1_000_000),
     # xAI, gone: the names go on answering, served by grok-4.3 at its price.
     ModelConfig(name="grok-4", provider="xai", api_key_env="XAI_API_KEY", model_class="XAIModel",
         model_params={"model_name": "grok-4-0709"}, label="grok-4", context_tokens=256_000,
