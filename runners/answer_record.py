@@ -11,8 +11,9 @@ from processors.code_candidates import EXTRACTION_VERSION, Extraction
 from processors.response_validator import ResponseValidator
 from prompts.problems import Problem
 from prompts.prompt_template import PROMPT_VERSION
-from runners.reliable_call import Answer
-from storage.solution_record import ExtractionRecord, SolutionRecord, UsageRecord
+from runners.lane import Lane
+from runners.reliable_call import Answer, GaveUp
+from storage.solution_record import ExtractionRecord, FailureRecord, SolutionRecord, UsageRecord
 
 
 def answer_record(
@@ -47,6 +48,21 @@ def answer_record(
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
         extraction=_extraction_record(extraction),
+    )
+
+
+def failure_record(
+    problem: Problem, lane: Lane, failure: GaveUp, timestamp: float
+) -> FailureRecord:
+    """Return the record of one task that was given up; timestamp in wall seconds."""
+    return FailureRecord(
+        task_id=problem.task_id,
+        model=lane.label,
+        category=problem.category,
+        error=type(failure.error).__name__,
+        message=str(failure.error),
+        attempts=failure.attempts,
+        timestamp=timestamp,
     )
 
 

@@ -71,7 +71,7 @@ class CollectionRunner:
             task_timeout_seconds=settings.task_timeout_seconds,
         )
         self._caller = ReliableCaller(self._limiter, policy, clock, random)
-        self._executor = ParallelExecutor(self._caller, clock)
+        self._lanes: list[Lane] = []
         self._interrupted = False
 
     async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
@@ -79,18 +79,21 @@ class CollectionRunner:
 
         Raises StoreError where an answer cannot be written.
         """
-        lanes = [self._lane(model, self._undone(model, problems)) for model in models.answering]
-        extraction_lane = self._lane(models.extraction, iter(())) if models.extraction else None
-        keeper = AnswerKeeper(
-            self._settings, self._store, self._tracker, self._caller, extraction_lane, self._clock
-        )
-        self._tracker.in_flight = sum(lane.width for lane in lanes)
+        width = self._settings.max_concurrent_per_model
+        slots = _STARTING_WIDTH_AUTO if width == "auto" else width
+        lanes = [self._lane(model, problems, slots) for model in models.answering]
+        # The extraction lane has no work of its own: the workers of the others ask through it.
+        extracting = self._lane(models.extraction, (), slots) if models.extraction else None
+        self._lanes = [*lanes, extracting] if extracting else lanes
+        self._tracker.in_flight = slots * len(lanes)
+        keeper = AnswerKeeper(self._settings, self._store, self._tracker, self._caller, extracting)
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._clock)
         try:
             async with asyncio.TaskGroup() as group:
                 ticking = group.create_task(self._tick(watch, keeper))
-                await keeper.finish_pending(models.answering, problems)
-                await self._executor.run(lanes, keeper.keep, extraction_lane)
+                async with asyncio.TaskGroup() as work:
+                    work.create_task(keeper.finish_pending(lanes, problems))
+                    work.create_task(ParallelExecutor(self._caller, keeper.keep).run(lanes))
                 ticking.cancel()
         finally:
             self._display.close(watch.progress(), watch.elapsed_seconds)
@@ -99,29 +102,36 @@ class CollectionRunner:
     async def interrupt(self) -> None:
         """Stop sending, wait for calls in flight up to the grace time, then let them go."""
         self._interrupted = True
-        await self._executor.stop(self._settings.grace_seconds)
+        for lane in self._lanes:
+            lane.stop()
+        await self._clock.sleep(self._settings.grace_seconds)
+        self.abandon()
 
     def abandon(self) -> None:
         """Stop now; what is written stays."""
         self._interrupted = True
-        self._executor.abandon()
+        for lane in self._lanes:
+            lane.abandon()
 
-    def _lane(self, model: BaseModel, problems: Iterator[Problem]) -> Lane:
-        width = self._settings.max_concurrent_per_model
+    def _lane(self, model: BaseModel, problems: Sequence[Problem], slots: int) -> Lane:
         lane = Lane(
             model=model,
             scope=rate_scope(model),
-            problems=problems,
-            width=_STARTING_WIDTH_AUTO if width == "auto" else width,
+            problems=self._undone(model, problems),
+            width=slots,
             clock=self._clock,
         )
-        self._limiter.register(lane.scope, slots=lane.width)
+        self._limiter.register(lane.scope, slots=slots)
         return lane
 
     def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> Iterator[Problem]:
-        label = model.config.label
-        return (p for p in problems if not self._store.is_answered(label, p.task_id))
-
+        label, store = model.config.label, self._store
+        return (
+            problem
+            for problem in problems
+            if not store.is_answered(label, problem.task_id)
+            and not store.is_pending(label, problem.task_id)
+        )
     async def _tick(self, watch: LaneWatch, keeper: AnswerKeeper) -> None:
         while True:
             self._display.show(watch.progress(), watch.elapsed_seconds)
