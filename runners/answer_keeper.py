@@ -1,16 +1,12 @@
 """What happens to each outcome: extracted, checked, priced, on disk, counted."""
 
 import logging
-from collections.abc import Sequence
 
-from config.collection_settings import CollectionSettings
 from config.clock import Clock
+from config.collection_settings import CollectionSettings
 from prompts.problems import Problem
-from processors.code_candidates import Extraction
-from processors.solution_extractor import SolutionExtractor
-from runners.answer_record import answer_record, failure_record, with_extraction
+from runners.answer_record import answer_record, failure_record
 from runners.lane import Lane, LaneStopped
-from runners.llm_extraction import ExtractionAsk
 from runners.reliable_call import Answer, GaveUp, ReliableCaller
 from storage.progress_tracker import ProgressTracker
 from storage.solution_record import SolutionRecord
@@ -69,3 +65,9 @@ class AnswerKeeper:
             return False
         self._kept_since_checkpoint = 0
         return True
+
+    async def _extract_and_append(self, record: SolutionRecord) -> None:
+        """Keep one answer; while an LLM is asked for its code, the reply is on disk already."""
+        extracted = await self._extract(record)
+        self._store.append(extracted)
+        self._tracker.answered(record.model, record.task_id, record.execution_time)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from processors.code_candidates import EXTRACTION_VERSION, Extraction
+from processors.response_validator import ResponseValidator
 
 from models.base_model import BaseModel, Usage
 from models.pricing import price
-from processors.code_candidates import EXTRACTION_VERSION, Extraction
-from processors.response_validator import ResponseValidator
 from prompts.problems import Problem
 from prompts.prompt_template import PROMPT_VERSION
 from runners.lane import Lane
@@ -16,12 +16,9 @@ from runners.reliable_call import Answer, GaveUp
 from storage.solution_record import ExtractionRecord, FailureRecord, SolutionRecord, UsageRecord
 
 
-def answer_record(
-    problem: Problem, model: BaseModel, answer: Answer, extraction: Extraction
-) -> SolutionRecord:
-    """Return the record of one answer: validated, priced, with what was really sent."""
+def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> SolutionRecord:
+    """Return the record of one answer, priced, with what was really sent; its code comes later."""
     completion = answer.completion
-    validation = ResponseValidator().validate(extraction.code, problem.name, problem.object)
     return SolutionRecord(
         task_id=problem.task_id,
         model=model.config.label,
@@ -29,8 +26,8 @@ def answer_record(
         category=problem.category,
         complexity=problem.complexity,
         raw_response=completion.text,
-        extracted_solution=extraction.code,
-        validation=_json_object(validation),
+        extracted_solution="",
+        validation={},
         llm_call_success=True,
         execution_time=answer.execution_seconds,
         timestamp=answer.answered_at,
@@ -47,7 +44,24 @@ def answer_record(
         cost_usd=_cost(model, answer),
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
-        extraction=_extraction_record(extraction),
+    )
+
+
+def with_extraction(record: SolutionRecord, extraction: Extraction) -> SolutionRecord:
+    """Return the record with its code, and the verdict on it."""
+    validation = ResponseValidator().validate(extraction.code, record.name, record.object)
+    return msgspec.structs.replace(
+        record,
+        extracted_solution=extraction.code,
+        validation=_json_object(validation),
+        extraction=ExtractionRecord(
+            method=extraction.method,
+            version=EXTRACTION_VERSION,
+            candidates=extraction.candidates,
+            ambiguous=extraction.ambiguous,
+            truncated=extraction.truncated,
+            span=extraction.span,
+        ),
     )
 
 
@@ -79,17 +93,6 @@ def _usage_record(usage: Usage | None) -> UsageRecord | None:
         cached_tokens=usage.cached_tokens,
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
-    )
-
-
-def _extraction_record(extraction: Extraction) -> ExtractionRecord:
-    return ExtractionRecord(
-        method=extraction.method,
-        version=EXTRACTION_VERSION,
-        candidates=extraction.candidates,
-        ambiguous=extraction.ambiguous,
-        truncated=extraction.truncated,
-        span=extraction.span,
     )
 
 

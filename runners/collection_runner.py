@@ -132,6 +132,7 @@ class CollectionRunner:
             if not store.is_answered(label, problem.task_id)
             and not store.is_pending(label, problem.task_id)
         )
+
     async def _tick(self, watch: LaneWatch, keeper: AnswerKeeper) -> None:
         while True:
             self._display.show(watch.progress(), watch.elapsed_seconds)

@@ -39,8 +39,7 @@ class LaneWatch:
         counts = self._tracker.progress()
         tasks_a_lane = counts.total_tasks // max(1, len(self._lanes))
         return [
-            self._row(lane, counts.model_progress[lane.label], tasks_a_lane)
-            for lane in self._lanes
+            self._row(lane, counts.model_progress[lane.label], tasks_a_lane) for lane in self._lanes
         ]
 
     def _row(self, lane: Lane, now: ModelProgress, total: int) -> LaneProgress:
