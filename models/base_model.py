@@ -59,11 +59,17 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """What the user set for every call; None leaves it to the model's row or the default."""
+    """What the user set for every call; None leaves it to the model's row or the default.
+
+    openai_organization, openai_project: ids that go to OpenAI alone (OPENAI_ORG_ID,
+        OPENAI_PROJECT_ID).
+    """
 
     temperature: float | None = None
     max_tokens: int | None = None
     request_timeout_seconds: float = 600.0
+    openai_organization: str | None = None
+    openai_project: str | None = None
 
 
 class BaseModel:
@@ -93,8 +99,9 @@ class BaseModel:
         options = options or CallOptions()
         params = dict(config.model_params)
         self.config = config
+        self.options = options
         self.api_key = api_key
-        self.base_url = (base_url or self.default_base_url).rstrip("/")
+        self.base_url = (base_url or self.home()).rstrip("/")
         self.model_name = str(params.pop("model_name", config.name))
         row_max_tokens = params.pop("max_tokens", None)
         row_temperature = params.pop("temperature", None)
@@ -104,6 +111,10 @@ class BaseModel:
         self.request_timeout_seconds = options.request_timeout_seconds
         self.clients = clients or ClientPool()
         self._owns_clients = clients is None
+
+    def home(self) -> str:
+        """Return the base URL where the user sets no other."""
+        return self.default_base_url
 
     async def __aenter__(self) -> Self:
         return self
