@@ -78,11 +78,8 @@ class AnswerLog:
 
     def pending(self) -> Iterator[SolutionRecord]:
         """Yield the replies that wait for extraction, one a task."""
-        seen: set[tuple[str, str]] = set()
         for _, record in solutions_in(self.path / PENDING_NAME):
-            key = (record.model, record.task_id)
-            if key not in seen and self._index.is_pending(*key):
-                seen.add(key)
+            if self._index.is_pending(record.model, record.task_id):
                 yield record
 
     def append(self, record: SolutionRecord) -> None:
@@ -153,10 +150,6 @@ class AnswerLog:
             raise StoreError(f"{record.model} has already answered {record.task_id!r}")
 
     def _append_line(self, path: Path, line: bytes) -> None:
-        try:
-            path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise write_error(path.parent, error) from error
         if append_line(path, line):
             self._unsynced_folders |= {path.parent, self.path}
         self._unsynced.add(path)

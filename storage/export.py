@@ -62,13 +62,10 @@ def _write_anew(source: Path, target: Path) -> int:
 
     def rows() -> Iterator[bytes]:
         nonlocal end
-        seen: set[tuple[str, str]] = set()
         yield _encode_row(_COLUMNS)
         for line, record in solutions_in(source):
             end = line.offset + len(line.raw)
-            if (record.model, record.task_id) not in seen:
-                seen.add((record.model, record.task_id))
-                yield _encode_row(csv_row(record))
+            yield _encode_row(csv_row(record))
 
     replace_file(target, rows(), durable=False)
     return end

@@ -47,10 +47,11 @@ def append_line(path: Path, line: bytes) -> bool:
     """Return whether the file is new, once the whole line is with the operating system.
 
     Raises StoreError, with the file as it was before, where it does not fit or cannot be opened.
-    A half line that a crash left at the end is set aside first.
+    A half line that a crash left at the end is set aside first. The folder is made where it is
+    missing.
     """
     try:
-        descriptor = os.open(path, _OPEN_FLAGS, 0o666)
+        descriptor = _open(path)
         try:
             size = os.fstat(descriptor).st_size
             if size and not _ends_whole(descriptor, size):
@@ -124,6 +125,14 @@ def keep_whole_file(path: Path) -> Path:
         return path.replace(target)
     except OSError as error:
         raise write_error(target, error) from error
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, _OPEN_FLAGS, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(exist_ok=True)
+        return os.open(path, _OPEN_FLAGS, 0o666)
 
 
 def _ends_whole(descriptor: int, size: int) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from config.clock import Clock
 from storage.durability import replace_file, write_error
 from storage.manifest import SessionStatus, pretty_json
+from storage.pacing import Pacer
 from storage.progress_file import (
     PROGRESS_NAME,
     REPORT_NAME,
@@ -82,7 +83,12 @@ class ProgressTracker:
         self._active_seconds_before = 0.0
         self._done_before = 0
         self._changed = True
-        self._next_save = self._started
+        self._pacer = Pacer(
+            clock,
+            share=_SAVING_SHARE,
+            min_seconds=_MIN_SECONDS_BETWEEN_SAVES,
+            max_seconds=_MAX_SECONDS_BETWEEN_SAVES,
+        )
         self._lock = threading.Lock()
         self._save_lock = threading.Lock()
 
@@ -138,23 +144,23 @@ class ProgressTracker:
 
         Saves are at least half a second apart and take 1 % of the time, and at most 30 s apart.
         """
-        now = self._clock.monotonic()
-        idle = self._next_save + _MAX_SECONDS_BETWEEN_SAVES - _MIN_SECONDS_BETWEEN_SAVES
-        if now < (self._next_save if self._changed else idle):
-            return False
-        self.save()
-        return True
+        due = self._pacer.is_due(changed=self._changed)
+        if due:
+            self.save()
+        return due
 
     def save(self) -> None:
         """Put progress.json in place; raises StoreError, with the old one left, where it cannot."""
         with self._save_lock:
-            started = self._clock.monotonic()
+            self._pacer.start()
             self._changed = False
-            replace_file(self._folder / PROGRESS_NAME, self._chunks())
-            ended = self._clock.monotonic()
-            pause = (ended - started) * (1 / _SAVING_SHARE - 1)
-            pause = min(max(pause, _MIN_SECONDS_BETWEEN_SAVES), _MAX_SECONDS_BETWEEN_SAVES)
-            self._next_save = ended + pause
+            try:
+                replace_file(self._folder / PROGRESS_NAME, self._chunks())
+            except BaseException:
+                self._changed = True
+                raise
+            finally:
+                self._pacer.end()
 
     def finish(self, status: SessionStatus) -> None:
         """Save how the session stands; with final_report.json unless tasks are left to do."""

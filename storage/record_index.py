@@ -99,10 +99,12 @@ class RecordIndex:
 
     def place(self, record: SolutionRecord, path: Path) -> None:
         """Note that a file that is already there holds records of this kind."""
+        if (record.model, record.category) in self._paths:
+            return
         self._claim(path.parent)
         self._claim(path)
         self._folders.setdefault(record.model, path.parent)
-        self._paths.setdefault((record.model, record.category), path)
+        self._paths[record.model, record.category] = path
 
     def path_for(self, model: str, category: str) -> Path:
         """Return the file for answers of this kind; the first call chooses it."""

@@ -71,13 +71,18 @@ def record_from_fields(fields: Mapping[str, object]) -> SolutionRecord:
 
 
 def solutions_in(path: Path, start: int = 0) -> Iterator[tuple[Line, SolutionRecord]]:
-    """Yield the answers of a file from a byte offset on, with their lines; damage is passed over.
+    """Yield the answers of a file from a byte offset on, one a task, with their lines.
 
-    Failed calls, which sessions older than format 1 kept among the answers, are passed over too.
+    Damage is passed over, and so are failed calls, which sessions older than format 1 kept among
+    the answers.
     """
+    seen: set[tuple[str, str]] = set()
     for line in read_lines(path, start):
         record = decode_solution(line.content) if line.content else None
-        if record is not None and record.llm_call_success:
+        if record is None or not record.llm_call_success:
+            continue
+        if (record.model, record.task_id) not in seen:
+            seen.add((record.model, record.task_id))
             yield line, record
 
 

@@ -23,8 +23,10 @@ from storage.manifest import (
 )
 from storage.progress_file import PROGRESS_NAME, ProgressCounts, read_progress
 from storage.session_folder import default_session_id, session_folder
+from storage.session_scan import scan_session
 from storage.solution_store import SolutionStore
 from storage.summaries import write_session_summary
+from storage.tallies import total
 from storage.utf8_text import clean_text
 
 SessionCondition = Literal["in_progress", "completed", "failed", "broken"]
@@ -186,11 +188,11 @@ def _session_row(folder: Path) -> SessionRow:
     try:
         metadata, summary = read_metadata(folder), read_summary(folder)
         progress = read_progress(folder)
+        if metadata is None:
+            return _broken_row(folder, f"neither {SUMMARY_NAME} nor {MANIFEST_NAME} can be read")
+        counts = progress.current_progress if progress else _counts_of_files(folder)
     except StoreError as error:
         return _broken_row(folder, str(error))
-    if metadata is None:
-        return _broken_row(folder, f"neither {SUMMARY_NAME} nor {MANIFEST_NAME} can be read")
-    counts = progress.current_progress if progress else ProgressCounts()
     return SessionRow(
         session_id=summary.session_id if summary else folder.name,
         status=(summary and summary.status) or (progress and progress.status) or "in_progress",
@@ -200,6 +202,11 @@ def _session_row(folder: Path) -> SessionRow:
         failed=counts.failed_tasks,
         models=tuple(metadata.models),
     )
+
+
+def _counts_of_files(folder: Path) -> ProgressCounts:
+    whole = total(scan_session(folder).index.tallies.values())
+    return ProgressCounts(successful_tasks=whole.answered, failed_tasks=whole.failed)
 
 
 def _broken_row(folder: Path, trouble: str) -> SessionRow:

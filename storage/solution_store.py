@@ -12,7 +12,8 @@ from storage.answer_log import AnswerLog
 from storage.comparison import write_comparison
 from storage.durability import write_error
 from storage.export import CsvExporter
-from storage.manifest import SessionMetadata, SessionStatus
+from storage.manifest import SessionMetadata, SessionStatus, write_manifest
+from storage.pacing import Pacer
 from storage.record_json import record_from_fields, solutions_in
 from storage.session_scan import PENDING_NAME
 from storage.solution_record import FailureRecord, SolutionRecord
@@ -52,6 +53,7 @@ class SolutionStore(AnswerLog):
         self._opened_at = self._clock.time()
         self._csv = CsvExporter()
         self._export_lock = threading.Lock()
+        self._pacer = Pacer(self._clock, share=0.02, min_seconds=0.5, max_seconds=30.0)
 
     def add_single_solution(
         self, task_id: str, model_name: str, solution_data: Mapping[str, object]
@@ -70,6 +72,11 @@ class SolutionStore(AnswerLog):
             self.append(record)
         else:
             self.append_failure(_failure_of(record))
+
+    def replace_metadata(self, metadata: SessionMetadata) -> None:
+        """Keep what a resume was allowed to change, such as the dataset's content hashes."""
+        write_manifest(self.path, self.session_id, metadata)
+        self.metadata = metadata
 
     def save_solutions_jsonl(self) -> dict[str, dict[str, Path]]:
         """Return model -> category -> .jsonl file, once all of them are on the disk."""
@@ -118,6 +125,7 @@ class SolutionStore(AnswerLog):
     def checkpoint(self) -> None:
         """Bring CSV files and model summaries up to date with what is new since the last call."""
         with self._export_lock:
+            self._pacer.start()
             with self._lock:
                 kinds, self._unexported = self._unexported, set()
                 paths = {self._index.paths[kind] for kind in kinds}
@@ -129,6 +137,19 @@ class SolutionStore(AnswerLog):
                 with self._lock:
                     self._unexported |= kinds
                 raise
+            finally:
+                self._pacer.end()
+
+    def checkpoint_if_due(self) -> bool:
+        """Checkpoint where answers are new and the last one is long enough ago; say if it did.
+
+        Checkpoints are at least half a second apart, take 2 % of the time, and are at most 30 s
+        apart.
+        """
+        due = bool(self._unexported) and self._pacer.is_due(changed=True)
+        if due:
+            self.checkpoint()
+        return due
 
     def finish(self, status: SessionStatus = "completed") -> None:
         """Bring every derived file up to date, and say in summary.json how the session stands.
