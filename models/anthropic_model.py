@@ -132,9 +132,7 @@ class AnthropicModel(BaseModel):
         # A key that the provider repeats goes before the text is cut, which could halve it.
         text = response.content.decode("utf-8", "replace")
         text = text.replace(self.api_key, "[key]") if self.api_key else text
-        return error_from_reply(
-            self.config.provider, response.status_code, response.headers, text
-        )
+        return error_from_reply(self.config.provider, response.status_code, response.headers, text)
 
 
 def _thinks(params: Mapping[str, object]) -> bool:
