@@ -159,11 +159,11 @@ class BaseModel:
             async with asyncio.timeout(self.request_timeout_seconds):
                 return await self.send(prompt)
         except ModelError as error:
-            self._take_key_out(error)
+            self._tidy(error)
             raise
         except Exception as error:  # the border where foreign errors become ours
             known = self.read_error(error)
-            self._take_key_out(known)
+            self._tidy(known)
             if self.api_key and self.api_key in str(error):
                 raise known from None
             raise known from error
@@ -191,10 +191,10 @@ class BaseModel:
         """Return the parameters that every model class is given."""
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **self.extra_params}
 
-    def _take_key_out(self, error: ModelError) -> None:
-        text = str(error)
-        if self.api_key and self.api_key in text:
-            error.args = (text.replace(self.api_key, "[key]"), *error.args[1:])
+    def _tidy(self, error: ModelError) -> None:
+        """Put an error's text on one line, without the key."""
+        text = " ".join(str(error).split())
+        error.args = (text.replace(self.api_key, "[key]") if self.api_key else text,)
 
 
 def make_model(
