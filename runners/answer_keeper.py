@@ -4,8 +4,9 @@ import logging
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
+from processors.code_candidates import extract_code
 from prompts.problems import Problem
-from runners.answer_record import answer_record, failure_record
+from runners.answer_record import answer_record, failure_record, with_extraction
 from runners.lane import Lane, LaneStopped
 from runners.reliable_call import Answer, GaveUp, ReliableCaller
 from storage.progress_tracker import ProgressTracker
@@ -71,3 +72,7 @@ class AnswerKeeper:
         extracted = await self._extract(record)
         self._store.append(extracted)
         self._tracker.answered(record.model, record.task_id, record.execution_time)
+
+    async def _extract(self, record: SolutionRecord) -> SolutionRecord:
+        extraction = extract_code(record.raw_response, record.name)
+        return with_extraction(record, extraction)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from processors.code_candidates import EXTRACTION_VERSION, Extraction
-from processors.response_validator import ResponseValidator
 
 from models.base_model import BaseModel, Usage
 from models.pricing import price
-from prompts.problems import Problem
+from processors.code_candidates import EXTRACTION_VERSION, Extraction
+from processors.response_validator import ResponseValidator
+from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import PROMPT_VERSION
 from runners.lane import Lane
 from runners.reliable_call import Answer, GaveUp
@@ -49,7 +49,7 @@ def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> Solutio
 
 def with_extraction(record: SolutionRecord, extraction: Extraction) -> SolutionRecord:
     """Return the record with its code, and the verdict on it."""
-    validation = ResponseValidator().validate(extraction.code, record.name, record.object)
+    validation = ResponseValidator().validate(extraction.code, record.name, _kind(record.object))
     return msgspec.structs.replace(
         record,
         extracted_solution=extraction.code,
@@ -94,6 +94,10 @@ def _usage_record(usage: Usage | None) -> UsageRecord | None:
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
     )
+
+
+def _kind(text: str | None) -> SolutionKind | None:
+    return "function" if text == "function" else "class" if text == "class" else None
 
 
 def _json_object(value: object) -> Mapping[str, object]:

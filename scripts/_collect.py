@@ -14,6 +14,7 @@ from config.environment import Environment
 from config.errors import ConfigError
 from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan, plan_collection
+from runners.dataset_changes import dataset_changes
 from runners.run_models import RunModels, build_models
 from runners.session_run import run_session
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
@@ -138,24 +139,12 @@ def _is_finished(store: SolutionStore, metadata: SessionMetadata) -> bool:
 
 def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:
     """Raise ConfigError where problems changed since the session began and that is not accepted."""
-    if metadata.dataset is None:  # a session of before hashes were kept
+    if metadata.dataset is None:  # a session that kept no hashes
         return
-    now = {problem.task_id: problem.content_hash for problem in plan.problems}
-    changes = [
-        *(
-            f"{task_id} changed"
-            for task_id in now
-            if metadata.dataset.get(task_id, now[task_id]) != now[task_id]
-        ),
-        *(f"{task_id} is new" for task_id in now if task_id not in metadata.dataset),
-        *(f"{task_id} is gone" for task_id in metadata.dataset if task_id not in now),
-    ]
+    changes = dataset_changes(metadata.dataset, plan.problems)
     if not changes:
         return
-    shown = ", ".join(changes[:10]) + (
-        f" and {len(changes) - 10} more" if len(changes) > 10 else ""
-    )
-    said = f"the dataset {plan.settings.dataset_path} is not what the session began with: {shown}"
+    said = f"{plan.settings.dataset_path} is not what the session began with: {changes}"
     if not accept_changes:
         raise ConfigError(f"{said}. To go on all the same: --accept-dataset-changes")
     logger.warning("%s", said)

@@ -7,7 +7,8 @@ from pathlib import Path
 from runners.collection_runner import RunOutcome
 from scripts._root import ROOT
 from storage.solution_store import SolutionStore
-from storage.tallies import Tally, by_model
+from storage.summaries import by_model
+from storage.tallies import Tally, total
 
 _HEADINGS = ("model", "answered", "valid", "failed", "truncated", "refused", "avg s", "cost USD")
 
@@ -15,7 +16,7 @@ _HEADINGS = ("model", "answered", "valid", "failed", "truncated", "refused", "av
 def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> None:
     """Print how a run ended, where its results are, and what to type next."""
     tallies = by_model(store.tallies)
-    print_table(_HEADINGS, [_row(model, tally) for model, tally in tallies.items()])
+    print_table(_HEADINGS, [_row(model, total(kinds.values())) for model, kinds in tallies.items()])
     for label, reason in outcome.closed.items():
         print(f"{label}: stopped early: {reason}")
     print(f"\nResults: {store.path}")
