@@ -73,7 +73,7 @@ class Bars:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._bars: dict[str, tqdm[Never]] = {}
+        self._bars: dict[str, "tqdm[Never]"] = {}
 
     def show(self, progress: RunProgress) -> None:
         lanes = progress.lanes
@@ -90,7 +90,7 @@ class Bars:
         for bar in self._bars.values():
             bar.close()
 
-    def _open(self, lane: LaneProgress, label_width: int) -> tqdm[Never]:
+    def _open(self, lane: LaneProgress, label_width: int) -> "tqdm[Never]":
         bar = tqdm(
             total=lane.total,
             initial=lane.done,
