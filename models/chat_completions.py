@@ -238,5 +238,4 @@ def _joined(content: str | list[object] | None) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text, "" for anything else; half a surrogate pair becomes a question mark."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    return value if isinstance(value, str) else ""

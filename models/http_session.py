@@ -10,6 +10,7 @@ import aiohttp
 
 CONNECT_SECONDS = 30.0
 _KEEPALIVE_PROBE_SECONDS = 60
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 def open_session(
@@ -27,13 +28,14 @@ def open_session(
 
 
 def _proxy(url: str) -> str | None:
-    """Return the environment's proxy for an address.
+    """Return the environment's proxy for an address; a server on this machine needs none.
 
     aiohttp's own trust_env would also read ~/.netrc before every request, and fail on a default
     entry in it, because the request has an Authorization header already.
     """
     parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
+    host = parts.hostname or ""
+    if host in _THIS_MACHINE or proxy_bypass(host):
         return None
     return getproxies().get(parts.scheme)
 
