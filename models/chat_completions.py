@@ -19,7 +19,7 @@ from models.reply_errors import error_from_reply, read_request_id
 from prompts.prompt_template import Prompt
 
 _PROMPT_FIELDS = frozenset({"messages", "input", "instructions"})
-_FINISH_REASONS: Mapping[object, FinishReason] = {
+_FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",  # Together
     "length": "length",
@@ -152,14 +152,14 @@ class ChatCompletionsModel(BaseModel):
         chat = msgspec.convert(content, _ChatReply)
         choice = chat.choices[0]
         message = choice.message
-        if choice.finish_reason in _INTERRUPTED:
-            raise self._interrupted(reply, choice.finish_reason)
+        finish_reason = _text(choice.finish_reason)
+        if finish_reason in _INTERRUPTED:
+            raise self._interrupted(reply, finish_reason)
         inline, text = split_thinking(_joined(message.content))
         beside = _text(message.reasoning_content) or _text(message.reasoning)
-        finish_reason = _FINISH_REASONS.get(choice.finish_reason, "other")
         return Completion(
             text=text or message.refusal or "",
-            finish_reason="refusal" if message.refusal else finish_reason,
+            finish_reason=_read_finish(finish_reason, message.refusal),
             served_model=_text(chat.model) or None,
             request_id=_text(chat.id) or None,
             reasoning_text="\n\n".join(part for part in (beside, inline) if part) or None,
@@ -183,7 +183,7 @@ class ChatCompletionsModel(BaseModel):
         text = reply.text.replace(self.api_key, "[key]") if self.api_key else reply.text
         return error_from_reply(self.config.provider, reply.status, reply.headers, text)
 
-    def _interrupted(self, reply: Reply, reason: object) -> Overloaded:
+    def _interrupted(self, reply: Reply, reason: str) -> Overloaded:
         return Overloaded(
             f"{self.config.provider} broke the answer off: {reason}",
             status=reply.status,
@@ -223,6 +223,10 @@ def split_thinking(content: str) -> tuple[str, str]:
         if closed:
             return thinking.strip(), answer.strip("\r\n")
     return "", content
+
+
+def _read_finish(reason: str, refusal: str | None) -> FinishReason:
+    return "refusal" if refusal else _FINISH_REASONS.get(reason, "other")
 
 
 def _joined(content: str | list[object] | None) -> str:
