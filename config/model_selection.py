@@ -1,8 +1,8 @@
 """Names that a user types in, rows of the registry out."""
 
 import difflib
-import hashlib
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -119,4 +119,4 @@ def _local_label(api_id: str) -> str:
     label = f"local-{plain}"[:LONGEST_LABEL]
     if label == f"local-{api_id}":
         return label
-    return f"{label}-{hashlib.sha256(api_id.encode()).hexdigest()[:6]}"
+    return f"{label}-{zlib.crc32(api_id.encode()):08x}"

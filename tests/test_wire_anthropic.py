@@ -2,6 +2,7 @@
 
 import json
 import logging
+import traceback
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -409,6 +410,17 @@ async def test_bad_reply(case: Bad) -> None:
         assert waits == ([case.wait_seconds] if case.wait_seconds else [])
 
 
+async def test_after_each_bad_reply_the_same_client_still_works() -> None:
+    async with ProviderServer() as server:
+        url = server.url("anthropic")
+        async with AnthropicModel(row(), api_key=KEY, base_url=url) as model:
+            for case in BAD:
+                server.script("anthropic", case.answer)
+                with pytest.raises(ModelError):
+                    await model.complete(PROMPT)
+                assert "def double" in (await model.complete(PROMPT)).text
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
 async def test_no_error_repeats_the_key(status: int) -> None:
     words = "x" * 270 + f" wrong key {KEY} in your request"
@@ -416,7 +428,8 @@ async def test_no_error_repeats_the_key(status: int) -> None:
         server.script("anthropic", Answer(status=status, body=refusal("api_error", words)))
         with pytest.raises(ModelError) as caught:
             await ask(server)
-    assert "very-secret" not in f"{caught.value} {caught.value.args}"
+    told = [repr(caught.value), *traceback.format_exception(caught.value)]
+    assert "very-secret" not in "".join(told)
 
 
 async def test_the_request_id_of_a_refusal_is_kept() -> None:
