@@ -83,7 +83,7 @@ def write_manifest(folder: Path, session_id: str, metadata: SessionMetadata) -> 
     """Write manifest.json; raises StoreError where it cannot be written."""
     path = folder / MANIFEST_NAME
     manifest = _Manifest(FORMAT_VERSION, session_id, metadata)
-    replace_file(path, pretty_json(msgspec.to_builtins(manifest), path))
+    replace_file(path, pretty_json(manifest, path))
 
 
 def read_manifest(folder: Path) -> SessionMetadata | None:
@@ -121,7 +121,8 @@ def dataset_hash(dataset: Mapping[str, str]) -> str:
 def pretty_json(value: object, path: Path) -> bytes:
     """Return indented JSON for people; raises StoreError, naming the file, where it cannot be."""
     try:
-        return msgspec.json.format(msgspec.json.encode(clean_value(value)), indent=2) + b"\n"
+        plain = clean_value(msgspec.to_builtins(value))
+        return msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be written as JSON: {error}") from error
 

@@ -170,10 +170,8 @@ def test_a_reply_that_waits_for_extraction_is_kept_until_it_is_answered(tmp_path
     assert not store.is_answered("gpt-4", "t1")
 
     resumed = SolutionStore(tmp_path, "s")
-    assert [(record.task_id, record.raw_response) for record in resumed.pending()][0] == (
-        "t1",
-        "prose",
-    )
+    first = next(resumed.pending())
+    assert (first.task_id, first.raw_response) == ("t1", "prose")
     resumed.append(solution("t1"))
     assert [record.task_id for record in resumed.pending()] == ["t2"]
     resumed.finish("in_progress")
