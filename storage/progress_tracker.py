@@ -95,7 +95,7 @@ class ProgressTracker:
 
     def restore(self, store: SolutionStore) -> None:
         """Take over what earlier runs of the session collected."""
-        for model in [*self._models, *store.answered_counts()]:
+        for model in dict.fromkeys([*self._models, *store.answered_counts()]):
             lane = self._lanes.setdefault(model, _Lane())
             lane.answered = len(store.answered(model))
             for task_id in store.answered(model):

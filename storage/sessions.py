@@ -125,7 +125,7 @@ def _make_folder(
     while True:
         made_id = default_session_id(output, clock) if session_id is None else session_id
         folder = session_folder(output, made_id)
-        if folder.exists():
+        if session_id is not None and folder.exists():
             raise ConfigError(f"session {made_id!r} already exists in {output}")
         building = output / f".building-{os.getpid()}-{folder.name}"
         shutil.rmtree(building, ignore_errors=True)
