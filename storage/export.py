@@ -50,7 +50,7 @@ def csv_row(record: SolutionRecord) -> list[str]:
 
 def _append_rows(source: Path, start: int, target: Path) -> int:
     with target.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file)
         for line, record in solutions_in(source, start):
             writer.writerow(csv_row(record))
             start = line.offset + len(line.raw)
@@ -73,7 +73,7 @@ def _write_anew(source: Path, target: Path) -> int:
 
 def _encode_row(cells: list[str] | tuple[str, ...]) -> bytes:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    csv.writer(buffer).writerow(cells)
     return buffer.getvalue().encode("utf-8")
 
 
