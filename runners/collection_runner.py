@@ -1,0 +1,169 @@
+"""Drives one session: lanes of work in, records and progress on disk out."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from urllib.parse import urlsplit
+
+from config.clock import Clock
+from config.collection_settings import CollectionSettings
+from models.base_model import BaseModel
+from prompts.problems import Problem
+from runners.answer_keeper import AnswerKeeper
+from runners.lane import Lane
+from runners.lane_progress import LaneWatch
+from runners.parallel_executor import ParallelExecutor
+from runners.progress_display import ProgressDisplay
+from runners.rate_limiter import AdaptiveRateLimiter, RateChange, RateScope
+from runners.reliable_call import ReliableCaller, RetryPolicy
+from runners.run_models import RunModels
+from storage.manifest import SessionStatus
+from storage.progress_tracker import ProgressTracker
+from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
+
+_TICK_SECONDS = 0.5  # answers are on the disk, and shown, at most this much later
+_STARTING_WIDTH_AUTO = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """How a run ended: tasks of the whole session, and why lanes closed (by label)."""
+
+    interrupted: bool
+    answered: int
+    failed: int
+    undone: int
+    closed: dict[str, str]
+
+    @property
+    def status(self) -> SessionStatus:
+        """What the session's files say: undone tasks leave it in progress, for a resume."""
+        if self.undone:
+            return "in_progress"
+        return "completed" if self.answered or not self.failed else "failed"
+
+
+class CollectionRunner:
+    """One session's run: asks what is not answered yet, and keeps what comes back."""
+
+    def __init__(
+        self,
+        settings: CollectionSettings,
+        store: SolutionStore,
+        tracker: ProgressTracker,
+        display: ProgressDisplay,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._tracker = tracker
+        self._display = display
+        self._clock = clock
+        self._limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
+        policy = RetryPolicy(
+            max_attempts=settings.max_attempts,
+            task_timeout_seconds=settings.task_timeout_seconds,
+        )
+        self._caller = ReliableCaller(self._limiter, policy, clock, random)
+        self._lanes: list[Lane] = []
+        self._interrupted = False
+
+    async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
+        """Return when every task is answered, failed or left undone.
+
+        Raises StoreError where an answer cannot be written.
+        """
+        width = self._settings.max_concurrent_per_model
+        slots = _STARTING_WIDTH_AUTO if width == "auto" else width
+        lanes = [self._lane(model, problems, slots) for model in models.answering]
+        # The extraction lane has no work of its own: the workers of the others ask through it.
+        extracting = self._lane(models.extraction, (), slots) if models.extraction else None
+        self._lanes = [*lanes, extracting] if extracting else lanes
+        self._tracker.in_flight = slots * len(lanes)
+        keeper = AnswerKeeper(self._settings, self._store, self._tracker, self._caller, extracting)
+        watch = LaneWatch(lanes, self._limiter, self._tracker, self._clock)
+        try:
+            async with asyncio.TaskGroup() as group:
+                ticking = group.create_task(self._tick(watch, keeper))
+                async with asyncio.TaskGroup() as work:
+                    work.create_task(keeper.finish_pending(lanes, problems))
+                    work.create_task(ParallelExecutor(self._caller, keeper.keep).run(lanes))
+                ticking.cancel()
+        finally:
+            self._display.close(watch.progress(), watch.elapsed_seconds)
+        return self._outcome(lanes)
+
+    async def interrupt(self) -> None:
+        """Stop sending, wait for calls in flight up to the grace time, then let them go."""
+        self._interrupted = True
+        for lane in self._lanes:
+            lane.stop()
+        await self._clock.sleep(self._settings.grace_seconds)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Stop now; what is written stays."""
+        self._interrupted = True
+        for lane in self._lanes:
+            lane.abandon()
+
+    def _lane(self, model: BaseModel, problems: Sequence[Problem], slots: int) -> Lane:
+        lane = Lane(
+            model=model,
+            scope=rate_scope(model),
+            problems=self._undone(model, problems),
+            width=slots,
+            clock=self._clock,
+        )
+        self._limiter.register(lane.scope, slots=slots)
+        return lane
+
+    def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> Iterator[Problem]:
+        label, store = model.config.label, self._store
+        return (
+            problem
+            for problem in problems
+            if not store.is_answered(label, problem.task_id)
+            and not store.is_pending(label, problem.task_id)
+        )
+
+    async def _tick(self, watch: LaneWatch, keeper: AnswerKeeper) -> None:
+        while True:
+            self._display.show(watch.progress(), watch.elapsed_seconds)
+            await self._clock.sleep(_TICK_SECONDS)
+            await asyncio.to_thread(self._store.sync)
+            await asyncio.to_thread(self._tracker.save_if_due)
+            if keeper.batch_is_full():
+                await asyncio.to_thread(self._store.checkpoint)
+
+    def _outcome(self, lanes: Sequence[Lane]) -> RunOutcome:
+        counts = self._tracker.progress()
+        return RunOutcome(
+            interrupted=self._interrupted,
+            answered=counts.successful_tasks,
+            failed=counts.failed_tasks,
+            undone=counts.total_tasks - counts.completed_tasks,
+            closed={lane.label: str(lane.closed_by) for lane in lanes if lane.closed_by},
+        )
+
+
+def rate_scope(model: BaseModel) -> RateScope:
+    """Return whose limits a model's calls count against; it holds a digest of the key."""
+    digest = hashlib.sha256(model.api_key.encode()).hexdigest()[:8]
+    host = urlsplit(model.base_url).netloc or "here"
+    return RateScope(
+        key=f"{model.config.provider}@{host}#{digest}",
+        model=model.model_name,
+        requests_per_minute=model.config.requests_per_minute,
+        tokens_per_minute=model.config.tokens_per_minute,
+    )
+
+
+def _log_rate_change(change: RateChange) -> None:
+    logger.info("%s: %s (%s)", change.scope, change.state, change.reason)

@@ -1,0 +1,56 @@
+"""Asks an LLM for the code in a reply, through the same gate and retries as any call."""
+
+from config.environment import Environment
+from config.errors import LaneClosed
+from config.model_configs import ModelConfig, select_models
+from models.base_model import Completion
+from models.pricing import price
+from prompts.prompt_template import Prompt
+from runners.lane import Lane
+from runners.reliable_call import GaveUp, ReliableCaller
+
+# The cheapest current model of each provider, in the order in which keys are looked for.
+CHEAPEST_MODELS = (
+    "gpt-6-luna",
+    "claude-haiku-5-5",
+    "gemini-3.5-flash-lite",
+    "deepseek-flash-chat",
+    "grok-4.3",
+)
+
+
+def extraction_model(environment: Environment) -> ModelConfig | None:
+    """Return the model that extracts: EXTRACTION_MODEL, else the cheapest with a key, else None.
+
+    Raises ConfigError where EXTRACTION_MODEL is unknown.
+    """
+    named = environment.get("EXTRACTION_MODEL")
+    candidates = select_models([named] if named else CHEAPEST_MODELS)
+    own_key = environment.get("EXTRACTION_API_KEY") is not None
+    return next((c for c in candidates if own_key or environment.can_call(c)), None)
+
+
+class ExtractionAsk:
+    """The question of one reply: awaiting it asks the extraction lane, and adds up the cost."""
+
+    def __init__(self, caller: ReliableCaller, lane: Lane, task_id: str) -> None:
+        self.cost_usd: float | None = 0.0
+        self._caller = caller
+        self._lane = lane
+        self._task_id = task_id
+
+    async def __call__(self, prompt: Prompt) -> Completion:
+        """Return the LLM's reply; raises a ModelError where there is none."""
+        if self._lane.closed_by:
+            raise self._lane.closed_by
+        try:
+            outcome = await self._caller.call(self._lane, prompt, f"extraction of {self._task_id}")
+        except LaneClosed as error:
+            self._lane.close(error)
+            raise
+        if isinstance(outcome, GaveUp):
+            raise outcome.error
+        usage = outcome.completion.usage
+        cost = price(self._lane.model.config, usage, outcome.answered_at) if usage else None
+        self.cost_usd = None if cost is None or self.cost_usd is None else self.cost_usd + cost
+        return outcome.completion

@@ -1,0 +1,38 @@
+"""Lanes of workers: every model at its own pace, none waits for another."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from config.errors import LaneClosed
+from prompts.problems import Problem
+from prompts.prompt_template import build_prompt
+from runners.lane import Lane, LaneStopped
+from runners.reliable_call import Answer, GaveUp, ReliableCaller
+
+Keep = Callable[[Lane, Problem, Answer | GaveUp], Awaitable[None]]
+
+
+class ParallelExecutor:
+    """Works lanes off: as many workers a lane as it is wide, all in one task group."""
+
+    def __init__(self, caller: ReliableCaller, keep: Keep) -> None:
+        """keep: what happens to each outcome; it is awaited by the worker that brought it."""
+        self._caller = caller
+        self._keep = keep
+
+    async def run(self, lanes: Sequence[Lane]) -> None:
+        """Return when every lane is worked off, closed or stopped."""
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes:
+                for _ in range(lane.width):
+                    group.create_task(self._work(lane))
+
+    async def _work(self, lane: Lane) -> None:
+        while not lane.stopping and (problem := next(lane.problems, None)) is not None:
+            try:
+                outcome = await self._caller.call(lane, build_prompt(problem), problem.task_id)
+                await self._keep(lane, problem, outcome)
+            except LaneClosed as error:
+                lane.close(error)
+            except LaneStopped:
+                return
