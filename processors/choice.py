@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors.cues import is_alternative, is_rejected, is_settled, is_taken_back
+from processors.definitions import is_sketch, solution_names
 from processors.joins import LARGE, with_missing_parts
 from processors.pieces import Method, Piece, names_of, trimmed
-from processors.python_source import top_level
 from processors.reply_text import Line
 from processors.statements import Parser, code_of, complete_statements, missing_names
-from processors.stubs import is_sketch
 from processors.usage import without_usage
 
 _FENCES = ("fence", "unclosed_fence", "tags", "joined_fences")
@@ -47,23 +46,7 @@ def _defines(piece: Piece, name: str | None) -> bool:
 
 
 def _definitions(piece: Piece) -> set[str]:
-    """Return the functions and classes of a piece, tests left out."""
-    return {
-        name
-        for node in top_level(piece.tree.body)
-        for name in _definition(node)
-        if not re.match(r"test_|Test|main$", name)
-    }
-
-
-def _definition(node: ast.stmt) -> list[str]:
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda()):
-            return [name]
-        case _:
-            return []
+    return solution_names(piece.tree)
 
 
 def _by_names(pieces: Sequence[Piece]) -> list[list[Piece]]:

@@ -1,4 +1,4 @@
-"""Whether a definition is only a sketch of one: a signature, or code with parts left out."""
+"""What a piece of code defines, and whether that is only a sketch: parts of it left out."""
 
 import ast
 import re
@@ -57,3 +57,28 @@ def _has_gap(node: ast.stmt) -> bool:
         and part.value.value is ...
         for part in ast.walk(node)
     )
+
+
+def solution_names(tree: ast.Module) -> set[str]:
+    """Return the functions and classes that the code defines, tests left out."""
+    return {
+        name
+        for node in top_level(tree.body)
+        for name in _definition(node)
+        if not re.match(r"test_|Test|main$", name)
+    }
+
+
+def defines_anything(tree: ast.Module) -> bool:
+    """Return whether the code may be a solution."""
+    return bool(solution_names(tree))
+
+
+def _definition(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda()):
+            return [name]
+        case _:
+            return []
