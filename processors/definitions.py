@@ -82,3 +82,14 @@ def _definition(node: ast.stmt) -> list[str]:
             return [name]
         case _:
             return []
+
+
+def is_plain_value(tree: ast.Module, name: str) -> bool:
+    """Return whether the name is bound last to a number, a text or the like: no solution."""
+    value: ast.AST | None = None
+    for node in top_level(tree.body):
+        if name in bound_names(node):
+            value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else node
+    return isinstance(
+        value, ast.Constant | ast.List | ast.Dict | ast.Set | ast.Tuple | ast.BinOp | ast.JoinedStr
+    )

@@ -16,7 +16,7 @@ _TAG = re.compile(
     r"|<\|begin_of_thought\|>|\[THINK\]|\u25c1think\u25b7)"
     r"|(?P<close></(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)>"
     r"|<\|end_of_thought\|>|\[/THINK\]|\u25c1/think\u25b7)"
-    r"|(?P<fence>^[ \t>]*(?:`{3,}|~{3,})[^`\n]*$)",
+    r"|(?P<fence>^[ \t>]*(?:`{3,}|~{3,})[^`<\[\n]*$)",
     re.M | re.I,
 )
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]*<\|message\|>")
@@ -87,7 +87,7 @@ def read_answer(raw_response: str) -> Answer:
 def _blank(text: str, spans: list[tuple[int, int]]) -> str:
     parts, position = [], 0
     for start, end in spans:
-        parts += [text[position:start], " " * (end - start)]
+        parts += [text[position:start], " " * (end - start - 1), "\n"]
         position = end
     return "".join([*parts, text[position:]])
 
