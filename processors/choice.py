@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors.cues import is_alternative, is_rejected, is_settled, is_taken_back
+from processors.definitions import is_plain_value, is_sketch, solution_names
 from processors.joins import LARGE, with_missing_parts
 from processors.pieces import Method, Piece, names_of, trimmed
-from processors.python_source import top_level
+from processors.python_source import imported_names
 from processors.reply_text import Line
 from processors.statements import Parser, code_of, complete_statements, missing_names
-from processors.stubs import is_sketch
 from processors.usage import without_usage
 
 _FENCES = ("fence", "unclosed_fence", "tags", "joined_fences")
@@ -43,27 +43,13 @@ def choose(pieces: Sequence[Piece], name: str | None, parser: Parser, text: str)
 
 
 def _defines(piece: Piece, name: str | None) -> bool:
-    return name in piece.names if name is not None else bool(_definitions(piece))
+    if name is None:
+        return bool(_definitions(piece))
+    return name in piece.names and not is_plain_value(piece.tree, name)
 
 
 def _definitions(piece: Piece) -> set[str]:
-    """Return the functions and classes of a piece, tests left out."""
-    return {
-        name
-        for node in top_level(piece.tree.body)
-        for name in _definition(node)
-        if not re.match(r"test_|Test|main$", name)
-    }
-
-
-def _definition(node: ast.stmt) -> list[str]:
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda()):
-            return [name]
-        case _:
-            return []
+    return solution_names(piece.tree)
 
 
 def _by_names(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -203,4 +189,8 @@ def _is_script(piece: Piece, name: str | None) -> bool:
     """Return whether the piece is a program of its own, and no mere use of the name."""
     if piece.rank < 2 or piece.method not in _FENCES:
         return False
-    return name is None or name not in missing_names(piece.tree)
+    if name is None:
+        return True
+    used = {node.id for node in ast.walk(piece.tree) if isinstance(node, ast.Name)}
+    imported = {alias for node in piece.tree.body for alias, _ in imported_names(node)}
+    return name not in used | imported

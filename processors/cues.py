@@ -54,6 +54,10 @@ _ALTERNATIVE = _any_of(
     r"|\u0440\u0435\u0448\u0435\u043d\u0438\u0435|\u043f\u043e\u0434\u0445\u043e\u0434)\s*\u2116?\s*\d",
     "\u0430\u043b\u044c\u0442\u0435\u0440\u043d\u0430\u0442\u0438\u0432",  # alternative
 )
+# "Wait, that is wrong" speaks of what stands above it.
+_LOOKS_BACK = _any_of(
+    r"\W*(?:wait|oops|hmm|no\b|actually|that|this (?:is|was|has)|it\b|the above|the previous|but\b)"
+)
 _FAILED = _any_of(
     r"\A\W*(?:wait|hmm|no\b|oops|actually|but (?:this|that|it)|this|that|however)[^\n]{0,80}"
     r"(?:\b(?:wrong|incorrect|bug|fails?|mistake)|\b(?:not|n['\u2019]t) (?:work|right|correct))"
@@ -78,6 +82,8 @@ def is_rejected(cue: str) -> bool:
     last = _last_words(cue)
     if _FORBIDS.search(last):
         return True
+    if last.rstrip(" *_").endswith((".", "!", "?")) or _LOOKS_BACK.match(last):
+        return False
     return _SETTLES.search(last) is None and _REJECTS.search(last) is not None
 
 

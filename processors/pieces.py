@@ -125,6 +125,7 @@ def _readings(lines: Sequence[Line], method: Method) -> Iterator[tuple[tuple[Lin
     if len(lines) > 1 and _LABEL_LINE.match(lines[0].text):
         lines = trimmed(lines[1:])
     yield tuple(lines), method
+    as_written = lines
     if any(_FIRST_PROMPT.match(line.text) for line in lines):
         yield tuple(_session(lines)), "repl"
     if lines and lines[0].text[:1].isspace():
@@ -137,9 +138,9 @@ def _readings(lines: Sequence[Line], method: Method) -> Iterator[tuple[tuple[Lin
     if cleaned != lines:
         lines = cleaned
         yield tuple(lines), method
-    if (numbered := _without_numbers(lines)) is not None:
-        yield tuple(numbered), method
-    if (added := _added_lines(lines)) is not None:
+    if (numbered := _without_numbers(as_written)) is not None:
+        yield tuple(_dedented(numbered)), method
+    if (added := _added_lines(as_written)) is not None:
         yield tuple(added), "diff"
 
 

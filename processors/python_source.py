@@ -58,6 +58,8 @@ def parse_python(text: str) -> Parsed:
         return Parsed(
             tree=None, error=f"more than {MAX_SOURCE_CHARS:,} characters", kind="too_large"
         )
+    if "\0" in text:
+        return Parsed(tree=None, error="the code holds a NUL character", kind="bad_text")
     if _is_too_deep(text):
         return Parsed(tree=None, error="nested too deeply", kind="too_deep")
     parsed = _parse(text)
@@ -77,7 +79,7 @@ def _parse(text: str) -> Parsed:
             return Parsed(tree=ast.parse(text))
     except SyntaxError as error:
         return Parsed(tree=None, error=error.msg, line=error.lineno, kind="broken")
-    except ValueError as error:  # a NUL (before 3.12) or a lone surrogate
+    except ValueError as error:  # half a surrogate pair
         return Parsed(tree=None, error=_one_line(error), kind="bad_text")
     except (RecursionError, MemoryError):
         return Parsed(tree=None, error="nested too deeply", kind="too_deep")

@@ -16,7 +16,7 @@ _TAG = re.compile(
     r"|<\|begin_of_thought\|>|\[THINK\]|\u25c1think\u25b7)"
     r"|(?P<close></(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)>"
     r"|<\|end_of_thought\|>|\[/THINK\]|\u25c1/think\u25b7)"
-    r"|(?P<fence>^[ \t>]*(?:`{3,}|~{3,})[^`\n]*$)",
+    r"|(?P<fence>^[ \t>]*(?:`{3,}|~{3,})[^`<\[\n]*$)",
     re.M | re.I,
 )
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]*<\|message\|>")
@@ -24,6 +24,9 @@ _TURN_END = re.compile(
     r"<\|(?:im_end|endoftext|eot_id|end_of_text|return|end_of_turn|END_OF_TURN_TOKEN)\|>"
     r"|<\uff5cend\u2581of\u2581sentence\uff5c>|<end_of_turn>|(?<=\S)</s>\s*$|\[/INST\]\s*\Z"
 )
+# A quotation mark or inline code, not a fence on the tag's own line.
+_QUOTED_AT_END = re.compile(r"(?:[\"'\\]|(?<!`)`{1,2})\Z")
+_QUOTED_AT_START = re.compile(r"[\"'\\]|`{1,2}(?!`)")
 _TURN_START = re.compile(
     r"\A\s*(?:<\|(?:im_start|start_header_id|start)\|>\s*assistant\s*(?:<\|end_header_id\|>)?"
     r"|<start_of_turn>model|<s>|assistant\n)\s*"
@@ -84,7 +87,7 @@ def read_answer(raw_response: str) -> Answer:
 def _blank(text: str, spans: list[tuple[int, int]]) -> str:
     parts, position = [], 0
     for start, end in spans:
-        parts += [text[position:start], " " * (end - start)]
+        parts += [text[position:start], " " * (end - start - 1), "\n"]
         position = end
     return "".join([*parts, text[position:]])
 
@@ -166,10 +169,7 @@ def _stands_alone(text: str, tag: re.Match[str]) -> bool:
     """Return whether the tag is markup: at its line's start or end, and not quoted."""
     before = text[max(0, tag.start() - 200) : tag.start()].rpartition("\n")[2]
     after = text[tag.end() : tag.end() + 200].partition("\n")[0]
-    fenced = before.strip().strip("`~") == ""  # a fence that ends on the tag's own line
-    if (before.endswith(("`", '"', "'", "\\")) and not fenced) or after.startswith(
-        ("`", '"', "'", "\\")
-    ):
+    if _QUOTED_AT_END.search(before) or _QUOTED_AT_START.match(after):
         return False
     return not before.strip(" \t>*`~") or not after.strip()
 

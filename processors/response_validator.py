@@ -1,9 +1,9 @@
 """Code -> a verdict in the record's shape: from one parse, and nothing is ever run."""
 
 import ast
+import sys
 from collections.abc import Iterator
-from functools import cache
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from typing import Literal
 
 import msgspec
@@ -21,6 +21,9 @@ from processors.python_source import (
 )
 
 ObjectKind = Literal["function", "class"]
+
+
+_PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
 class SyntaxVerdict(msgspec.Struct, frozen=True):
@@ -193,10 +196,10 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 pass
 
 
-@cache
 def _is_installed(package: str) -> bool:
-    """Return whether this Python finds the package; finding a top-level name runs nothing."""
-    try:
-        return find_spec(package) is not None
-    except (ImportError, ValueError):
-        return False
+    """Return whether this Python has the package; looking for a top-level name runs nothing.
+
+    Only where packages are installed: this project's own folders do not count.
+    """
+    folders = [folder for folder in sys.path if folder.endswith(_PACKAGE_FOLDERS)]
+    return PathFinder.find_spec(package, folders) is not None

@@ -57,7 +57,7 @@ class Statements:
 
 def complete_statements(lines: Sequence[Line], parser: Parser) -> Statements:
     """Return the top-level statements that parse by themselves, none of them shortened."""
-    chunks = list(_chunks(lines))
+    chunks = list(statement_chunks(lines))
     whole: list[bool] = []
     for chunk in chunks:
         parsed = parser.parse(code_of(chunk))
@@ -98,7 +98,7 @@ def _continues_the_one_before(chunk: Sequence[Line], parser: Parser) -> bool:
     return parser.parse("if 1:\n" + code_of(rest)).is_valid
 
 
-def _chunks(lines: Sequence[Line]) -> Iterator[list[Line]]:
+def statement_chunks(lines: Sequence[Line]) -> Iterator[list[Line]]:
     """Yield each statement at the margin with the lines that belong to it."""
     chunk: list[Line] = []
     comments: list[Line] = []

@@ -1,4 +1,4 @@
-"""Whether a definition is only a sketch of one: a signature, or code with parts left out."""
+"""What a piece of code defines, and whether that is only a sketch: parts of it left out."""
 
 import ast
 import re
@@ -56,4 +56,40 @@ def _has_gap(node: ast.stmt) -> bool:
         and isinstance(part.value, ast.Constant)
         and part.value.value is ...
         for part in ast.walk(node)
+    )
+
+
+def solution_names(tree: ast.Module) -> set[str]:
+    """Return the functions and classes that the code defines, tests left out."""
+    return {
+        name
+        for node in top_level(tree.body)
+        for name in _definition(node)
+        if not re.match(r"test_|Test|main$", name)
+    }
+
+
+def defines_anything(tree: ast.Module) -> bool:
+    """Return whether the code may be a solution."""
+    return bool(solution_names(tree))
+
+
+def _definition(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda()):
+            return [name]
+        case _:
+            return []
+
+
+def is_plain_value(tree: ast.Module, name: str) -> bool:
+    """Return whether the name is bound last to a number, a text or the like: no solution."""
+    value: ast.AST | None = None
+    for node in top_level(tree.body):
+        if name in bound_names(node):
+            value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else node
+    return isinstance(
+        value, ast.Constant | ast.List | ast.Dict | ast.Set | ast.Tuple | ast.BinOp | ast.JoinedStr
     )
