@@ -33,9 +33,16 @@ class AdmissionLog:
         """Return how many seconds the log covers, at most a minute."""
         return 0.0 if self.started_at is None else min(now - self.started_at, SPAN_SECONDS)
 
-    def admitted_in_span(self, now: float) -> float:
-        """Return the amount admitted over the last `span` seconds."""
+    def admitted_in_span(self, until: float) -> float:
+        """Return the amount admitted over the minute before a moment at or after the last send."""
         for at, total in self._samples:
-            if at > now - SPAN_SECONDS:
+            if at > until - SPAN_SECONDS:
                 return self.total - total
         return 0.0
+
+    def briskest(self, now: float) -> float:
+        """Return the highest rate that a bucket of one second would have needed, per second."""
+        return max(
+            ((self.total - total) / (now - at + 1.0) for at, total in self._samples),
+            default=0.0,
+        )

@@ -39,6 +39,10 @@ class RateLearner:
         self._blocked_at = -math.inf
         self._probes_refused = 0
         self._estimate = 0.0
+        self._first = 0.0
+        self._exiting = False
+        self._last_refused_at = 0.0
+        self._blind = False
         self._rates: deque[tuple[float, float]] = deque()
         self._exit_total = 0.0
         self._ride_from = 0.0
@@ -93,15 +97,19 @@ class RateLearner:
             rate = self.pacer.per_second or self._admitted_rate(now)
             self._wait = max(0.25, 2.2 * self._amount / rate)
             self._probes_refused = 0
+            self._last_refused_at = now
             self._blocked_at = now
             if self.learned is not None:
                 self.refused_rate = rate
+            else:
+                self._first = self.log.briskest(now)
             self.blocked_until = now + max(self._wait, retry_after_seconds)
         elif self._probe_at == sent_at:
             rate = self.pacer.per_second or self._admitted_rate(now)
             self._wait = min(2 * self._wait, max(LONGEST_WAIT_SECONDS, 1.2 * self._amount / rate))
             self._probe_at = None
             self._probes_refused += 1
+            self._last_refused_at = now
             self.blocked_until = now + max(self._wait, retry_after_seconds)
 
     def announced(self, now: float, signal: RateSignal) -> None:
@@ -112,6 +120,8 @@ class RateLearner:
 
     # -- learning
     def _admitted_rate(self, now: float) -> float:
+        if self.blocked_until is not None or self._exiting:
+            now = 0.5 * (self._last_refused_at + now)
         span = self.log.span(now)
         return max(self.log.admitted_in_span(now), self._amount) / (span if span >= 60 else span + 1)
 
@@ -136,9 +146,12 @@ class RateLearner:
         quick = at - self._exit_at
         mark = (at, self.log.total)
         rate = self.pacer.per_second
-        admitted = self._admitted_rate(now)
+        self._exiting = True
+        admitted = self._admitted_rate(at)
+        self._exiting = False
         if self.phase == "open":
-            self._ride(now, at, 0.95 * admitted)
+            first = self._first if not self._probes_refused else min(self._first, admitted)
+            self._ride(now, at, 0.97 * first)
         elif self.phase == "riding":
             if at - self._ride_from >= 55:
                 self._settle(now, admitted, rate)
@@ -148,6 +161,8 @@ class RateLearner:
                     since = self._exits[-1]
                 self._counted = (self.log.total - since[1]) / self._amount
                 est = (self.log.total - since[1]) / (at - since[0])
+                if self._counted < 20:
+                    est = max(est, 0.6 * rate)
                 self._ride_pace(now, 0.97 * min(est, rate))
         else:
             assert rate is not None
@@ -155,7 +170,7 @@ class RateLearner:
                 self._quick = 0
                 self._anchor = next((e for e in self._exits if at - e[0] < 900), None)
             self._quick += 1
-            if (admitted < 0.9 * rate and self._probes_refused > 1) or self._quick >= 3:
+            if (admitted < 0.75 * rate and self._probes_refused > 1) or self._quick >= 3:
                 self._quick = 0
                 self._ride(now, at, 0.97 * min(admitted, rate))
             elif self._quick == 2 and self._anchor is not None:
@@ -177,6 +192,8 @@ class RateLearner:
         estimate = min(max(admitted, lived), refused_rate)
         agreed = abs(estimate - self._estimate) < 0.02 * estimate
         self._estimate = estimate
+        if self._probes_refused:
+            refused_rate = estimate + (refused_rate - estimate) / 3
         rate = max(0.99 * min(admitted, refused_rate), 0.997 * min(lived, refused_rate))
         self._hold(now, rate, 1.01 * estimate if agreed else refused_rate)
 
@@ -184,13 +201,14 @@ class RateLearner:
         """The rate that was in force, unrefused, for the last 75 s, or 0."""
         lived = 0.0
         for at, rate in self._rates:
-            if at > self._blocked_at - 75:
+            if at > self._blocked_at - 125:
                 break
             lived = rate
         return lived
 
     def _ride(self, now: float, at: float, rate: float) -> None:
         self.phase = "riding"
+        self._blind = self.log.span(now) < 60
         self._ride_from = at
         self._counted = max(1.0, self.log.admitted_in_span(now) / self._amount)
         self._set(now, rate)
@@ -202,7 +220,7 @@ class RateLearner:
         self.phase = "holding"
         self.refused_rate = refused_rate
         self._held_since = now
-        self._creep = 0.0025
+        self._creep = 0.00125
         self._set(now, rate)
 
     def _step(self, now: float) -> None:
@@ -210,9 +228,12 @@ class RateLearner:
         assert rate is not None
         if self.phase == "riding":
             if now - self._ride_from > 75:
-                self._hold(now, rate, rate)
-                self._held_since = -math.inf
-                self._creep = 0.03
+                if self._blind:
+                    self._hold(now, rate, rate)
+                    self._held_since = -math.inf
+                    self._creep = 0.03
+                else:
+                    self._hold(now, rate, max(rate, self.refused_rate))
                 return
             counted = self._counted + (self.log.total - self._exit_total) / self._amount
             self._set(now, rate * (1 + 0.5 * max(0.002, 1 / counted)))
@@ -223,7 +244,7 @@ class RateLearner:
             return
         if rate < 0.985 * self.refused_rate:
             self._set(now, rate * (0.995 * self.refused_rate / rate) ** (1 / 3))
-        elif now - self._held_since < max(180, 240 * self._amount / rate):
+        elif now - self._held_since < max(120, 120 * self._amount / rate):
             self._set(now, rate)
         else:
             if rate > 1.01 * self.refused_rate:
