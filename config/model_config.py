@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 ParameterValue = str | int | float | bool | None | Mapping[str, object]
+
+INSTALL_LOCAL = "pip install --no-deps -r requirements-local.txt"
 
 DEFAULT_TEMPERATURE = 0.2
 DEFAULT_MAX_TOKENS = 4096
@@ -28,6 +31,7 @@ class ModelConfig:
     accepts_temperature: the API takes a temperature for this model.
     retired: the date (YYYY-MM-DD) from which the provider no longer serves it, None if served.
     replacement: the API id that the provider names instead.
+    packages: import names that the model needs beside requirements.txt.
     note: one short remark for --list-models.
     """
 
@@ -46,6 +50,7 @@ class ModelConfig:
     accepts_temperature: bool = True
     retired: str | None = None
     replacement: str | None = None
+    packages: tuple[str, ...] = ()
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -56,6 +61,11 @@ class ModelConfig:
     def api_id(self) -> str:
         """The model's name in the provider's API."""
         return str(self.model_params.get("model_name") or self.name)
+
+    @property
+    def missing_packages(self) -> list[str]:
+        """The packages that are not installed; none of them is imported to find out."""
+        return [package for package in self.packages if find_spec(package) is None]
 
     @property
     def base_url_env(self) -> str:

@@ -59,11 +59,17 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """What the user set for every call; None leaves it to the model's row or the default."""
+    """What the user set for every call; None leaves it to the model's row or the default.
+
+    openai_organization, openai_project: ids that go to OpenAI alone (OPENAI_ORG_ID,
+        OPENAI_PROJECT_ID).
+    """
 
     temperature: float | None = None
     max_tokens: int | None = None
     request_timeout_seconds: float = 600.0
+    openai_organization: str | None = None
+    openai_project: str | None = None
 
 
 class BaseModel:
@@ -93,8 +99,10 @@ class BaseModel:
         options = options or CallOptions()
         params = dict(config.model_params)
         self.config = config
+        self.options = options
         self.api_key = api_key
-        self.base_url = (base_url or self.default_base_url).rstrip("/")
+        self.base_url = (base_url or self.home()).rstrip("/")
+        self._check_address()
         self.model_name = str(params.pop("model_name", config.name))
         row_max_tokens = params.pop("max_tokens", None)
         row_temperature = params.pop("temperature", None)
@@ -104,6 +112,18 @@ class BaseModel:
         self.request_timeout_seconds = options.request_timeout_seconds
         self.clients = clients or ClientPool()
         self._owns_clients = clients is None
+
+    def _check_address(self) -> None:
+        """Raise ConfigError for a key or an address with which no request could be made."""
+        row = self.config
+        if not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise ConfigError(f"{row.api_key_env} holds a character that no key has")
+        if self.base_url and not re.match(r"https?://[^/]", self.base_url):
+            raise ConfigError(f"{row.base_url_env}: {self.base_url} is no http(s) address")
+
+    def home(self) -> str:
+        """Return the base URL where the user sets no other."""
+        return self.default_base_url
 
     async def __aenter__(self) -> Self:
         return self
@@ -138,13 +158,22 @@ class BaseModel:
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
                 return await self.send(prompt)
+        except ModelError as error:
+            self._take_key_out(error)
+            raise
         except Exception as error:  # the border where foreign errors become ours
-            raise self._without_key(self.read_error(error)) from error
+            known = self.read_error(error)
+            self._take_key_out(known)
+            if self.api_key and self.api_key in str(error):
+                raise known from None
+            raise known from error
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that a foreign error stands for; SDK models add their own."""
         if isinstance(error, ModelError):
             return error
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return ConnectionLost(f"no connection: {error}")
         if isinstance(error, TimeoutError):
             return TimedOut(f"no whole reply within {self.request_timeout_seconds:g} s")
         if isinstance(error, aiohttp.ClientResponseError):  # includes a wrong content type
@@ -162,11 +191,10 @@ class BaseModel:
         """Return the parameters that every model class is given."""
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **self.extra_params}
 
-    def _without_key(self, error: ModelError) -> ModelError:
+    def _take_key_out(self, error: ModelError) -> None:
         text = str(error)
         if self.api_key and self.api_key in text:
             error.args = (text.replace(self.api_key, "[key]"), *error.args[1:])
-        return error
 
 
 def make_model(

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+JsonObject = Mapping[str, object]
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
 
 
@@ -66,14 +67,14 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     complexity: int | None
     raw_response: str
     extracted_solution: str
-    validation: Mapping[str, object]
+    validation: JsonObject
     llm_call_success: bool
     execution_time: float
     timestamp: float
     name: str = ""
     object: str | None = None
     prompt_version: str = ""
-    parameters: Mapping[str, object] = msgspec.field(default_factory=dict)
+    parameters: JsonObject = msgspec.field(default_factory=dict)
     requested_model: str = ""
     served_model: str | None = None
     request_id: str | None = None

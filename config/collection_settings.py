@@ -1,0 +1,151 @@
+"""What one run is asked to do: flags over the environment over .env over defaults."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from config.environment import Environment
+from config.errors import ConfigError
+
+ExtractionMode = Literal["auto", "agentic", "regex"]
+
+DEFAULT_DATASETS = ("../dataset/generated/codeeval", "../dataset/generated")
+STARTER_DATASET = "dataset/starter"
+
+_BATCH_SIZE = 10
+_MAX_CONCURRENT = 3
+_QUICK_TEST_BATCH_SIZE = 5
+_QUICK_TEST_MAX_CONCURRENT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSettings:
+    """One run's parameters; the session keeps them, and a resume takes them from there.
+
+    models: registry names, aliases, labels or API ids; empty for the default models.
+    all_models: every served model whose key is set, instead of models.
+    categories: empty for all.
+    dataset_path: None to look in the default places.
+    batch_size: problems that are planned and checkpointed together.
+    max_concurrent_per_model: calls in flight to one model at most; "auto" follows its limits.
+    temperature, max_tokens: None leaves them to the model's row or the defaults.
+    max_attempts, task_timeout_seconds: bounds of one task's retries.
+    request_timeout_seconds: the deadline of one attempt.
+    grace_seconds: how long calls in flight are waited for after an interrupt.
+    """
+
+    models: tuple[str, ...] = ()
+    all_models: bool = False
+    categories: tuple[str, ...] = ()
+    quick_test: bool = False
+    dataset_path: Path | None = None
+    output_dir: Path
+    batch_size: int = _BATCH_SIZE
+    max_concurrent_per_model: int | Literal["auto"] = _MAX_CONCURRENT
+    extraction: ExtractionMode = "auto"
+    temperature: float | None = None
+    max_tokens: int | None = None
+    max_attempts: int = 8
+    task_timeout_seconds: float = 1800.0
+    request_timeout_seconds: float = 600.0
+    grace_seconds: float = 30.0
+
+    @classmethod
+    def from_args(
+        cls, args: argparse.Namespace, environment: Environment, root: Path
+    ) -> "CollectionSettings":
+        """Return the settings of one command line; flags that are None were not given.
+
+        root: the project's folder, to which paths in the environment and defaults are relative.
+        Raises ConfigError for a variable that cannot be read.
+        """
+        quick = bool(args.quick_test)
+        batch_size = args.batch_size or _whole_number(environment, "BATCH_SIZE")
+        width = args.max_concurrent or _whole_number(environment, "MAX_CONCURRENT_PER_MODEL")
+        return cls(
+            models=tuple(args.models or ()),
+            all_models=args.all_models,
+            categories=tuple(dict.fromkeys(args.categories or ())),
+            quick_test=quick,
+            dataset_path=_dataset_path(args.dataset_path, environment, root),
+            output_dir=output_dir(args.output_dir, environment, root),
+            batch_size=batch_size or (_QUICK_TEST_BATCH_SIZE if quick else _BATCH_SIZE),
+            max_concurrent_per_model=width
+            or (_QUICK_TEST_MAX_CONCURRENT if quick else _MAX_CONCURRENT),
+            extraction=args.extraction,
+            temperature=args.temperature,
+            max_tokens=args.max_tokens,
+            max_attempts=args.max_attempts,
+            task_timeout_seconds=args.task_timeout,
+            request_timeout_seconds=args.request_timeout,
+            grace_seconds=args.grace,
+        )
+
+    def to_parameters(self) -> dict[str, Any]:
+        """Return the JSON object that summary.json keeps as session_parameters."""
+        parameters: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        return parameters
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> "CollectionSettings":
+        """Return the settings that to_parameters wrote, by this version or an older one.
+
+        Raises ConfigError where the object cannot be read.
+        """
+        try:
+            return msgspec.convert(parameters, cls, dec_hook=_to_path)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"session_parameters: {error}") from error
+
+    def resolved(self, *, models: tuple[str, ...], dataset_path: Path) -> "CollectionSettings":
+        """Return these settings with nothing left to look up: what a resume needs."""
+        return replace(self, models=models, all_models=False, dataset_path=dataset_path)
+
+
+def output_dir(flag: str | None, environment: Environment, root: Path) -> Path:
+    """Return the folder of sessions, absolute: --output-dir, else OUTPUT_DIR, else generated."""
+    if flag:
+        return Path(flag).expanduser().resolve()
+    return (root / Path(environment.get("OUTPUT_DIR") or "generated").expanduser()).resolve()
+
+
+def locate_dataset(settings: CollectionSettings, root: Path) -> tuple[Path, bool]:
+    """Return the folder of problems, and whether it is the starter problems by default."""
+    if settings.dataset_path:
+        return settings.dataset_path, False
+    for default in DEFAULT_DATASETS:
+        folder = (root / default).resolve()
+        if folder.is_dir() and any(folder.glob("*.jsonl")):
+            return folder, False
+    return root / STARTER_DATASET, True
+
+
+def _dataset_path(flag: str | None, environment: Environment, root: Path) -> Path | None:
+    if flag:
+        return Path(flag).expanduser().resolve()
+    variable = environment.get("DATASET_PATH")
+    if not variable:
+        return None
+    path = (root / Path(variable).expanduser()).resolve()
+    defaults = [(root / default).resolve() for default in DEFAULT_DATASETS]
+    # .env.example repeats a default: where that is absent it is no mistake of the user's.
+    return None if path in defaults and not path.exists() else path
+
+
+def _whole_number(environment: Environment, name: str) -> int | None:
+    value = environment.get(name)
+    if value is None:
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise ConfigError(f"{name}={value!r} in the environment or .env: not a whole number >= 1")
+    return int(value)
+
+
+def _to_path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"not a {kind.__name__}: {value!r}")

@@ -1,0 +1,70 @@
+"""The variables that steer the collector: the process's own beat those of .env."""
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from config.errors import ConfigError
+from config.model_config import ModelConfig
+
+# The values of .env.example; a copy that was not edited must not be taken for a key.
+_PLACEHOLDER = re.compile(r"your_\w+_here|org-x+|proj_x+", re.IGNORECASE)
+
+
+class Environment:
+    """Variables by name; empty ones and .env.example's placeholders count as unset."""
+
+    def __init__(self, variables: Mapping[str, str | None]) -> None:
+        cleaned = {name: _clean(value) for name, value in variables.items() if value}
+        self._variables = {name: value for name, value in cleaned.items() if value}
+
+    @classmethod
+    def load(cls, root: Path, process: Mapping[str, str]) -> "Environment":
+        """Return the process's variables over those of root/.env, where there is one."""
+        set_in_process = {name: value for name, value in process.items() if _clean(value)}
+        return cls({**_read_env_file(root / ".env"), **set_in_process})
+
+    def get(self, name: str) -> str | None:
+        """Return a variable's value, None where it is unset."""
+        return self._variables.get(name)
+
+    def api_key(self, config: ModelConfig) -> str | None:
+        """Return the key of a model's provider, None where it is unset or none is needed."""
+        return self.get(config.api_key_env) if config.api_key_env else None
+
+    def base_url(self, config: ModelConfig) -> str | None:
+        """Return the address that replaces the provider's own, None where it does not."""
+        return self.get(config.base_url_env)
+
+    def can_call(self, config: ModelConfig) -> bool:
+        """Tell whether the model's key is there, or none is needed."""
+        return not config.api_key_env or self.api_key(config) is not None
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    """Return the file's variables, {} where there is none.
+
+    A line with a single stray quote, which the parser gives up on, is taken as it stands.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    variables = {}
+    for binding in parse_stream(io.StringIO(text)):
+        key, value = binding.key, binding.value
+        if binding.error:
+            key, _, value = binding.original.string.strip().partition("=")
+        if key and value:
+            variables[key.removeprefix("export ").strip()] = value
+    return variables
+
+
+def _clean(value: str) -> str:
+    stripped = value.strip().strip("\"'").strip()
+    return "" if _PLACEHOLDER.fullmatch(stripped) else stripped

@@ -1,0 +1,168 @@
+"""Claude, through Anthropic's SDK over aiohttp."""
+
+import json
+from collections.abc import Mapping
+
+import anthropic
+import httpx2
+import msgspec
+
+from config.clock import SystemClock
+from config.errors import BadReply, ConnectionLost, ModelError
+from models.base_model import BaseModel, Completion, FinishReason, Usage
+from models.chat_completions import CONNECT_SECONDS
+from models.rate_headers import read_rate_signals
+from models.reply_errors import error_from_reply, read_request_id
+from prompts.prompt_template import Prompt
+
+# In version 2026-10-21, which the SDK asks for, the API refuses every temperature, its own
+# default included (developersdigest.tech, 2026-10-21).
+VERSION_WITH_TEMPERATURE = "2023-06-01"
+_FINISH_REASONS: Mapping[str | None, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refusal",
+}
+
+
+class _Block(msgspec.Struct):
+    type: str
+    text: str | None = None
+    thinking: str | None = None
+
+
+class _Message(msgspec.Struct):
+    content: list[_Block]
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: object = None
+
+
+class _OutputDetails(msgspec.Struct):
+    thinking_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int
+    output_tokens: int
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
+class AnthropicModel(BaseModel):
+    """A Claude model.
+
+    A row's further parameters (thinking, output_config and the like) go into the request's body
+    as they stand; without them the model thinks as the provider ships it.
+    """
+
+    default_base_url = "https://api.anthropic.com"
+
+    async def send(self, prompt: Prompt) -> Completion:
+        """Return the reply to one prompt: one request, no retries."""
+        identity = (anthropic.AsyncAnthropic, self.base_url, self.api_key)
+        client = await self.clients.get(identity, self._open_client)
+        parameters = self._parameters()
+        system = {"system": prompt.system} if prompt.system else {}
+        messages = [{"role": "user", "content": prompt.user}]
+        # The SDK's own way to any path. Its messages.create refuses a temperature and a long
+        # reply before it asks, and warns about models that it takes for retired.
+        response = await client.post(
+            "/v1/messages",
+            cast_to=httpx2.Response,
+            body={**parameters, **system, "messages": messages},
+            options={"headers": _version(parameters)},
+        )
+        return self._completion(response, parameters)
+
+    def read_error(self, error: Exception) -> ModelError:
+        """Return the ModelError that an error of the SDK, or of what is below it, stands for."""
+        if isinstance(error, anthropic.APIStatusError):
+            return self._reply_error(error.response)
+        if isinstance(error, anthropic.APIConnectionError):
+            if isinstance(error.__cause__, httpx2.ReadError | httpx2.DecodingError):
+                return BadReply(f"anthropic's reply broke off: {error.__cause__}")
+            return ConnectionLost(f"anthropic: {error.__cause__ or error}")
+        return super().read_error(error)
+
+    def _open_client(self) -> anthropic.AsyncAnthropic:
+        client = anthropic.AsyncAnthropic(
+            api_key=self.api_key,
+            base_url=self.base_url,
+            max_retries=0,
+            timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
+            http_client=anthropic.DefaultAioHttpClient(follow_redirects=False, timeout=None),
+            open_telemetry=False,  # whatever the environment says
+        )
+        # ANTHROPIC_CUSTOM_HEADERS often holds another gateway's credentials: not for this host.
+        client._custom_headers = {}
+        return client
+
+    def _parameters(self) -> dict[str, object]:
+        parameters: dict[str, object] = {"model": self.model_name, "max_tokens": self.max_tokens}
+        if self.config.accepts_temperature and not _thinks(self.extra_params):
+            parameters["temperature"] = self.temperature
+        return {**parameters, **self.extra_params}
+
+    def _completion(
+        self, response: httpx2.Response, parameters: Mapping[str, object]
+    ) -> Completion:
+        try:
+            message = msgspec.convert(json.loads(response.content), _Message)
+        except ValueError as error:  # not JSON, not text, or not a message
+            raise self._reply_error(response) from error
+        text = "".join(block.text or "" for block in message.content if block.type == "text")
+        thinking = "".join(block.thinking or "" for block in message.content)
+        now = SystemClock().time()
+        return Completion(
+            text=_encodable(text),
+            finish_reason=_FINISH_REASONS.get(message.stop_reason, "other"),
+            served_model=message.model,
+            request_id=read_request_id(response.headers),
+            reasoning_text=_encodable(thinking) or None,
+            usage=_usage(message.usage),
+            parameters=parameters,
+            signals=read_rate_signals(self.config.provider, response.headers, None, now),
+        )
+
+    def _reply_error(self, response: httpx2.Response) -> ModelError:
+        # A key that the provider repeats goes before the text is cut, which could halve it.
+        text = response.content.decode("utf-8", "replace")
+        text = text.replace(self.api_key, "[key]") if self.api_key else text
+        return error_from_reply(self.config.provider, response.status_code, response.headers, text)
+
+
+def _thinks(params: Mapping[str, object]) -> bool:
+    """Return whether a row turns thinking on, which no temperature goes with."""
+    thinking = params.get("thinking")
+    return isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
+
+
+def _version(parameters: Mapping[str, object]) -> dict[str, str]:
+    """Return the header that lets a temperature pass, where there is one."""
+    with_temperature = "temperature" in parameters
+    return {"anthropic-version": VERSION_WITH_TEMPERATURE} if with_temperature else {}
+
+
+def _encodable(text: str) -> str:
+    """Return a text that UTF-8 can hold; half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _usage(counts: object) -> Usage | None:
+    """Return a reply's counts; its input_tokens leave out what the cache took and gave."""
+    try:
+        usage = msgspec.convert(counts, _Usage, strict=False)
+    except msgspec.ValidationError:  # an answer stands without its counts
+        return None
+    cached = usage.cache_read_input_tokens or 0
+    details = usage.output_tokens_details
+    return Usage(
+        input_tokens=usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0),
+        output_tokens=usage.output_tokens,
+        cached_tokens=cached,
+        reasoning_tokens=(details.thinking_tokens if details else None) or 0,
+    )

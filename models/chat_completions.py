@@ -1,0 +1,274 @@
+"""The wire format that most providers share, over one aiohttp session per address and key."""
+
+import json
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import msgspec
+
+from config.clock import SystemClock
+from config.errors import BadReply, ModelError, Overloaded
+from config.rate_signal import RateSignal
+from models.base_model import BaseModel, Completion, FinishReason, Usage
+from models.rate_headers import read_rate_signals
+from models.reply_errors import error_from_reply, read_request_id
+from prompts.prompt_template import Prompt
+
+CONNECT_SECONDS = 30.0
+_KEEPALIVE_PROBE_SECONDS = 60
+_PROMPT_FIELDS = frozenset({"messages", "input", "instructions"})
+_FINISH_REASONS: Mapping[object, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",  # Together
+    "length": "length",
+    "content_filter": "filtered",
+}
+# The server gave up in the middle: DeepSeek (api-docs.deepseek.com, create-chat-completion), and
+# gateways that pass an error of theirs on so.
+_INTERRUPTED = ("insufficient_system_resource", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP reply, read to its end; headers in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are no UTF-8 are replaced."""
+        return self.body.decode("utf-8", "replace")
+
+
+class TokenDetails(msgspec.Struct):
+    """The parts of a count."""
+
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class ChatUsage(msgspec.Struct):
+    """A reply's `usage` as it came."""
+
+    prompt_tokens: int
+    completion_tokens: int = 0
+    total_tokens: int | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek
+    prompt_tokens_details: TokenDetails | None = None
+    completion_tokens_details: TokenDetails | None = None
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """What the reply counts as reasoning, 0 where it does not say."""
+        details = self.completion_tokens_details
+        return (details.reasoning_tokens if details else None) or 0
+
+
+class _Message(msgspec.Struct):
+    content: str | list[object] | None = None
+    refusal: str | None = None
+    reasoning: object = None  # Together, Ollama, vLLM
+    reasoning_content: object = None  # DeepSeek, llama.cpp, xAI
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: object = None
+
+
+class _ChatReply(msgspec.Struct):
+    choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
+    id: object = None
+    model: object = None
+    usage: object = None
+
+
+class ChatCompletionsModel(BaseModel):
+    """A model behind POST {base_url}/chat/completions.
+
+    A subclass sets default_base_url and overrides what differs: request_body, headers, read_usage,
+    or exchange (another way to send). Whatever a row's model_params hold beside model_name,
+    max_tokens and temperature goes into the request's body as it stands.
+    """
+
+    max_tokens_field: ClassVar[str] = "max_tokens"
+
+    async def send(self, prompt: Prompt) -> Completion:
+        """Return the reply to one prompt: one request, no retries."""
+        body = self.request_body(prompt)
+        reply = await self.exchange(body)
+        if not 200 <= reply.status < 300:
+            raise self.reply_error(reply)
+        try:
+            completion = self.read_completion(reply)
+        except msgspec.ValidationError as error:
+            raise self._bad_reply(reply, f"of an unexpected shape: {error}") from error
+        except ValueError as error:
+            raise self._bad_reply(reply, f"not JSON: {error}") from error
+        return replace(
+            completion,
+            parameters={name: value for name, value in body.items() if name not in _PROMPT_FIELDS},
+            request_id=read_request_id(reply.headers) or completion.request_id,
+            signals=self._signals(reply),
+        )
+
+    def request_body(self, prompt: Prompt) -> dict[str, object]:
+        """Return the request's body."""
+        messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
+        messages.append({"role": "user", "content": prompt.user})
+        body: dict[str, object] = {
+            "model": self.model_name,
+            "messages": messages,
+            self.max_tokens_field: self.max_tokens,
+        }
+        if self.config.accepts_temperature:
+            body["temperature"] = self.temperature
+        return {**body, **self.extra_params}
+
+    def headers(self) -> dict[str, str]:
+        """Return the request's own headers."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+    async def exchange(self, body: Mapping[str, object]) -> Reply:
+        """Return the reply to one body, whatever its status."""
+        identity = (aiohttp.ClientSession, self.base_url, self.api_key)
+        session = await self.clients.get(identity, self._open_session)
+        url = f"{self.base_url}/chat/completions"
+        # A redirect would take the key to another host, or turn the POST into a GET.
+        request = session.post(url, json=body, headers=self.headers(), allow_redirects=False)
+        async with request as response:
+            # Blank lines before the JSON are DeepSeek's way to say "still queued".
+            return Reply(response.status, response.headers, await response.read())
+
+    def read_completion(self, reply: Reply) -> Completion:
+        """Return what a 2xx body says; raise a ModelError or ValueError where it cannot be read."""
+        content = json.loads(reply.text)
+        if isinstance(content, dict) and content.get("error"):
+            raise self.reply_error(reply)
+        chat = msgspec.convert(content, _ChatReply)
+        choice = chat.choices[0]
+        message = choice.message
+        if choice.finish_reason in _INTERRUPTED:
+            raise self._interrupted(reply, choice.finish_reason)
+        inline, text = split_thinking(_joined(message.content))
+        beside = _text(message.reasoning_content) or _text(message.reasoning)
+        finish_reason = _FINISH_REASONS.get(choice.finish_reason, "other")
+        return Completion(
+            text=text or message.refusal or "",
+            finish_reason="refusal" if message.refusal else finish_reason,
+            served_model=_text(chat.model) or None,
+            request_id=_text(chat.id) or None,
+            reasoning_text="\n\n".join(part for part in (beside, inline) if part) or None,
+            usage=self._usage(chat.usage),
+        )
+
+    def read_usage(self, usage: ChatUsage) -> Usage:
+        """Return a reply's counts with cached as a part of input and reasoning of output."""
+        details = usage.prompt_tokens_details
+        cached = (details.cached_tokens if details else None) or usage.prompt_cache_hit_tokens or 0
+        return Usage(
+            input_tokens=usage.prompt_tokens,
+            output_tokens=usage.completion_tokens,
+            cached_tokens=min(cached, usage.prompt_tokens),
+            reasoning_tokens=min(usage.reasoning_tokens, usage.completion_tokens),
+        )
+
+    def reply_error(self, reply: Reply) -> ModelError:
+        """Return the error that a reply stands for."""
+        # A key that the provider repeats goes before the text is cut, which could halve it.
+        text = reply.text.replace(self.api_key, "[key]") if self.api_key else reply.text
+        return error_from_reply(self.config.provider, reply.status, reply.headers, text)
+
+    def _interrupted(self, reply: Reply, reason: object) -> Overloaded:
+        return Overloaded(
+            f"{self.config.provider} broke the answer off: {reason}",
+            status=reply.status,
+            signals=self._signals(reply),
+            request_id=read_request_id(reply.headers),
+        )
+
+    def _bad_reply(self, reply: Reply, reason: str) -> BadReply:
+        return BadReply(
+            f"{self.config.provider} answered {reply.status} with a body that is {reason}",
+            status=reply.status,
+            signals=self._signals(reply),
+            request_id=read_request_id(reply.headers),
+        )
+
+    def _signals(self, reply: Reply) -> tuple[RateSignal, ...]:
+        now = SystemClock().time()
+        return read_rate_signals(self.config.provider, reply.headers, None, now)
+
+    def _usage(self, counts: object) -> Usage | None:
+        try:
+            return self.read_usage(msgspec.convert(counts, ChatUsage, strict=False))
+        except msgspec.ValidationError:  # null at Together; an answer stands without its counts
+            return None
+
+    def _open_session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, socket_factory=_open_socket),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The whole call's deadline is BaseModel.complete's.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            proxy=_proxy(self.base_url),
+        )
+
+
+def split_thinking(content: str) -> tuple[str, str]:
+    """Return the thinking that stands inline at a content's start, and the answer after it.
+
+    A block that is never closed is all thinking: the budget ended before the answer.
+    """
+    if content.lstrip().startswith("<think>"):
+        thinking, _, answer = content.lstrip().removeprefix("<think>").partition("</think>")
+        return thinking.strip(), answer.lstrip("\r\n")
+    if "<think>" not in content:  # a chat template may open the block in the prompt itself
+        thinking, closed, answer = f"\n{content}\n".partition("\n</think>\n")
+        if closed:
+            return thinking.strip(), answer.strip("\r\n")
+    return "", content
+
+
+def _joined(content: str | list[object] | None) -> str:
+    """Return a message's text, be it null, a text or a list of parts."""
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        return "".join(_text(part.get("text")) for part in parts)
+    return _text(content)
+
+
+def _text(value: object) -> str:
+    """Return a text, "" for anything else; half a surrogate pair becomes a question mark."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _proxy(url: str) -> str | None:
+    """Return the environment's proxy for an address.
+
+    aiohttp's own trust_env would also read ~/.netrc before every request, and fail on a default
+    entry in it, because the request has an Authorization header already.
+    """
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket that probes a silent line: a reply may take minutes, NATs forget sooner."""
+    family, kind, protocol, _, _ = address
+    opened = socket.socket(family=family, type=kind, proto=protocol)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform != "win32" and sys.platform != "darwin":
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_PROBE_SECONDS)
+    return opened

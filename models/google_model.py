@@ -1,0 +1,197 @@
+"""Gemini, through Google's SDK over aiohttp."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+import aiohttp
+import msgspec
+from google import genai
+from google.genai import types
+
+from config.clock import SystemClock
+from models.base_model import BaseModel, Completion, FinishReason, Usage
+from models.rate_headers import read_rate_signals
+from models.reply_errors import error_from_reply
+from prompts.prompt_template import Prompt
+
+# The reasons that are not here (LANGUAGE, OTHER, MALFORMED_RESPONSE, tool calls) are "other".
+FINISH_REASONS: Mapping[str | None, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",  # cut at the API's own limit a request
+    "SAFETY": "filtered",
+    "RECITATION": "filtered",
+    "BLOCKLIST": "filtered",
+    "PROHIBITED_CONTENT": "filtered",
+    "SPII": "filtered",
+    "ESCALATION": "filtered",
+    "PUP_LIMITED_DISABLED": "filtered",
+    "MODEL_ARMOR": "filtered",
+    "IMAGE_SAFETY": "filtered",
+    "IMAGE_PROHIBITED_CONTENT": "filtered",
+    "IMAGE_RECITATION": "filtered",
+}
+
+
+_THINKING_FIELDS = ("thinking_level", "thinking_budget", "include_thoughts")
+_NO_FUNCTION_CALLING = types.AutomaticFunctionCallingConfig(disable=True)
+
+
+class _Part(msgspec.Struct):
+    text: str | None = None
+    thought: bool | None = None
+
+
+class _Content(msgspec.Struct):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str | None = None
+
+
+class _PromptFeedback(msgspec.Struct, rename="camel"):
+    block_reason: str | None = None
+
+
+class _Usage(msgspec.Struct, rename="camel"):
+    prompt_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+
+
+class _Reply(msgspec.Struct, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: _PromptFeedback | None = None
+    usage_metadata: _Usage | None = None
+    model_version: str | None = None
+    response_id: str | None = None
+
+
+class GoogleModel(BaseModel):
+    """A Gemini or Gemma model.
+
+    A row's further parameters are fields of the SDK's GenerateContentConfig, or thinking_level,
+    thinking_budget and include_thoughts, which are fields of its thinking_config.
+    """
+
+    default_base_url = "https://generativelanguage.googleapis.com"
+
+    async def send(self, prompt: Prompt) -> Completion:
+        """Return the reply to one prompt: one request, no retries."""
+        client = await self.clients.get(
+            (GoogleModel, self.base_url, self.api_key), partial(_open, self.base_url, self.api_key)
+        )
+        generation = types.GenerateContentConfig.model_validate(self._generation())
+        config = generation.model_copy(
+            update={
+                "system_instruction": prompt.system or None,
+                "automatic_continuation": False,  # each would be one more billed request
+                "automatic_function_calling": _NO_FUNCTION_CALLING,
+                "should_return_http_response": True,
+            }
+        )
+        try:
+            response = await client.models.generate_content(
+                model=self.model_name, contents=prompt.user, config=config
+            )
+        except _RefusedReply as refusal:
+            raise error_from_reply(
+                self.config.provider, refusal.status, refusal.headers, refusal.body
+            ) from refusal
+        sent = generation.model_dump(by_alias=True, exclude_none=True, mode="json")
+        return self._completion(
+            response.sdk_http_response or types.HttpResponse(),
+            {"model": self.model_name, "generationConfig": sent},
+        )
+
+    def _generation(self) -> dict[str, object]:
+        params = dict(self.extra_params)
+        thinking = {name: params.pop(name) for name in _THINKING_FIELDS if name in params}
+        generation: dict[str, object] = {"max_output_tokens": self.max_tokens}
+        if self.config.accepts_temperature:
+            generation["temperature"] = self.temperature
+        if thinking:
+            generation["thinking_config"] = thinking
+        return {**generation, **params}
+
+    def _completion(
+        self, response: types.HttpResponse, parameters: Mapping[str, object]
+    ) -> Completion:
+        provider, headers, body = self.config.provider, response.headers or {}, response.body or ""
+        try:
+            reply = msgspec.json.decode(body, type=_Reply)
+        except msgspec.MsgspecError as error:
+            raise error_from_reply(provider, 200, headers, body) from error
+        blocked = reply.prompt_feedback is not None and reply.prompt_feedback.block_reason
+        if not reply.candidates and not blocked:
+            raise error_from_reply(provider, 200, headers, body)
+        candidate = reply.candidates[0] if reply.candidates else _Candidate(finish_reason="SAFETY")
+        parts = (candidate.content and candidate.content.parts) or []
+        return Completion(
+            text="".join(part.text or "" for part in parts if not part.thought),
+            finish_reason=FINISH_REASONS.get(candidate.finish_reason, "other"),
+            served_model=reply.model_version,
+            request_id=reply.response_id,
+            reasoning_text="".join(part.text or "" for part in parts if part.thought) or None,
+            usage=_usage(reply.usage_metadata),
+            parameters=parameters,
+            signals=read_rate_signals(provider, headers, None, SystemClock().time()),
+        )
+
+
+class _RefusedReply(Exception):
+    """A reply whose status is not 200, as it came."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: str) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+async def _stop_refusals(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Return the reply, unless it is a refusal: the SDK loses its status if it is not JSON."""
+    response = await handler(request)
+    if response.status != 200:
+        body = await response.text(errors="replace")
+        raise _RefusedReply(response.status, response.headers, body)
+    return response
+
+
+@asynccontextmanager
+async def _open(base_url: str, api_key: str) -> AsyncIterator[genai.client.AsyncClient]:
+    """Yield a client that reads nothing from the environment but the proxies."""
+    async with aiohttp.ClientSession(trust_env=True, middlewares=(_stop_refusals,)) as session:
+        options = types.HttpOptions(
+            base_url=base_url,
+            api_version="v1",
+            aiohttp_client=session,
+            # One attempt; without this the SDK repeats a call whose connection broke.
+            retry_options=types.HttpRetryOptions(attempts=1),
+        )
+        client = genai.Client(vertexai=False, api_key=api_key, http_options=options)
+        try:
+            yield client.aio
+        finally:
+            await client.aio.aclose()
+            client.close()
+
+
+def _usage(usage: _Usage | None) -> Usage | None:
+    """Return the tokens of a call; the API counts thoughts beside the output, but bills both."""
+    if usage is None or usage.prompt_token_count is None:
+        return None
+    thoughts = usage.thoughts_token_count or 0
+    return Usage(
+        input_tokens=usage.prompt_token_count + (usage.tool_use_prompt_token_count or 0),
+        output_tokens=(usage.candidates_token_count or 0) + thoughts,
+        cached_tokens=usage.cached_content_token_count or 0,
+        reasoning_tokens=thoughts,
+    )

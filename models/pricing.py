@@ -1,0 +1,121 @@
+"""Tokens in, US dollars out, at the list prices that come with genai-prices.
+
+The library is imported on first use (0.2 s, and 20 ms for its data at the first price); call
+load_prices before the event loop starts to have that behind you. A price then takes 0.1 ms.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from config.model_config import ModelConfig
+from config.model_selection import is_retired
+from models.base_model import Usage
+
+# Its names for the providers; those on Hugging Face's router are huggingface_<host>.
+_PRICE_LISTS = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "google": "google",
+    "xai": "x-ai",
+    "together": "together",
+    "deepseek": "deepseek",
+}
+# These answer a retired name with its replacement, at the replacement's price.
+_ROUTES_RETIRED = frozenset({"xai", "deepseek", "google"})
+
+
+@dataclass(frozen=True, slots=True)
+class PriceData:
+    """Which prices these are; newest_price: the day from which the newest of them holds."""
+
+    version: str
+    newest_price: date | None
+
+
+def load_prices() -> PriceData:
+    """Return what the price data is, once it is loaded."""
+    import genai_prices
+    from genai_prices import data
+
+    installed = date.fromtimestamp(Path(data.__file__).stat().st_mtime)
+    # Prices that were announced for later are in it too.
+    days = [day for day in _start_dates() if day <= installed]
+    return PriceData(genai_prices.__version__, max(days, default=None))
+
+
+def price(config: ModelConfig, usage: Usage, at: datetime | float) -> float | None:
+    """Return what one call cost, None where the price is not known.
+
+    at: when the call was sent, in seconds since 1970 or with its time zone: some prices depend
+        on the date or the hour.
+    """
+    sent_at = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
+    if config.provider == "local":
+        return 0.0
+    listed = _listed(config, sent_at.date())
+    return _list_price(*listed, usage, sent_at) if listed else None
+
+
+def worst_case_price(
+    config: ModelConfig, input_tokens: int, output_tokens: int, at: datetime | float
+) -> float | None:
+    """Return the most that one call may cost within a day, None where the price is not known."""
+    sent_at = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
+    if config.provider == "local":
+        return 0.0
+    listed = _listed(config, sent_at.date())
+    if listed is None:
+        return None
+    hour = sent_at.replace(minute=0, second=0, microsecond=0)
+    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+    return _list_price(*listed, usage, _dearest_hour(*listed, hour))
+
+
+def _listed(config: ModelConfig, on: date) -> tuple[str, str] | None:
+    """Return the price list and the model's name in it, None where there is no list."""
+    model = config.api_id
+    if config.provider in _ROUTES_RETIRED and is_retired(config, on):
+        model = config.replacement or model
+    if config.provider == "huggingface":
+        model, _, host = model.partition(":")
+        return f"huggingface_{host}", model
+    price_list = _PRICE_LISTS.get(config.provider)
+    return (price_list, model) if price_list else None
+
+
+def _list_price(price_list: str, model: str, usage: Usage, at: datetime) -> float | None:
+    from genai_prices import Usage as PricedUsage
+    from genai_prices import calc_price
+
+    tokens = PricedUsage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
+    )
+    try:
+        cost = calc_price(tokens, model, provider_id=price_list, genai_request_timestamp=at)
+    except LookupError:
+        return None
+    return float(cost.total_price)
+
+
+@lru_cache(maxsize=1024)
+def _dearest_hour(price_list: str, model: str, hour: datetime) -> datetime:
+    """Return the hour of the coming day in which a call costs most (DeepSeek has such hours)."""
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+    hours = [hour + timedelta(hours=ahead) for ahead in range(24)]
+    return max(hours, key=lambda then: _list_price(price_list, model, usage, then) or 0.0)
+
+
+def _start_dates() -> Iterator[date]:
+    from genai_prices.data import providers
+    from genai_prices.types import StartDateConstraint
+
+    for model in (model for provider in providers for model in provider.models):
+        prices = model.prices if isinstance(model.prices, list) else []
+        for conditional in (*prices, *(model.price_variants or ())):
+            if isinstance(conditional.constraint, StartDateConstraint):
+                yield conditional.constraint.start_date

@@ -1,0 +1,31 @@
+"""xAI's Grok models: chat completions that count reasoning beside the output."""
+
+from dataclasses import replace
+
+from models.base_model import Usage
+from models.chat_completions import ChatCompletionsModel, ChatUsage
+
+
+class XAIModel(ChatCompletionsModel):
+    """A Grok model.
+
+    Rows leave out stop and the penalties, which reasoning models refuse, and set reasoning_effort
+    only for families that take it (grok-4.3: none to high; grok-4.5: low to high).
+    """
+
+    default_base_url = "https://api.x.ai/v1"
+
+    def read_usage(self, usage: ChatUsage) -> Usage:
+        """Return the counts, with the reasoning added to the output that it is billed as.
+
+        completion_tokens leaves reasoning out (cloud.google.com, Grok reasoning); where
+        total_tokens shows that it is in already, nothing is added.
+        """
+        counts = super().read_usage(usage)
+        if usage.total_tokens == usage.prompt_tokens + usage.completion_tokens:
+            return counts
+        return replace(
+            counts,
+            output_tokens=usage.completion_tokens + usage.reasoning_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+        )

@@ -1,0 +1,83 @@
+"""A problem, its answer and what was made of it in; the record to keep out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from models.base_model import BaseModel, Usage
+from models.pricing import price
+from processors.code_candidates import EXTRACTION_VERSION, Extraction
+from processors.response_validator import ResponseValidator
+from prompts.problems import Problem
+from prompts.prompt_template import PROMPT_VERSION
+from runners.reliable_call import Answer
+from storage.solution_record import ExtractionRecord, SolutionRecord, UsageRecord
+
+
+def answer_record(
+    problem: Problem, model: BaseModel, answer: Answer, extraction: Extraction
+) -> SolutionRecord:
+    """Return the record of one answer: validated, priced, with what was really sent."""
+    completion = answer.completion
+    validation = ResponseValidator().validate(extraction.code, problem.name, problem.object)
+    return SolutionRecord(
+        task_id=problem.task_id,
+        model=model.config.label,
+        problem=problem.problem,
+        category=problem.category,
+        complexity=problem.complexity,
+        raw_response=completion.text,
+        extracted_solution=extraction.code,
+        validation=_json_object(validation),
+        llm_call_success=True,
+        execution_time=answer.execution_seconds,
+        timestamp=answer.answered_at,
+        name=problem.name,
+        object=problem.object,
+        prompt_version=PROMPT_VERSION,
+        parameters=completion.parameters,
+        requested_model=model.model_name,
+        served_model=completion.served_model,
+        request_id=completion.request_id,
+        finish_reason=completion.finish_reason,
+        reasoning_text=completion.reasoning_text,
+        usage=_usage_record(completion.usage),
+        cost_usd=_cost(model, answer),
+        attempts=len(answer.attempts),
+        wait_time=answer.wait_seconds,
+        extraction=_extraction_record(extraction),
+    )
+
+
+def _cost(model: BaseModel, answer: Answer) -> float | None:
+    usage = answer.completion.usage
+    return price(model.config, usage, answer.answered_at) if usage else None
+
+
+def _usage_record(usage: Usage | None) -> UsageRecord | None:
+    if usage is None:
+        return None
+    return UsageRecord(
+        input_tokens=usage.input_tokens,
+        cached_tokens=usage.cached_tokens,
+        output_tokens=usage.output_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+    )
+
+
+def _extraction_record(extraction: Extraction) -> ExtractionRecord:
+    return ExtractionRecord(
+        method=extraction.method,
+        version=EXTRACTION_VERSION,
+        candidates=extraction.candidates,
+        ambiguous=extraction.ambiguous,
+        truncated=extraction.truncated,
+        span=extraction.span,
+    )
+
+
+def _json_object(value: object) -> Mapping[str, object]:
+    built: Any = msgspec.to_builtins(value)
+    assert isinstance(built, dict), "a verdict is an object in JSON"
+    return built

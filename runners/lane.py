@@ -1,0 +1,98 @@
+"""One model's lane: its work, its slots, what it has out, and why it closed."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from config.clock import Clock
+from config.errors import LaneClosed
+from models.base_model import BaseModel
+from prompts.problems import Problem
+from runners.rate_limiter import RateScope
+
+
+class LaneStopped(Exception):
+    """The lane takes no more work; the task in hand stays undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOut:
+    """One request that has left and is not back: since is in monotonic seconds."""
+
+    task_id: str
+    since: float
+
+
+@dataclass(slots=True)
+class Lane:
+    """One model and the problems that it still has to solve.
+
+    problems: shared by the lane's workers; each takes the next.
+    width: how many workers there are at most, None to follow the learned rate.
+    """
+
+    model: BaseModel
+    scope: RateScope
+    problems: Iterator[Problem]
+    width: int
+    clock: Clock
+    closed_by: LaneClosed | None = None
+    stopping: bool = False
+    _waiting: set[asyncio.Task[None]] = field(default_factory=set)
+    _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return self.model.config.label
+
+    @property
+    def calls_out(self) -> list[CallOut]:
+        """The requests in flight, oldest first."""
+        return sorted(self._out.values(), key=lambda call: call.since)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Mark that the worker waits to send: a stop ends it here. Raises LaneStopped."""
+        if self.stopping:
+            raise LaneStopped
+        worker = _current_worker()
+        self._waiting.add(worker)
+        try:
+            yield
+        finally:
+            self._waiting.discard(worker)
+
+    @contextmanager
+    def sending(self, task_id: str) -> Iterator[None]:
+        """Mark that the worker's request is out: a stop lets it come back first."""
+        worker = _current_worker()
+        self._out[worker] = CallOut(task_id, self.clock.monotonic())
+        try:
+            yield
+        finally:
+            del self._out[worker]
+
+    def stop(self) -> None:
+        """Send nothing more; requests that are out may still come back."""
+        self.stopping = True
+        for worker in self._waiting:
+            worker.cancel()
+
+    def abandon(self) -> None:
+        """Send nothing more and wait for nothing."""
+        self.stop()
+        for worker in self._out:
+            worker.cancel()
+
+    def close(self, error: LaneClosed) -> None:
+        """Stop because every request of this lane would fail."""
+        if self.closed_by is None:
+            self.closed_by = error
+        self.stop()
+
+
+def _current_worker() -> asyncio.Task[None]:
+    worker = asyncio.current_task()
+    assert worker is not None, "lanes are worked on by tasks"
+    return worker

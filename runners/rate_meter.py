@@ -1,0 +1,35 @@
+"""Paces one meter: the generic cell rate algorithm, one timestamp and no timer."""
+
+from dataclasses import dataclass
+
+SLACK_SECONDS = 0.02
+"""How much lateness of the event loop is made good; more would be a burst."""
+
+
+@dataclass(slots=True)
+class Pacer:
+    """Says when the next amount may leave at an even rate; None means at once.
+
+    Source: ITU-T I.371, virtual scheduling; `due` is its theoretical arrival time.
+    """
+
+    per_second: float | None = None
+    due: float = float("-inf")
+
+    def take(self, now: float, amount: float) -> None:
+        """Book an amount that leaves now; the next one waits its turn."""
+        if self.per_second is not None:
+            self.due = max(self.due, now - SLACK_SECONDS) + amount / self.per_second
+
+    def correct(self, amount: float) -> None:
+        """Book more (or, negative, less) for something that has already left."""
+        if self.per_second is not None:
+            self.due += amount / self.per_second
+
+    def set_rate(self, now: float, per_second: float | None) -> None:
+        """Change the rate; what is still owed is paid off at the new one."""
+        if per_second is None:
+            self.due = float("-inf")
+        elif self.per_second is not None and self.due > now:
+            self.due = now + (self.due - now) * self.per_second / per_second
+        self.per_second = per_second

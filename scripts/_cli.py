@@ -1,0 +1,106 @@
+"""What the commands share: their common flags, their log, and errors as exit codes."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from config.environment import Environment
+from config.errors import CollectionError, ConfigError, DatasetError
+from scripts._root import ROOT
+
+EXIT_OK = 0
+EXIT_INCOMPLETE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+def add_common_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that every command takes."""
+    group = parser.add_argument_group("common")
+    group.add_argument(
+        "--output-dir", metavar="DIR", help="the folder of sessions (default: generated)"
+    )
+    group.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    group.add_argument("--log-file", metavar="FILE", help="also write the log, with DEBUG, to FILE")
+
+
+def load_environment() -> Environment:
+    """Return the process's variables over those of the project's .env."""
+    return Environment.load(ROOT, os.environ)
+
+
+def set_up_logging(level: str, log_file: str | None) -> None:
+    """Log to standard output past the progress bars, and to log_file where one is named.
+
+    Raises ConfigError where log_file cannot be written.
+    """
+    console = _BarSafeHandler()
+    console.setLevel(level)
+    console.setFormatter(logging.Formatter("%(levelname)s - %(message)s"))
+    handlers: list[logging.Handler] = [console]
+    if log_file:
+        handlers.append(_file_handler(Path(log_file)))
+    logger = logging.getLogger("collector")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    for old in logger.handlers[:]:
+        logger.removeHandler(old)
+        old.close()
+    for handler in handlers:
+        logger.addHandler(handler)
+
+
+def run_command(command: Callable[[], int]) -> int:
+    """Return the command's exit code; what the user can mend becomes one line on stderr."""
+    try:
+        return command()
+    except (ConfigError, DatasetError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except CollectionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_INCOMPLETE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output is gone; nothing more can be told to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INCOMPLETE
+
+
+def positive_int(text: str) -> int:
+    """Read a flag's whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Read a flag's time in seconds, above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return number
+
+
+def _file_handler(path: Path) -> logging.Handler:
+    try:
+        handler = logging.FileHandler(path.expanduser(), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--log-file {path}: {error.strerror}") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler
+
+
+class _BarSafeHandler(logging.Handler):
+    """Writes above tqdm's bars instead of through them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm  # only once something is logged: --list-models stays quick
+
+        tqdm.write(self.format(record), file=sys.stdout)

@@ -1,0 +1,169 @@
+"""Ask models to solve problems, and keep every answer in a new session."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
+
+from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
+from config.collection_settings import CollectionSettings
+from config.environment import Environment
+from scripts._cli import (
+    EXIT_OK,
+    add_common_flags,
+    load_environment,
+    positive_int,
+    run_command,
+    seconds,
+    set_up_logging,
+)
+
+_EPILOG = """\
+examples:
+  run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
+  run_collection.py --list-models                          what there is, and which keys are set
+  run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
+  run_collection.py --models gpt-4o --categories typing regex
+
+exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong usage or
+configuration (nothing was sent), 130 interrupted (resume_collection.py goes on).
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command's parser; flags that are left out are None where .env may speak."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_what_to_collect(parser)
+    _add_what_to_do(parser)
+    _add_how_to_call(parser)
+    _add_patience(parser)
+    add_common_flags(parser)
+    return parser
+
+
+def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to collect")
+    chosen = group.add_mutually_exclusive_group()
+    chosen.add_argument(
+        "--models", nargs="+", metavar="NAME", help="names, aliases or API ids (see --list-models)"
+    )
+    chosen.add_argument(
+        "--all-models", action="store_true", help="every served model whose key is set"
+    )
+    group.add_argument(
+        "--categories", nargs="+", metavar="CATEGORY", help="only these categories of problems"
+    )
+    group.add_argument(
+        "--quick-test", action="store_true", help="one problem a category, at low concurrency"
+    )
+    group.add_argument(
+        "--dataset-path", metavar="DIR", help="a folder of .jsonl problems (or one such file)"
+    )
+    group.add_argument("--session-id", metavar="ID", help="name the session (default: by time)")
+
+
+def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("look before you leap (nothing is sent)")
+    group.add_argument("--list-models", action="store_true", help="list models and key status")
+    group.add_argument("--dry-run", action="store_true", help="check everything, count the tasks")
+    group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
+
+
+def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how to call")
+    group.add_argument(
+        "--max-concurrent",
+        type=_concurrency,
+        metavar="N",
+        help="calls in flight per model, or auto (default: 3)",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=positive_int,
+        metavar="N",
+        help="problems planned and checkpointed together (default: 10)",
+    )
+    group.add_argument(
+        "--extraction",
+        choices=("auto", "agentic", "regex"),
+        default="auto",
+        help="auto asks an LLM only where rules find no code; agentic asks for every reply that "
+        "is not clean code; regex never asks (default: auto)",
+    )
+    group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
+    group.add_argument(
+        "--max-tokens",
+        type=positive_int,
+        metavar="N",
+        help="output budget of one answer (default: 4096, 16384 for models that reason)",
+    )
+
+
+def _add_patience(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how long to try")
+    group.add_argument(
+        "--max-attempts", type=positive_int, default=8, metavar="N", help="per task (default: 8)"
+    )
+    group.add_argument(
+        "--task-timeout",
+        type=seconds,
+        default=1800.0,
+        metavar="SECONDS",
+        help="for all attempts at one task (default: 1800)",
+    )
+    group.add_argument(
+        "--request-timeout",
+        type=seconds,
+        default=600.0,
+        metavar="SECONDS",
+        help="for one attempt (default: 600)",
+    )
+    group.add_argument(
+        "--grace",
+        type=seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="for calls in flight after Ctrl-C (default: 30)",
+    )
+
+
+def _concurrency(text: str) -> int | str:
+    return text if text == "auto" else positive_int(text)
+
+
+def _temperature(text: str) -> float:
+    number = float(text)
+    if not 0.0 <= number <= 2.0:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2")
+    return number
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return the exit code of one command line."""
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: _run(args, load_environment()))
+
+
+def _run(args: argparse.Namespace, environment: Environment) -> int:
+    if args.list_models:
+        from scripts._model_list import print_model_list
+
+        print_model_list(environment)
+        return EXIT_OK
+    set_up_logging(args.log_level, args.log_file)
+    settings = CollectionSettings.from_args(args, environment, ROOT)
+
+    from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
+
+    if args.dry_run:
+        return dry_run(settings, environment)
+    return collect(settings, environment, session_id=args.session_id, ask_first=not args.yes)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

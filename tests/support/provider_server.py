@@ -1,0 +1,270 @@
+"""A loopback server that speaks every provider's wire format, each under its own path prefix.
+
+In a test:      async with ProviderServer() as server: make_model(row, base_url=server.url("xai"))
+As a process:   python -m tests.support.provider_server --port 0 [--faults 0.1 --seed 1]
+                prints "listening on 127.0.0.1:PORT"; GET /requests lists what it was sent as JSON,
+                DELETE /requests forgets it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+from aiohttp import web
+
+from tests.support.provider_formats import FORMATS, PREFIXES, Json, Provider, listing, solve
+
+Ending = Literal["whole", "reset", "cut", "blank lines", "never"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One scripted reply.
+
+    body: text, bytes, or what becomes JSON; None for the provider's own good answer.
+    ending: whole; reset: the connection breaks before a byte; cut: it breaks in the middle of the
+        body; blank lines: as DeepSeek does while a call is queued; never: blank lines for ever.
+    """
+
+    status: int = 200
+    body: Json | bytes = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    ending: Ending = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one call sent."""
+
+    provider: Provider
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Json]
+
+    @property
+    def model(self) -> str:
+        """The model asked for, from the body or, at Google, from the path."""
+        return str(self.body.get("model") or self.path.rpartition("/")[2].partition(":")[0])
+
+
+class ProviderServer:
+    """The server; an async context manager.
+
+    requests: every call to a model, in the order of arrival.
+    answers: how many good answers went out, by provider and model.
+    most_at_once: the greatest number of calls in flight, by provider and model.
+    served: the ids in a provider's model list; one that is not there gets a 404 where it is set.
+    """
+
+    def __init__(
+        self,
+        *,
+        fault_rate: float = 0.0,
+        chance: random.Random | None = None,
+        latency_seconds: float = 0.0,
+        served: Mapping[Provider, list[str]] | None = None,
+    ) -> None:
+        self.requests: list[Request] = []
+        self.answers: Counter[tuple[Provider, str]] = Counter()
+        self.most_at_once: Counter[tuple[Provider, str]] = Counter()
+        self.served = dict(served or {})
+        self.port = 0
+        self._fault_rate = fault_rate
+        self._chance = chance or random.Random(0)
+        self._latency_seconds = latency_seconds
+        self._in_flight: Counter[tuple[Provider, str]] = Counter()
+        self._scripts: dict[Provider, deque[Answer]] = {name: deque() for name in PREFIXES}
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start(0)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def start(self, port: int) -> None:
+        """Listen on 127.0.0.1; port 0 takes any free one, which self.port then holds."""
+        app = web.Application(client_max_size=64 * 1024**2)
+        app.router.add_get("/requests", self._list_requests)
+        app.router.add_delete("/requests", self._forget_requests)
+        for provider, prefix in PREFIXES.items():
+            app.router.add_route("*", f"{prefix}/{{rest:.*}}", self._handler(provider))
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=1024)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    def url(self, provider: Provider) -> str:
+        """Return the base URL that a model of this provider is to be given."""
+        return f"http://127.0.0.1:{self.port}{PREFIXES[provider]}"
+
+    def script(self, provider: Provider, *answers: Answer) -> None:
+        """Give these answers to the provider's next calls, before any good ones."""
+        self._scripts[provider].extend(answers)
+
+    def sent_to(self, provider: Provider) -> list[Request]:
+        """Return the calls that came under one provider's prefix."""
+        return [request for request in self.requests if request.provider == provider]
+
+    def _handler(
+        self, provider: Provider
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if request.method == "GET":
+                return web.json_response(listing(provider, self.served.get(provider)))
+            return await self._answer_call(provider, request)
+
+        return handle
+
+    async def _answer_call(self, provider: Provider, request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.text())
+        call = Request(provider, request.method, request.path, dict(request.headers), body)
+        self.requests.append(call)
+        key = (provider, call.model)
+        self._in_flight[key] += 1
+        self.most_at_once[key] = max(self.most_at_once[key], self._in_flight[key])
+        try:
+            await asyncio.sleep(self._latency_seconds)
+            return await self._reply(call, request)
+        finally:
+            self._in_flight[key] -= 1
+
+    async def _reply(self, call: Request, request: web.Request) -> web.StreamResponse:
+        answer = self._next_answer(call)
+        body, headers = answer.body, dict(answer.headers)
+        if body is None:
+            provider_format = FORMATS[call.provider]
+            if not provider_format.is_call(call.path):
+                return web.json_response(provider_format.error(404, "no such path"), status=404)
+            body = provider_format.good(call.model, call.path, call.body, solve(call.body))
+            headers = {**provider_format.headers, **headers}
+            if answer.ending in ("whole", "blank lines"):
+                self.answers[call.provider, call.model] += 1
+        return await _send(request, answer, _encode(body), headers)
+
+    def _next_answer(self, call: Request) -> Answer:
+        if self._scripts[call.provider]:
+            return self._scripts[call.provider].popleft()
+        served = self.served.get(call.provider)
+        if served is not None and call.model not in served:
+            words = f"The model `{call.model}` does not exist or you do not have access to it."
+            return Answer(status=404, body=FORMATS[call.provider].error(404, words))
+        if self._chance.random() < self._fault_rate:
+            return self._chance.choice(retryable_faults(call.provider))
+        return Answer()
+
+    async def _list_requests(self, _: web.Request) -> web.Response:
+        return web.json_response([asdict(request) for request in self.requests])
+
+    async def _forget_requests(self, _: web.Request) -> web.Response:
+        self.requests.clear()
+        return web.Response()
+
+
+def retryable_faults(provider: Provider) -> list[Answer]:
+    """Return one answer of every kind that is worth another attempt."""
+    error = FORMATS[provider].error
+    statuses = (408, 409, 500, 502, 503, 504, 529)
+    html = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+    return [
+        *(Answer(status=status, body=error(status, "try again")) for status in statuses),
+        Answer(status=429, body=error(429, "too fast"), headers={"Retry-After": "0.05"}),
+        Answer(status=429, body=error(429, "too fast"), headers={"Retry-After-Ms": "50"}),
+        Answer(status=502, body=html, content_type="text/html"),
+        Answer(status=503, body=""),
+        Answer(body=html, content_type="text/html"),
+        Answer(body=""),
+        Answer(body='{"choices": [{"mess'),
+        Answer(body={"unexpected": True}),
+        Answer(ending="reset"),
+        Answer(ending="cut"),
+    ]
+
+
+async def _send(
+    request: web.Request, answer: Answer, body: bytes, headers: dict[str, str]
+) -> web.StreamResponse:
+    headers.setdefault("Content-Type", answer.content_type)
+    if answer.ending == "reset":
+        _abort(request)
+        return web.Response()
+    if answer.ending == "whole":
+        return web.Response(status=answer.status, headers=headers, body=body)
+    if answer.ending == "cut":
+        headers["Content-Length"] = str(len(body))
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    await response.prepare(request)
+    await _write(request, response, answer.ending, body)
+    return response
+
+
+async def _write(
+    request: web.Request, response: web.StreamResponse, ending: Ending, body: bytes
+) -> None:
+    if ending == "cut":
+        await response.write(body[: len(body) // 2])
+        _abort(request)
+        return
+    await response.write(b"\n" * 3)
+    while ending == "never":
+        await asyncio.sleep(0.01)
+        await response.write(b"\n")
+    await response.write(body)
+    await response.write_eof()
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
+
+
+def _encode(body: Json | bytes) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    server = ProviderServer(
+        fault_rate=arguments.faults,
+        chance=random.Random(arguments.seed),
+        latency_seconds=arguments.latency,
+    )
+    await server.start(arguments.port)
+    async with server:
+        sys.stdout.write(f"listening on 127.0.0.1:{server.port}\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--faults", type=float, default=0.0, help="share of calls that go wrong")
+    parser.add_argument("--seed", type=int, default=0, help="of the faults")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds a call takes")
+    asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

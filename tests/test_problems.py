@@ -1,0 +1,133 @@
+"""Dataset rows in: what is taken, what is refused, and how it is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from config.errors import ConfigError, DatasetError
+from prompts.problems import first_of_each_category, load_problems
+
+
+def row(task_id: str, **changes: object) -> str:
+    fields = {
+        "task_id": task_id,
+        "name": "add",
+        "problem": "Write `func` that adds two numbers.",
+        "canonical_solution": "def add(a, b):\n    return a + b\n",
+        "tests": '[{"ctx": "", "assertion": "func(1, 2) == 3"}]',
+        "category": "sums",
+        "complexity": 1,
+        "object": "function",
+    }
+    return json.dumps(fields | changes)
+
+
+def write(folder: Path, name: str, *lines: str, end: str = "\n") -> None:
+    (folder / name).write_bytes((end.join(lines) + end).encode())
+
+
+def test_a_good_row_becomes_a_problem(tmp_path: Path) -> None:
+    write(tmp_path, "sums.jsonl", row("sums_1"))
+    (problem,) = load_problems(tmp_path)
+    assert (problem.task_id, problem.name, problem.category) == ("sums_1", "add", "sums")
+    assert problem.tests[0].assertion == "func(1, 2) == 3"
+    assert (problem.complexity, problem.object) == (1, "function")
+
+
+def test_tests_may_be_a_list_and_may_carry_an_inspection(tmp_path: Path) -> None:
+    tests = [{"ctx": "x = 1", "assertion": "func(x, 2) == 3", "inspection": "uses +"}]
+    write(tmp_path, "sums.jsonl", row("sums_1", tests=tests))
+    (test,) = load_problems(tmp_path)[0].tests
+    assert (test.ctx, test.inspection) == ("x = 1", "uses +")
+
+
+def test_bom_crlf_and_blank_lines_are_fine(tmp_path: Path) -> None:
+    content = (
+        "\ufeff" + row("sums_1") + "\r\n\r\n  \r\n" + row("sums_2", problem="Gänse 鹅") + "\r\n"
+    )
+    (tmp_path / "sums.jsonl").write_bytes(content.encode())
+    assert [problem.task_id for problem in load_problems(tmp_path)] == ["sums_1", "sums_2"]
+    assert load_problems(tmp_path)[1].problem == "Gänse 鹅"
+
+
+def test_the_category_is_the_rows_or_its_topic_or_the_files_name(tmp_path: Path) -> None:
+    topic = json.loads(row("b")) | {"topic": "of_topic"}
+    del topic["category"]
+    neither = json.loads(row("c"))
+    del neither["category"]
+    write(tmp_path, "of_file.jsonl", row("a"), json.dumps(topic), json.dumps(neither))
+    assert {p.task_id: p.category for p in load_problems(tmp_path)} == {
+        "a": "sums",
+        "b": "of_topic",
+        "c": "of_file",
+    }
+
+
+def test_every_bad_line_is_named_at_once(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "bad.jsonl",
+        row("ok"),
+        "{not json",
+        json.dumps({"task_id": "x", "name": "f"}),
+        row("y", name="not a name"),
+        row("z", tests="nonsense"),
+        row("w", object="module"),
+        row(""),
+        "[1, 2]",
+    )
+    with pytest.raises(DatasetError) as raised:
+        load_problems(tmp_path)
+    lines = str(raised.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [f"bad.jsonl:{n}" for n in range(2, 9)]
+    assert "missing required field `problem`" in lines[1]
+    assert "'not a name' is not a Python identifier" in lines[2]
+
+
+def test_broken_utf8_is_a_bad_line_not_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_bytes(row("a").encode() + b"\n\xff\xfe{}\n")
+    with pytest.raises(DatasetError, match=r"^bad\.jsonl:2: "):
+        load_problems(tmp_path)
+
+
+def test_duplicate_task_ids_are_named_with_both_places(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", row("same"), row("other"))
+    write(tmp_path, "b.jsonl", row("same"))
+    with pytest.raises(DatasetError, match=r"b\.jsonl:1: duplicate task_id 'same', .* a\.jsonl:1"):
+        load_problems(tmp_path)
+
+
+@pytest.mark.parametrize("make_empty", [False, True])
+def test_a_missing_or_empty_folder_is_an_error(tmp_path: Path, make_empty: bool) -> None:
+    folder = tmp_path / "none"
+    if make_empty:
+        folder.mkdir()
+    with pytest.raises(DatasetError, match="none: no "):
+        load_problems(folder)
+
+
+def test_one_file_is_a_dataset_too(tmp_path: Path) -> None:
+    write(tmp_path, "sums.jsonl", row("sums_1"))
+    write(tmp_path, "other.jsonl", row("other_1"))
+    assert [p.task_id for p in load_problems(tmp_path / "sums.jsonl")] == ["sums_1"]
+
+
+def test_categories_select_and_an_unknown_one_names_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, "all.jsonl", row("a", category="typing"), row("b", category="regex"))
+    assert [p.task_id for p in load_problems(tmp_path, ["regex"])] == ["b"]
+    with pytest.raises(ConfigError, match="unknown category 'typin': the dataset has typing"):
+        load_problems(tmp_path, ["typin"])
+
+
+def test_a_quick_test_takes_the_first_of_each_category(tmp_path: Path) -> None:
+    write(tmp_path, "b.jsonl", row("b1", category="b"), row("b2", category="b"))
+    write(tmp_path, "a.jsonl", row("a1", category="a"), row("a2", category="a"))
+    assert [p.task_id for p in first_of_each_category(load_problems(tmp_path))] == ["a1", "b1"]
+
+
+def test_the_content_hash_follows_what_is_asked(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", row("a"), row("b"), row("c", problem="Something else."))
+    a, b, c = load_problems(tmp_path)
+    assert len({a.content_hash, b.content_hash, c.content_hash}) == 3
+    assert load_problems(tmp_path)[0].content_hash == a.content_hash
