@@ -41,7 +41,7 @@ class Environment:
 
     def can_call(self, config: ModelConfig) -> bool:
         """Tell whether the model's key is there, or none is needed."""
-        return not config.api_key_env or self.api_key(config) is not None
+        return config.key_is_optional or self.api_key(config) is not None
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

@@ -4,10 +4,11 @@ import logging
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
-from processors.code_candidates import extract_code
+from processors.solution_extractor import SolutionExtractor
 from prompts.problems import Problem
 from runners.answer_record import answer_record, failure_record, with_extraction
 from runners.lane import Lane, LaneStopped
+from runners.llm_extraction import ExtractionAsk
 from runners.reliable_call import Answer, GaveUp, ReliableCaller
 from storage.progress_tracker import ProgressTracker
 from storage.solution_record import SolutionRecord
@@ -68,11 +69,24 @@ class AnswerKeeper:
         return True
 
     async def _extract_and_append(self, record: SolutionRecord) -> None:
-        """Keep one answer; while an LLM is asked for its code, the reply is on disk already."""
-        extracted = await self._extract(record)
-        self._store.append(extracted)
+        self._store.append(await self._extract(record))
         self._tracker.answered(record.model, record.task_id, record.execution_time)
 
     async def _extract(self, record: SolutionRecord) -> SolutionRecord:
-        extraction = extract_code(record.raw_response, record.name)
-        return with_extraction(record, extraction)
+        """Return the record with its code; a reply is on disk before an LLM is asked about it."""
+        ask = self._ask_about(record)
+        extractor = SolutionExtractor(mode=self._mode, ask=ask)
+        reply, name = record.raw_response, record.name
+        extraction = await extractor.extract_deterministically(
+            reply, name, truncated_reply=record.finish_reason == "length"
+        )
+        if not extractor.needs_llm(reply, extraction, name):
+            return with_extraction(record, extraction)
+        if not self._store.is_pending(record.model, record.task_id):
+            self._store.append_pending(record)
+        extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
+        return with_extraction(record, extraction, ask)
+
+    def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
+        lane = self._extraction_lane
+        return ExtractionAsk(self._caller, lane, record.task_id) if lane else None

@@ -12,6 +12,7 @@ from processors.response_validator import ResponseValidator
 from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import PROMPT_VERSION
 from runners.lane import Lane
+from runners.llm_extraction import ExtractionAsk
 from runners.reliable_call import Answer, GaveUp
 from storage.solution_record import ExtractionRecord, FailureRecord, SolutionRecord, UsageRecord
 
@@ -47,8 +48,10 @@ def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> Solutio
     )
 
 
-def with_extraction(record: SolutionRecord, extraction: Extraction) -> SolutionRecord:
-    """Return the record with its code, and the verdict on it."""
+def with_extraction(
+    record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
+) -> SolutionRecord:
+    """Return the record with its code, and the verdict on it; asked: the LLM, if one was."""
     validation = ResponseValidator().validate(extraction.code, record.name, _kind(record.object))
     return msgspec.structs.replace(
         record,
@@ -61,6 +64,8 @@ def with_extraction(record: SolutionRecord, extraction: Extraction) -> SolutionR
             ambiguous=extraction.ambiguous,
             truncated=extraction.truncated,
             span=extraction.span,
+            model=asked.model_label if asked else None,
+            cost_usd=asked.cost_usd if asked else None,
         ),
     )
 

@@ -73,7 +73,7 @@ class Bars:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._bars: dict[str, "tqdm[Never]"] = {}
+        self._bars: dict[str, tqdm[Never]] = {}
 
     def show(self, progress: RunProgress) -> None:
         lanes = progress.lanes
