@@ -1,6 +1,7 @@
 """Rows of models that only this machine knows: a GGUF file, or what a local server serves."""
 
 import re
+import zlib
 from pathlib import Path
 
 from config.environment import Environment
