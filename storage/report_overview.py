@@ -1,11 +1,11 @@
 """The figures of report.html: everything but the texts, as the JSON that the page reads."""
 
-import time
 from collections.abc import Sequence
 
 import msgspec
 
 from storage.outcomes import Outcome, ProblemOutcomes, SessionOutcomes, Verdict
+from storage.solution_record import FinishReason
 from storage.solution_store import SolutionStore
 from storage.summaries import by_model
 from storage.tallies import Tally, total
@@ -22,8 +22,8 @@ _LETTERS: dict[Verdict, str] = {
     "failed": "f",
     "undone": "-",
 }
-_FINISH_REASONS = ("stop", "length", "refusal", "filtered", "other")
-_PERCENTILES = range(0, 101, 2)
+_FINISH_REASONS: tuple[FinishReason, ...] = ("stop", "length", "refusal", "filtered", "other")
+_QUANTILES = 40  # report.js reads the median and p95 from places 20 and 38
 _RETRIED = "before an answer (kind not kept)"
 
 
@@ -84,16 +84,14 @@ class Overview(msgspec.Struct):
 
 
 def make_overview(
-    store: SolutionStore, outcomes: SessionOutcomes, notes: list[str]
+    store: SolutionStore, outcomes: SessionOutcomes, notes: list[str], written: float
 ) -> Overview:
     """Return the figures of a session."""
     problems = outcomes.problems
     metadata = store.metadata
     categories = list(dict.fromkeys(problem.category for problem in problems))
     errors = _errors(outcomes)
-    answered = {
-        model: [o.finished for o in _answers(problems, model)] for model in outcomes.models
-    }
+    answered = {model: [o.finished for o in _answers(problems, model)] for model in outcomes.models}
     timeline = make_timeline(
         [moment for moments in [*answered.values(), *errors.values()] for moment in moments]
     )
@@ -102,7 +100,7 @@ def make_overview(
         session_id=store.session_id,
         status=store.status,
         started=metadata.collection_start if metadata else None,
-        written=time.time(),
+        written=written,
         total_problems=planned,
         parameters=dict(metadata.session_parameters) if metadata else {},
         categories=categories,
@@ -144,7 +142,7 @@ def _model(
         cost_usd=whole.cost_usd,
         unpriced=whole.unpriced,
         retries=sum(answer.attempts - 1 for answer in answers),
-        seconds=_percentiles([answer.seconds or 0.0 for answer in answers]),
+        seconds=_quantiles([answer.seconds or 0.0 for answer in answers]),
         finish_reasons={reason: reasons.count(reason) for reason in _FINISH_REASONS},
         answers_over_time=answers_over_time,
         verdicts="".join(_LETTERS[problem.verdict(label)] for problem in problems),
@@ -181,11 +179,12 @@ def _errors(outcomes: SessionOutcomes) -> dict[str, list[float]]:
     return errors
 
 
-def _percentiles(seconds: list[float]) -> list[float]:
-    """Return the times below which 0, 2, 4 ... 100 percent of the answers lie; [] for none."""
+def _quantiles(seconds: list[float]) -> list[float]:
+    """Return the times below which 0, 2.5, 5 ... 100 percent of the answers lie; [] for none."""
     ordered = sorted(seconds)
     last = len(ordered) - 1
-    return [round(ordered[round(last * share / 100)], 3) for share in _PERCENTILES if ordered]
+    places = range(_QUANTILES + 1) if ordered else ()
+    return [round(ordered[round(last * place / _QUANTILES)], 3) for place in places]
 
 
 def _rounded(outcome: Outcome | None) -> float | None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _MOST_STRETCHES = 60
 _LONGEST_GAP_SECONDS = 300.0
@@ -32,7 +33,7 @@ class Timeline:
 def make_timeline(moments: Sequence[float]) -> Timeline:
     """Return a timeline of about sixty stretches over these moments."""
     ordered = sorted(moments)
-    gaps = zip(ordered, ordered[1:], strict=False)
+    gaps = pairwise(ordered)
     active_seconds = sum(min(after - before, _LONGEST_GAP_SECONDS) for before, after in gaps)
     width = _width(active_seconds / _MOST_STRETCHES)
     starts: list[float | None] = []
