@@ -100,7 +100,8 @@ function fillOverview() {
   const attempted = sum("answered") + sum("failed");
   const tiles = [
     ["Answered", number(sum("answered"))],
-    ["Valid", `${number(sum("valid"))} (${percent(sum("valid"), attempted)})`],
+    ["Valid", number(sum("valid"))],
+    ["Valid rate", percent(sum("valid"), attempted)],
     ["Failed", number(sum("failed"))],
     ["Not done", number(sum("undone"))],
     ["Truncated", number(sum("truncated"))],
