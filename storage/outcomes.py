@@ -1,6 +1,7 @@
 """One reading of a session: what came of every task, and where its record stands; no texts."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +79,7 @@ def read_outcomes(store: SolutionStore) -> SessionOutcomes:
         for path in dict.fromkeys(store.get_category_files(model).values()):
             _add_answers(model, path, problems)
     failed_attempts = _add_failures(store.path / FAILURES_NAME, problems)
-    rows = sorted(problems.values(), key=lambda problem: problem.category)
+    rows = sorted(problems.values(), key=_place)
     return SessionOutcomes(models, rows, failed_attempts)
 
 
@@ -156,6 +157,12 @@ def _failures(path: Path) -> Iterator[tuple[int, FailureRecord]]:
 def _kind(attempt: AttemptRecord, failure: FailureRecord) -> str:
     kind = attempt.error or failure.error
     return f"{kind} ({attempt.status})" if attempt.status else kind
+
+
+def _place(problem: ProblemOutcomes) -> tuple[str, list[tuple[int, str]]]:
+    """Return what sorts by category, and by task id with its numbers as numbers."""
+    parts = re.split(r"([0-9]{1,18})", problem.task_id)
+    return problem.category, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _hash(code: str) -> int:
