@@ -148,5 +148,5 @@ def _refuse_inside_sessions(store: SolutionStore, kind: ExportFormat, target: Pa
     for folder in (place, *place.parents):
         if (folder / MANIFEST_NAME).exists() or (folder / SUMMARY_NAME).exists():
             raise ConfigError(
-                f"--out {target}: {folder} is a session and keeps its own files there"
+                f"--out {target}: {folder} belongs to a session and holds its own files"
             )

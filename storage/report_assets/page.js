@@ -114,7 +114,7 @@ function fillOverview() {
     ...tiles.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
   );
   const headings = ["Model", "Answered", "Valid", "Valid rate", "Failed", "Not done", "Truncated", "Refused",
-    "No code", "Retries", "Median", "p95", "Tokens in", "Tokens out", "Cost", "Cost per valid"];
+    "No code", "Retries", "Median", "p95", "Tokens in", "Tokens out", "Cost", "Per valid"];
   fillTable(byId("models"), headings, models.map(overviewRow));
 }
 
@@ -161,7 +161,8 @@ function heatCell(place, category, [valid, attempted]) {
   const label = `${models[place].label}, ${categories[category]}: ${valid} of ${attempted} valid, ${text}`;
   const button = element("button", { type: "button", title: label, "aria-label": label }, text);
   // From red over yellow to green; light enough for dark text in both colour schemes.
-  button.style.setProperty("--heat", `hsl(${Math.round(5 + 130 * rate)} 62% ${Math.round(74 - 6 * rate)}%)`);
+  const hue = Math.round(5 + 135 * rate ** 1.7); // most rates are high: they get most of the colours
+  button.style.setProperty("--heat", `hsl(${hue} 62% ${Math.round(74 - 6 * rate)}%)`);
   button.addEventListener("click", () => showCategory(category));
   return element("td", {}, button);
 }
