@@ -5,7 +5,7 @@ import importlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -157,13 +157,13 @@ class BaseModel:
         """
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                return await self.send(prompt)
+                return _writable(await self.send(prompt))
         except ModelError as error:
-            self._take_key_out(error)
+            self._tidy(error)
             raise
         except Exception as error:  # the border where foreign errors become ours
             known = self.read_error(error)
-            self._take_key_out(known)
+            self._tidy(known)
             if self.api_key and self.api_key in str(error):
                 raise known from None
             raise known from error
@@ -191,10 +191,10 @@ class BaseModel:
         """Return the parameters that every model class is given."""
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **self.extra_params}
 
-    def _take_key_out(self, error: ModelError) -> None:
-        text = str(error)
-        if self.api_key and self.api_key in text:
-            error.args = (text.replace(self.api_key, "[key]"), *error.args[1:])
+    def _tidy(self, error: ModelError) -> None:
+        """Put an error's text on one line, without the key."""
+        text = _utf8(" ".join(str(error).split()))
+        error.args = (text.replace(self.api_key, "[key]") if self.api_key else text,)
 
 
 def make_model(
@@ -231,6 +231,20 @@ def _import_model_file(stem: str) -> Any:
         raise ConfigError(
             f"models/{stem}.py needs {error.name}: pip install -r requirements.txt"
         ) from error
+
+
+def _writable(completion: Completion) -> Completion:
+    reasoning = completion.reasoning_text
+    return replace(
+        completion,
+        text=_utf8(completion.text),
+        reasoning_text=None if reasoning is None else _utf8(reasoning),
+    )
+
+
+def _utf8(text: str) -> str:
+    """Return a text that a file can hold: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _default_budget(config: ModelConfig) -> int:

@@ -1,20 +1,13 @@
 """Asks an LLM for the code in a reply, through the same gate and retries as any call."""
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from config.errors import LaneClosed
 from config.model_configs import ModelConfig, select_models
-from config.errors import LaneClosed, ModelError
 from models.base_model import Completion
 from models.pricing import price
 from prompts.prompt_template import Prompt
 from runners.lane import Lane
 from runners.reliable_call import GaveUp, ReliableCaller
-
-logger = logging.getLogger("collector")
 
 # The cheapest current model of each provider, in the order in which keys are looked for.
 CHEAPEST_MODELS = (
@@ -22,17 +15,49 @@ CHEAPEST_MODELS = (
     "claude-haiku-5-5",
     "gemini-3.5-flash-lite",
     "deepseek-flash-chat",
+    "grok-4.3",
 )
 
 
-def extraction_config(
-    settings: CollectionSettings, environment: Environment
-) -> ModelConfig | None:
-    """Return the model that extracts, None where no LLM may or can be asked.
+def extraction_model(environment: Environment) -> ModelConfig | None:
+    """Return the model that extracts: EXTRACTION_MODEL, else the cheapest with a key, else None.
 
     Raises ConfigError where EXTRACTION_MODEL is unknown.
     """
-    if settings.extraction == "regex":
-        return None
     named = environment.get("EXTRACTION_MODEL")
-    return None
+    candidates = select_models([named] if named else CHEAPEST_MODELS)
+    own_key = environment.get("EXTRACTION_API_KEY") is not None
+    return next((c for c in candidates if own_key or environment.can_call(c)), None)
+
+
+class ExtractionAsk:
+    """Asks the extraction lane about one reply, and adds up the cost.
+
+    cost_usd: of all questions so far, None once one of them has no known price.
+    """
+
+    def __init__(self, caller: ReliableCaller, lane: Lane, task_id: str) -> None:
+        self.cost_usd: float | None = 0.0
+        self._caller = caller
+        self._lane = lane
+        self._task_id = task_id
+
+    @property
+    def model_label(self) -> str:
+        return self._lane.label
+
+    async def __call__(self, prompt: Prompt) -> Completion:
+        """Return the LLM's reply; raises a ModelError where there is none."""
+        if self._lane.closed_by:
+            raise self._lane.closed_by
+        try:
+            outcome = await self._caller.call(self._lane, prompt, f"extraction of {self._task_id}")
+        except LaneClosed as error:
+            self._lane.close(error)
+            raise
+        if isinstance(outcome, GaveUp):
+            raise outcome.error
+        usage = outcome.completion.usage
+        cost = price(self._lane.model.config, usage, outcome.answered_at) if usage else None
+        self.cost_usd = None if cost is None or self.cost_usd is None else self.cost_usd + cost
+        return outcome.completion

@@ -1,57 +1,106 @@
-"""A plan in, a finished or interrupted session out: opens what a run needs, and closes it."""
+"""A plan in, a run session out: opens models and files, runs, and brings every file up to date."""
 
 import asyncio
-import contextlib
 import logging
-import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from random import Random
-from types import FrameType
 
-from config.clock import SystemClock
-from config.collection_settings import CollectionSettings
-from config.environment import Environment
+from config.clock import Clock, SystemClock
 from config.errors import CollectionError
-from config.model_configs import ModelConfig
-from models.base_model import BaseModel, CallOptions, make_model
 from models.client_pool import ClientPool
-from processors.solution_extractor import SolutionExtractor
 from runners.collection_plan import CollectionPlan
 from runners.collection_runner import CollectionRunner, RunOutcome
+from runners.interrupt import on_interrupt
 from runners.progress_display import make_display
+from runners.run_models import RunModels
+from storage.progress_file import read_progress
+from storage.progress_tracker import ProgressTracker
+from storage.session_lock import SessionLock
+from storage.sessions import repair_session
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
 
 
-def build_models(
-    plan: CollectionPlan, environment: Environment, clients: ClientPool
-) -> list[BaseModel]:
-    """Return the plan's models, their SDKs imported: call it before the event loop starts.
-
-    Raises ConfigError where a model's class or what it imports is missing.
-    """
-    return [build_model(config, plan.settings, environment, clients) for config in plan.models]
-
-
-def build_model(
-    config: ModelConfig,
-    settings: CollectionSettings,
-    environment: Environment,
+async def run_session(
+    plan: CollectionPlan,
+    models: RunModels,
     clients: ClientPool,
-) -> BaseModel:
-    """Return one model with the user's key, address and call options."""
-    return make_model(
-        config,
-        api_key=environment.api_key(config) or "",
-        base_url=environment.base_url(config),
-        options=CallOptions(
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            request_timeout_seconds=settings.request_timeout_seconds,
-        ),
-        clients=clients,
+    open_store: Callable[[], SolutionStore],
+) -> tuple[SolutionStore, RunOutcome]:
+    """Return the session and how its run ended; every derived file is up to date then.
+
+    open_store: called once the models are open, so that one that cannot be leaves no session.
+    Raises StoreError where the session cannot be written or is in use.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(clients)
+        for model in models:
+            await stack.enter_async_context(model)
+        store = open_store()
+        stack.enter_context(SessionLock(store.path))
+        for sentence in repair_session(store):
+            logger.warning("%s", sentence)
+        tracker = _open_tracker(plan, store, clock)
+        display = make_display(sys.stderr)
+        runner = CollectionRunner(plan.settings, store, tracker, display, clock, Random())
+        try:
+            outcome = await _run_interruptibly(runner, models, plan)
+        except* CollectionError as errors:
+            raise _first(errors) from errors
+        await asyncio.to_thread(_conclude, store, tracker, outcome)
+        return store, outcome
+
+
+async def _run_interruptibly(
+    runner: CollectionRunner, models: RunModels, plan: CollectionPlan
+) -> RunOutcome:
+    async with asyncio.TaskGroup() as group:
+        stops: list[asyncio.Task[None]] = []
+
+        def stop_gently() -> None:
+            logger.warning(
+                "Interrupted: waiting up to %g s for calls in flight; Ctrl-C again stops now",
+                plan.settings.grace_seconds,
+            )
+            stops.append(group.create_task(runner.interrupt()))
+
+        with on_interrupt(stop_gently, runner.abandon):
+            outcome = await runner.run(models, plan.problems)
+        for stop in stops:
+            stop.cancel()
+    return outcome
+
+
+def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
+    earlier = read_progress(store.path)
+    if earlier and earlier.in_flight:
+        logger.warning(
+            "The last run ended without a word, with up to %d calls in flight: these were "
+            "possibly billed, and are asked again where no answer is on disk",
+            earlier.in_flight,
+        )
+    tracker = ProgressTracker(
+        store.path,
+        session_id=store.session_id,
+        start_time=store.metadata.collection_start if store.metadata else clock.time(),
+        total_tasks=plan.total_tasks,
+        models=[config.label for config in plan.models],
+        categories=plan.categories,
+        clock=clock,
     )
+    tracker.restore(store)
+    return tracker
+
+
+def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:
+    store.finish(outcome.status)
+    tracker.finish(outcome.status)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-JsonObject = Mapping[str, object]
+JsonObject = Mapping[str, object]  # named before a field that is called object
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
 
 
@@ -19,7 +19,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How extracted_solution was come by."""
+    """How extracted_solution was come by; model: the LLM that was asked, None where none was."""
 
     method: str
     version: str
@@ -27,6 +27,8 @@ class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
     ambiguous: bool
     truncated: bool
     span: tuple[int, int] | None = None
+    model: str | None = None
+    cost_usd: float | None = None
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,8 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     model: the label, which also names the folder; requested_model is the API id.
     execution_time: the last attempt alone; wait_time: all waiting for rate and retries.
     validation: guide-shaped verdict on extracted_solution.
+    escaped_surrogates: how many lone surrogates, which UTF-8 cannot hold, stand in the texts
+        spelled out as \\udXXX.
     """
 
     task_id: str
@@ -85,3 +89,4 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 1
     wait_time: float = 0.0
     extraction: ExtractionRecord | None = None
+    escaped_surrogates: int = 0

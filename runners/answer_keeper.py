@@ -1,0 +1,92 @@
+"""What happens to each outcome: extracted, checked, priced, on disk, counted."""
+
+import logging
+
+from config.clock import Clock
+from config.collection_settings import CollectionSettings
+from processors.solution_extractor import SolutionExtractor
+from prompts.problems import Problem
+from runners.answer_record import answer_record, failure_record, with_extraction
+from runners.lane import Lane, LaneStopped
+from runners.llm_extraction import ExtractionAsk
+from runners.reliable_call import Answer, GaveUp, ReliableCaller
+from storage.progress_tracker import ProgressTracker
+from storage.solution_record import SolutionRecord
+from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
+
+
+class AnswerKeeper:
+    """Keeps a session's outcomes; an answer counts once its line is written.
+
+    extraction_lane: where an LLM is asked for code, None to leave it to rules.
+    """
+
+    def __init__(
+        self,
+        settings: CollectionSettings,
+        store: SolutionStore,
+        tracker: ProgressTracker,
+        caller: ReliableCaller,
+        extraction_lane: Lane | None,
+        clock: Clock,
+    ) -> None:
+        self._mode = settings.extraction
+        self._batch_size = settings.batch_size
+        self._store = store
+        self._tracker = tracker
+        self._caller = caller
+        self._extraction_lane = extraction_lane
+        self._clock = clock
+        self._kept_since_checkpoint = 0
+
+    async def keep(self, lane: Lane, problem: Problem, outcome: Answer | GaveUp) -> None:
+        """Return once the outcome is written. Raises StoreError where it cannot be."""
+        if isinstance(outcome, GaveUp):
+            failure = failure_record(problem, lane, outcome, self._clock.time())
+            logger.warning("%s, %s: failed: %s", lane.label, problem.task_id, failure.message)
+            self._store.append_failure(failure)
+            self._tracker.failed(lane.label, problem.task_id, f"{failure.error}: {failure.message}")
+        else:
+            record = answer_record(problem, lane.model, outcome)
+            await self._extract_and_append(record)
+        self._kept_since_checkpoint += 1
+
+    async def finish_pending(self) -> None:
+        """Extract from the replies that an earlier run left waiting; none is asked for again."""
+        try:
+            for record in self._store.pending():
+                await self._extract_and_append(record)
+        except LaneStopped:
+            return
+
+    def batch_is_full(self) -> bool:
+        """Tell whether a batch of outcomes came since the last time that this was true."""
+        if self._kept_since_checkpoint < self._batch_size:
+            return False
+        self._kept_since_checkpoint = 0
+        return True
+
+    async def _extract_and_append(self, record: SolutionRecord) -> None:
+        self._store.append(await self._extract(record))
+        self._tracker.answered(record.model, record.task_id, record.execution_time)
+
+    async def _extract(self, record: SolutionRecord) -> SolutionRecord:
+        """Return the record with its code; a reply is on disk before an LLM is asked about it."""
+        ask = self._ask_about(record)
+        extractor = SolutionExtractor(mode=self._mode, ask=ask)
+        reply, name = record.raw_response, record.name
+        extraction = await extractor.extract_deterministically(
+            reply, name, truncated_reply=record.finish_reason == "length"
+        )
+        if not extractor.needs_llm(reply, extraction, name):
+            return with_extraction(record, extraction)
+        if not self._store.is_pending(record.model, record.task_id):
+            self._store.append_pending(record)
+        extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
+        return with_extraction(record, extraction, ask)
+
+    def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
+        lane = self._extraction_lane
+        return ExtractionAsk(self._caller, lane, record.task_id) if lane else None

@@ -1,0 +1,100 @@
+"""Bytes that survive a power cut, as far as the platform lets them."""
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from config.errors import StoreError
+
+if sys.platform == "darwin":
+    import fcntl
+
+_NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
+
+
+def flush_descriptor(descriptor: int) -> None:
+    """Return once the file's data, and the size that is needed to read it, are on the disk."""
+    if sys.platform == "linux":
+        os.fdatasync(descriptor)
+    elif sys.platform == "darwin":
+        # fsync(2) on macOS leaves the bytes in the drive's own cache; this empties that too.
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+def flush_file(path: Path) -> None:
+    """Return once what was written to the file is on the disk; a deleted file is passed over."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        flush_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_folder(folder: Path) -> None:
+    """Return once names that were made in the folder are on the disk, where that can be asked."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_FLUSH:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, content: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+    """Put content where path is: a reader, or a crash, meets the old file or the new one whole.
+
+    durable: also wait for the disk; only what cannot be derived again needs that.
+    Raises StoreError, and leaves the old file, where it cannot be written.
+    """
+    chunks = (content,) if isinstance(content, bytes) else content
+    fresh = path.with_name(f".{path.name}.tmp")
+    try:
+        try:
+            with fresh.open("wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                if durable:
+                    file.flush()
+                    flush_descriptor(file.fileno())
+            fresh.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+            raise
+        if durable:
+            flush_folder(path.parent)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> StoreError:
+    """Return the one line that tells what could not be written and what to do about it."""
+    reason = error.strerror or str(error)
+    return StoreError(f"{path}: cannot be written: {reason}.{_ADVICE.get(error.errno or 0, '')}")
+
+
+_ROOM = " What was written before is whole: make room, then resume the session."
+_ADVICE = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: " Raise the file-size limit (ulimit -f), then resume the session.",
+    errno.EMFILE: " Raise the limit of open files (ulimit -n), then resume the session.",
+    errno.ENFILE: " The machine has too many open files; resume the session later.",
+    errno.EROFS: " Make the folder writable, then resume the session.",
+    errno.EACCES: " Make the folder writable, then resume the session.",
+    errno.ENOTDIR: " A file is in the way of a folder: move it, then resume the session.",
+    errno.EEXIST: " A file is in the way of a folder: move it, then resume the session.",
+    errno.EISDIR: " A folder is in the way of a file: move it, then resume the session.",
+}

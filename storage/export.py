@@ -1,0 +1,95 @@
+"""Category files as .csv for spreadsheets: appended to while they grow, rebuilt when in doubt."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from storage.durability import replace_file, write_error
+from storage.record_json import solutions_in
+from storage.solution_record import SolutionRecord
+
+_COLUMNS = SolutionRecord.__struct_fields__
+# A cell that starts so is run as a formula: owasp.org/www-community/attacks/CSV_Injection
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_MAX_CELL_CHARACTERS = 32_000  # Excel holds 32,767 and spills what is longer into the next row
+
+
+class CsvExporter:
+    """The .csv files beside .jsonl files; knows how far each one has come in this process."""
+
+    def __init__(self) -> None:
+        self._written: dict[Path, tuple[int, int]] = {}
+
+    def refresh(self, source: Path) -> Path:
+        """Return the .csv of a .jsonl file, with every answer in it.
+
+        Only answers that are new since the last call are read, unless the .csv was made by another
+        process or changed since: then it is made anew.
+        Raises StoreError where it cannot be written.
+        """
+        target = source.with_suffix(".csv")
+        source_end, target_size = self._written.pop(source, (0, -1))
+        try:
+            if target_size >= 0 and target.is_file() and target.stat().st_size == target_size:
+                source_end = _append_rows(source, source_end, target)
+            else:
+                source_end = _write_anew(source, target)
+            self._written[source] = (source_end, target.stat().st_size)
+        except OSError as error:
+            raise write_error(target, error) from error
+        return target
+
+
+def csv_row(record: SolutionRecord) -> list[str]:
+    """Return a record as cells; nested values are JSON text, missing ones empty."""
+    return [_cell(value) for value in msgspec.structs.astuple(record)]
+
+
+def _append_rows(source: Path, start: int, target: Path) -> int:
+    with target.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for line, record in solutions_in(source, start):
+            writer.writerow(csv_row(record))
+            start = line.offset + len(line.raw)
+    return start
+
+
+def _write_anew(source: Path, target: Path) -> int:
+    end = 0
+
+    def rows() -> Iterator[bytes]:
+        nonlocal end
+        yield _encode_row(_COLUMNS)
+        for line, record in solutions_in(source):
+            end = line.offset + len(line.raw)
+            yield _encode_row(csv_row(record))
+
+    replace_file(target, rows(), durable=False)
+    return end
+
+
+def _encode_row(cells: list[str] | tuple[str, ...]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue().encode("utf-8")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _text_cell(value)
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return _text_cell(msgspec.json.encode(value).decode("utf-8"))
+
+
+def _text_cell(text: str) -> str:
+    shown = text.replace("\0", "\u2400")
+    if len(shown) > _MAX_CELL_CHARACTERS:
+        left_out = len(shown) - _MAX_CELL_CHARACTERS
+        shown = f"{shown[:_MAX_CELL_CHARACTERS]} [... {left_out} more characters in the .jsonl]"
+    return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown

@@ -1,0 +1,253 @@
+"""progress.json while a session runs, final_report.json when it ends."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from config.clock import Clock
+from storage.durability import replace_file, write_error
+from storage.manifest import SessionStatus, pretty_json
+from storage.pacing import Pacer
+from storage.progress_file import (
+    PROGRESS_NAME,
+    REPORT_NAME,
+    ModelProgress,
+    ProgressCounts,
+    progress_chunks,
+    read_progress,
+)
+from storage.solution_store import SolutionStore
+from storage.tallies import percent
+from storage.utf8_text import clean_text
+
+_MIN_SECONDS_BETWEEN_SAVES = 0.5
+_MAX_SECONDS_BETWEEN_SAVES = 30.0
+_SAVING_SHARE = 0.01  # of all time at most
+
+
+class _Lane:
+    """One model's counts as they grow."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.execution_seconds = 0.0
+        self.failed: dict[str, bool] = {}  # True: in an earlier run, so it is tried again
+        self.last_error: str | None = None
+
+    def to_progress(self) -> ModelProgress:
+        average = self.execution_seconds / self.answered if self.answered else 0.0
+        return ModelProgress(
+            completed=self.answered + len(self.failed),
+            successful=self.answered,
+            failed=len(self.failed),
+            avg_time=round(average, 3),
+            last_error=self.last_error,
+        )
+
+
+class ProgressTracker:
+    """Counts of a running session, saved in progress.json.
+
+    answered and failed cost microseconds and belong to the event loop; save, save_if_due and
+    finish wait for the disk and may be called from another thread.
+
+    in_flight: set it to how many calls may be under way at once; a resume after a kill reads it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        session_id: str,
+        start_time: float,
+        total_tasks: int,
+        models: Sequence[str],
+        categories: Sequence[str],
+        clock: Clock,
+    ) -> None:
+        """start_time: seconds since 1970 when the session, not this run of it, began."""
+        self.status: SessionStatus = "in_progress"
+        self.in_flight = 0
+        self.total_tasks = total_tasks
+        self._folder = folder
+        self._session_id = session_id
+        self._start_time = start_time
+        self._models = list(models)
+        self._categories = list(categories)
+        self._clock = clock
+        self._lanes = {model: _Lane() for model in models}
+        self._completed_ids = bytearray()
+        self._started = clock.monotonic()
+        self._active_seconds_before = 0.0
+        self._ended_now = 0
+        self._to_try_again = 0
+        self._changed = True
+        self._pacer = Pacer(
+            clock,
+            share=_SAVING_SHARE,
+            min_seconds=_MIN_SECONDS_BETWEEN_SAVES,
+            max_seconds=_MAX_SECONDS_BETWEEN_SAVES,
+        )
+        self._lock = threading.Lock()
+        self._save_lock = threading.Lock()
+
+    def restore(self, store: SolutionStore) -> None:
+        """Take over what earlier runs of the session collected."""
+        for model in dict.fromkeys([*self._models, *store.answered_counts()]):
+            lane = self._lanes.setdefault(model, _Lane())
+            lane.answered = len(store.answered(model))
+            for task_id in store.answered(model):
+                self._note_completed(model, task_id)
+            for task_id, failure in store.failed_tasks.get(model, {}).items():
+                lane.failed[task_id] = True
+                lane.last_error = f"{failure.error}: {failure.message}"
+            self._to_try_again += len(lane.failed)
+        for (model, _), tally in store.tallies.items():
+            self._lanes[model].execution_seconds += tally.execution_seconds
+        earlier = read_progress(store.path)
+        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
+
+    def answered(self, label: str, task_id: str, seconds: float) -> None:
+        """Count an answer; seconds: its last attempt."""
+        with self._lock:
+            lane = self._lanes[label]
+            lane.answered += 1
+            lane.execution_seconds += seconds
+            self._note_end(lane, task_id)
+            self._note_completed(label, task_id)
+
+    def failed(self, label: str, task_id: str, error: str) -> None:
+        """Count a task that was given up; a later answer takes it back."""
+        with self._lock:
+            lane = self._lanes[label]
+            self._note_end(lane, task_id)
+            lane.failed[task_id] = False
+            lane.last_error = error
+
+    def progress(self) -> ProgressCounts:
+        """Return the counts as they are now."""
+        with self._lock:
+            successful, failed = self._done()
+            return ProgressCounts(
+                completed_tasks=successful + failed,
+                total_tasks=self.total_tasks,
+                successful_tasks=successful,
+                failed_tasks=failed,
+                model_progress={name: lane.to_progress() for name, lane in self._lanes.items()},
+                estimated_completion=self._estimated_completion(successful + failed),
+            )
+
+    def save_if_due(self) -> bool:
+        """Save where something changed and the last save is long enough ago; say if it did.
+
+        Saves are at least half a second apart and take 1 % of the time, and at most 30 s apart.
+        """
+        due = self._pacer.is_due(changed=self._changed)
+        if due:
+            self.save()
+        return due
+
+    def save(self) -> None:
+        """Put progress.json in place; raises StoreError, with the old one left, where it cannot."""
+        with self._save_lock:
+            self._pacer.start()
+            self._changed = False
+            try:
+                replace_file(self._folder / PROGRESS_NAME, self._chunks())
+            except BaseException:
+                self._changed = True
+                raise
+            finally:
+                self._pacer.end()
+
+    def finish(self, status: SessionStatus) -> None:
+        """Save how the session stands; with final_report.json unless tasks are left to do."""
+        self.status = status
+        self.in_flight = 0
+        self.save()
+        path = self._folder / REPORT_NAME
+        if status == "in_progress":
+            self._drop_report(path)
+        else:
+            replace_file(path, pretty_json(self._report(), path))
+
+    def _done(self) -> tuple[int, int]:
+        lanes = self._lanes.values()
+        return sum(lane.answered for lane in lanes), sum(len(lane.failed) for lane in lanes)
+
+    def _note_completed(self, label: str, task_id: str) -> None:
+        separator = b",\n      " if self._completed_ids else b"\n      "
+        self._completed_ids += separator + msgspec.json.encode(_full_id(task_id, label))
+
+    def _note_end(self, lane: _Lane, task_id: str) -> None:
+        self._ended_now += 1
+        self._to_try_again -= lane.failed.pop(task_id, False)
+        self._changed = True
+
+    def _estimated_completion(self, done: int) -> float | None:
+        if not self._ended_now:
+            return None
+        seconds_a_task = (self._clock.monotonic() - self._started) / self._ended_now
+        left = max(0, self.total_tasks - done + self._to_try_again)
+        return self._clock.time() + seconds_a_task * left
+
+    def _active_seconds(self) -> float:
+        return self._active_seconds_before + self._clock.monotonic() - self._started
+
+    def _chunks(self) -> list[bytes]:
+        counts = self.progress()
+        with self._lock:
+            completed_ids = bytes(self._completed_ids)
+            failed_ids = [
+                _full_id(task_id, label)
+                for label, lane in self._lanes.items()
+                for task_id in lane.failed
+            ]
+        head = {
+            "session_id": self._session_id,
+            "start_time": self._start_time,
+            "total_tasks": self.total_tasks,
+            "models": self._models,
+            "categories": self._categories,
+            "status": self.status,
+            "in_flight": self.in_flight,
+            "active_seconds": round(self._active_seconds(), 3),
+        }
+        return progress_chunks(head, counts, completed_ids, failed_ids, self._clock.time())
+
+    def _report(self) -> dict[str, object]:
+        counts, now = self.progress(), self._clock.time()
+        elapsed = round(self._active_seconds(), 3)
+        return {
+            "session_id": self._session_id,
+            "progress": {
+                "completed": counts.completed_tasks,
+                "total": counts.total_tasks,
+                "successful": counts.successful_tasks,
+                "failed": counts.failed_tasks,
+                "progress_percent": percent(counts.completed_tasks, counts.total_tasks),
+                "success_rate": percent(counts.successful_tasks, counts.completed_tasks),
+            },
+            "timing": {
+                "elapsed_time": elapsed,
+                "estimated_remaining": 0,
+                "estimated_total": elapsed,
+                "last_update": now,
+            },
+            "model_progress": counts.model_progress,
+            "status": self.status,
+            "end_time": now,
+            "total_duration": round(max(0.0, now - self._start_time), 3),
+        }
+
+    def _drop_report(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
+
+
+def _full_id(task_id: str, label: str) -> str:
+    return clean_text(f"{task_id}_{label}")

@@ -1,0 +1,227 @@
+"""guide.md's SolutionStore: a session's answers, and every file that is derived from them."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from config.clock import Clock
+from config.errors import StoreError
+from storage.answer_log import AnswerLog
+from storage.comparison import write_comparison
+from storage.durability import write_error
+from storage.export import CsvExporter
+from storage.manifest import SessionMetadata, SessionStatus, write_manifest
+from storage.pacing import Pacer
+from storage.record_json import record_from_fields, solutions_in
+from storage.session_scan import PENDING_NAME
+from storage.solution_record import FailureRecord, SolutionRecord
+from storage.summaries import by_model, write_model_summary, write_session_summary
+from storage.utf8_text import clean_text
+
+_DEFAULT_FIELDS: Mapping[str, object] = {
+    "problem": "",
+    "category": "uncategorized",
+    "complexity": None,
+    "raw_response": "",
+    "extracted_solution": "",
+    "validation": {},
+    "llm_call_success": True,
+    "execution_time": 0.0,
+}
+
+
+class SolutionStore(AnswerLog):
+    """One session's answers, their exports and summaries.
+
+    The exports may run in a thread of their own while answers are appended.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path = "generated",
+        session_id: str | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        """Open or create output_dir/session_id; without an id make a session that is new.
+
+        Raises StoreError where the folder cannot be made or read, or is of a newer version.
+        """
+        super().__init__(output_dir, session_id, clock=clock)
+        self._opened_at = self._clock.time()
+        self._csv = CsvExporter()
+        self._export_lock = threading.Lock()
+        self._pacer = Pacer(self._clock, share=0.02, min_seconds=0.5, max_seconds=30.0)
+
+    def add_single_solution(
+        self, task_id: str, model_name: str, solution_data: Mapping[str, object]
+    ) -> None:
+        """Keep an answer given as a guide-shaped dict: any of SolutionRecord's fields.
+
+        One whose llm_call_success is False is kept as a failure.
+        Raises StoreError naming unknown fields, or as append does.
+        """
+        fields = {**_DEFAULT_FIELDS, "timestamp": self._clock.time(), **solution_data}
+        for name, value in (("task_id", task_id), ("model", model_name)):
+            if fields.setdefault(name, value) != value:
+                raise StoreError(f"solution data has {name} {fields[name]!r}, not {value!r}")
+        record = record_from_fields(fields)
+        if record.llm_call_success:
+            self.append(record)
+        else:
+            self.append_failure(_failure_of(record))
+
+    def replace_metadata(self, metadata: SessionMetadata) -> None:
+        """Keep what a resume was allowed to change, such as the dataset's content hashes."""
+        write_manifest(self.path, self.session_id, metadata)
+        self.metadata = metadata
+
+    def save_solutions_jsonl(self) -> dict[str, dict[str, Path]]:
+        """Return model -> category -> .jsonl file, once all of them are on the disk."""
+        self.sync()
+        return self._files()
+
+    def save_solutions_csv(self) -> dict[str, dict[str, Path]]:
+        """Return model -> category -> .csv file, each holding every answer."""
+        with self._export_lock:
+            return {
+                model: {category: self._csv.refresh(path) for category, path in files.items()}
+                for model, files in self._files().items()
+            }
+
+    def save_analysis_summary(self) -> dict[str, Path]:
+        """Return model -> its summary.json; the session's own is brought up to date too."""
+        with self._export_lock:
+            self._save_session_summary()
+            return self._save_model_summaries(self._files())
+
+    def save_cross_model_comparison(self) -> Path:
+        """Return the path of cross_model_comparison.json, made anew from the .jsonl files."""
+        with self._export_lock:
+            with self._lock:
+                paths = dict(self._index.paths)
+                models = self._models()
+                problems = self._index.count_problems()
+            return write_comparison(self.path, self.session_id, models, paths, problems)
+
+    def load_solutions_from_jsonl(
+        self, model: str, category: str | None = None
+    ) -> list[dict[str, object]]:
+        """Return the model's answers (of one category, or of all) as they stand in the files."""
+        return [
+            msgspec.json.decode(line.content, type=dict[str, object])
+            for name, path in self.get_category_files(model).items()
+            if category in (None, name)
+            for line, record in solutions_in(path)
+            if record.model == clean_text(model) and record.category == name
+        ]
+
+    def get_category_files(self, model: str) -> dict[str, Path]:
+        """Return category -> .jsonl file of the model, sorted by category."""
+        return self._files().get(clean_text(model), {})
+
+    def checkpoint(self) -> None:
+        """Bring CSV files and model summaries up to date with what is new since the last call."""
+        with self._export_lock:
+            self._pacer.start()
+            with self._lock:
+                kinds, self._unexported = self._unexported, set()
+                paths = {self._index.paths[kind] for kind in kinds}
+            try:
+                for path in sorted(paths):
+                    self._csv.refresh(path)
+                self._save_model_summaries({model for model, _ in kinds})
+            except BaseException:
+                with self._lock:
+                    self._unexported |= kinds
+                raise
+            finally:
+                self._pacer.end()
+
+    def checkpoint_if_due(self) -> bool:
+        """Checkpoint where answers are new and the last one is long enough ago; say if it did.
+
+        Checkpoints are at least half a second apart, take 2 % of the time, and are at most 30 s
+        apart.
+        """
+        due = bool(self._unexported) and self._pacer.is_due(changed=True)
+        if due:
+            self.checkpoint()
+        return due
+
+    def finish(self, status: SessionStatus = "completed") -> None:
+        """Bring every derived file up to date, and say in summary.json how the session stands.
+
+        Raises StoreError where a file cannot be written; the answers are not touched.
+        """
+        self.sync()
+        self.status = status
+        self.save_solutions_csv()
+        self.save_cross_model_comparison()
+        self.save_analysis_summary()
+        if not any(self._index.pending.values()):
+            self._drop_pending()
+
+    def _files(self) -> dict[str, dict[str, Path]]:
+        files: dict[str, dict[str, Path]] = {}
+        with self._lock:
+            for (model, category), path in sorted(self._index.paths.items()):
+                files.setdefault(model, {})[category] = path
+        return files
+
+    def _models(self) -> list[str]:
+        planned = self.metadata.models if self.metadata else []
+        return [*planned, *(model for model in self._index.models if model not in planned)]
+
+    def _save_model_summaries(self, models: Iterable[str]) -> dict[str, Path]:
+        with self._lock:
+            tallies = by_model(self.tallies)
+            folders = {model: self._index.folder_for(model) for model in models}
+        planned = self.metadata.total_problems if self.metadata else None
+        return {
+            model: write_model_summary(folder, model, tallies[model], planned)
+            for model, folder in folders.items()
+        }
+
+    def _save_session_summary(self) -> None:
+        with self._lock:
+            metadata = self.metadata or self._inferred_metadata()
+            tallies = by_model(self.tallies)
+        write_session_summary(
+            self.path,
+            self.session_id,
+            metadata,
+            tallies,
+            status=self.status,
+            collection_end=None if self.status == "in_progress" else self._clock.time(),
+        )
+
+    def _inferred_metadata(self) -> SessionMetadata:
+        return SessionMetadata(
+            collection_start=self._opened_at,
+            total_problems=self._index.count_problems(),
+            models=list(self._index.models),
+            categories=sorted({category for _, category in self.tallies}),
+            session_parameters={},
+        )
+
+    def _drop_pending(self) -> None:
+        path = self.path / PENDING_NAME
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
+
+
+def _failure_of(record: SolutionRecord) -> FailureRecord:
+    return FailureRecord(
+        task_id=record.task_id,
+        model=record.model,
+        category=record.category,
+        error="CallFailed",
+        message=record.raw_response or "the call failed",
+        attempts=[],
+        timestamp=record.timestamp,
+    )
