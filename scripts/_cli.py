@@ -88,6 +88,14 @@ def seconds(text: str) -> float:
     return number
 
 
+def usd(text: str) -> float:
+    """Read a flag's sum of money in US dollars, above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a sum above 0")
+    return number
+
+
 def _file_handler(path: Path) -> logging.Handler:
     try:
         handler = logging.FileHandler(path.expanduser(), encoding="utf-8")

@@ -17,6 +17,7 @@ from scripts._cli import (
     run_command,
     seconds,
     set_up_logging,
+    usd,
 )
 
 _EPILOG = """\
@@ -42,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_what_to_do(parser)
     _add_how_to_call(parser)
     _add_patience(parser)
+    _add_money(parser)
     add_common_flags(parser)
     return parser
 
@@ -129,6 +131,22 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
         default=30.0,
         metavar="SECONDS",
         help="for calls in flight after Ctrl-C (default: 30)",
+    )
+
+
+def _add_money(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what it may cost")
+    group.add_argument(
+        "--max-cost",
+        type=usd,
+        metavar="USD",
+        help="cap on the session, resumes included: a call whose worst case does not fit under "
+        "it is not sent",
+    )
+    group.add_argument(
+        "--allow-unknown-prices",
+        action="store_true",
+        help="under a cap, also run models whose price is not known; they count as free",
     )
 
 

@@ -1,6 +1,7 @@
 """Typos, missing keys, bad files: one clear line, exit code 2, and nothing sent."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from tests.support.provider_server import ProviderServer
 KEY = {"OPENAI_API_KEY": "sk-test-0123456789"}
 
 
-async def refused(*arguments: str, code: int = 2, **variables: str) -> str:
+async def refused(*arguments: str, environment: Mapping[str, str] = KEY, code: int = 2) -> str:
     """Return the one line on stderr of a command that must fail."""
-    finished = await run("run_collection.py", *arguments, environment=variables)
+    finished = await run("run_collection.py", *arguments, environment=environment)
     return only_line(finished, code)
 
 
@@ -27,14 +28,14 @@ def only_line(finished: Finished, code: int = 2) -> str:
 
 
 async def test_an_unknown_model_names_the_nearest() -> None:
-    line = await refused("--models", "gpt-4oo", "--dry-run", **KEY)
+    line = await refused("--models", "gpt-4oo", "--dry-run")
     assert line.startswith("error: unknown model 'gpt-4oo': did you mean ") and "gpt-4o" in line
 
 
 async def test_an_unknown_category_names_the_nearest(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path, {"typing": 1, "regex": 1})
     line = await refused(
-        *("--models", "gpt-4o", "--categories", "typin", "--dataset-path", str(dataset)), **KEY
+        *("--models", "gpt-4o", "--categories", "typin", "--dataset-path", str(dataset))
     )
     assert line == "error: unknown category 'typin': the dataset has typing ..."
 
@@ -49,18 +50,19 @@ async def test_an_unknown_session_names_the_nearest(tmp_path: Path) -> None:
 
 
 async def test_a_missing_key_says_which_variable_and_what_needs_none() -> None:
-    line = await refused("--models", "gpt-4o", "grok-4.7")
+    line = await refused("--models", "gpt-4o", "grok-4.7", environment={})
     assert "OPENAI_API_KEY, XAI_API_KEY" in line
     assert "smollm2_135m needs none" in line and "--models smollm2_135m" in line
 
 
 @pytest.mark.parametrize("arguments", [(), ("--quick-test",), ("--all-models",)])
 async def test_no_key_at_all_says_how_to_start(arguments: tuple[str, ...]) -> None:
-    assert "--models smollm2_135m" in await refused(*arguments)
+    assert "--models smollm2_135m" in await refused(*arguments, environment={})
 
 
 async def test_a_placeholder_is_no_key() -> None:
-    line = await refused("--models", "gpt-4o", OPENAI_API_KEY="your_openai_api_key_here")
+    placeholder = {"OPENAI_API_KEY": "your_openai_api_key_here"}
+    line = await refused("--models", "gpt-4o", environment=placeholder)
     assert "OPENAI_API_KEY" in line
 
 
@@ -91,8 +93,10 @@ async def test_a_dataset_that_is_missing_or_empty(tmp_path: Path, made: bool) ->
     folder = tmp_path / "nowhere"
     if made:
         folder.mkdir()
-    by_flag = await refused("--models", "gpt-4o", "--dataset-path", str(folder), **KEY)
-    by_variable = await refused("--models", "gpt-4o", DATASET_PATH=str(folder), **KEY)
+    by_flag = await refused("--models", "gpt-4o", "--dataset-path", str(folder))
+    by_variable = await refused(
+        "--models", "gpt-4o", environment={**KEY, "DATASET_PATH": str(folder)}
+    )
     assert by_flag == by_variable and str(folder) in by_flag
 
 
@@ -138,7 +142,7 @@ async def test_wrong_flags_are_usage_errors(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("variable", ["BATCH_SIZE", "MAX_CONCURRENT_PER_MODEL"])
 async def test_a_variable_that_is_no_number(variable: str) -> None:
-    line = await refused("--models", "gpt-4o", "--dry-run", **KEY, **{variable: "ten"})
+    line = await refused("--models", "gpt-4o", "--dry-run", environment={**KEY, variable: "ten"})
     assert line.startswith(f"error: {variable}='ten'")
 
 
@@ -149,12 +153,11 @@ async def test_an_output_dir_that_is_a_file(tmp_path: Path) -> None:
         *("--models", "gpt-4o", "--dataset-path", str(dataset)),
         *("--output-dir", str(tmp_path / "file")),
         code=1,
-        **KEY,
     )
     assert str(tmp_path / "file") in line
 
 
 async def test_a_log_file_that_cannot_be_written(tmp_path: Path) -> None:
     target = tmp_path / "no" / "such" / "folder.log"
-    line = await refused("--models", "gpt-4o", "--log-file", str(target), **KEY)
+    line = await refused("--models", "gpt-4o", "--log-file", str(target))
     assert f"--log-file {target}" in line
