@@ -11,6 +11,7 @@ import msgspec
 from config.environment import Environment
 from config.errors import ConfigError
 
+ProgressForm = Literal["auto", "bars", "lines", "json"]
 ExtractionMode = Literal["auto", "agentic", "regex"]
 
 DEFAULT_DATASETS = ("../dataset/generated/codeeval", "../dataset/generated")

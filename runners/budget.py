@@ -1,7 +1,6 @@
 """The session's money: a call is sent only while its worst case still fits under the cap."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from config.clock import Clock
@@ -95,9 +94,3 @@ class Budget:
             f"--max-cost {self.cap_usd} USD: {self.spent_usd:.4f} USD are spent, and the next "
             f"call may cost {worst_usd:.4f} USD"
         )
-
-
-def unpriced_models(models: Sequence[BaseModel], clock: Clock) -> list[str]:
-    """Return the labels of models without a known price."""
-    now = datetime.fromtimestamp(clock.time(), UTC)
-    return [m.config.label for m in models if worst_case_price(m.config, 1, 1, now) is None]

@@ -97,7 +97,7 @@ class CollectionRunner:
             self._settings, self._store, self._tracker, self._caller, extracting, self._clock
         )
         executor = ParallelExecutor(self._caller, keeper.keep)
-        watch = LaneWatch(lanes, self._limiter, self._tracker, self._clock)
+        watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         try:
             async with asyncio.TaskGroup() as group:
                 ticking = group.create_task(self._tick(watch, keeper))

@@ -112,7 +112,7 @@ class ReliableCaller:
         """Return what it takes to send, None where the task's time ends before it is there."""
         reservation: Reservation | None = None
         try:
-            with lane.waiting():
+            with lane.waiting(again=bounds.last_error is not None):
                 async with asyncio.timeout(bounds.seconds_left):
                     if pause_seconds:
                         await self._clock.sleep(pause_seconds)

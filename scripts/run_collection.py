@@ -12,6 +12,7 @@ from config.environment import Environment
 from scripts._cli import (
     EXIT_OK,
     add_common_flags,
+    add_progress_flag,
     load_environment,
     positive_int,
     run_command,
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_patience(parser)
     _add_money(parser)
     add_common_flags(parser)
+    add_progress_flag(parser)
     return parser
 
 
@@ -180,7 +182,13 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
 
     if args.dry_run:
         return dry_run(settings, environment)
-    return collect(settings, environment, session_id=args.session_id, ask_first=not args.yes)
+    return collect(
+        settings,
+        environment,
+        session_id=args.session_id,
+        ask_first=not args.yes,
+        progress=args.progress,
+    )
 
 
 if __name__ == "__main__":
