@@ -45,6 +45,8 @@ class CsvExporter:
 
 def is_export(path: Path) -> bool:
     """Return whether a .csv file was made here, in this version or another."""
+    if not path.is_file():
+        return False
     start = f"{_COLUMNS[0]},".encode()
     with path.open("rb") as file:
         return file.read(len(start)) == start

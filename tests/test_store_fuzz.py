@@ -27,7 +27,7 @@ SPLINTERS = [
     b"[" * 2000,
     b"9" * 400,
 ]
-SEEDS_FEW, SEEDS_MANY = 100, 2_000
+SEEDS_FEW, SEEDS_MANY = 40, 2_000
 
 
 def make_session(output: Path) -> SolutionStore:
