@@ -10,7 +10,7 @@ import msgspec
 from config.clock import SystemClock
 from config.errors import BadReply, ConnectionLost, ModelError
 from models.base_model import BaseModel, Completion, FinishReason, Usage
-from models.chat_completions import CONNECT_SECONDS
+from models.http_session import CONNECT_SECONDS
 from models.rate_headers import read_rate_signals
 from models.reply_errors import error_from_reply, read_request_id
 from prompts.prompt_template import Prompt
@@ -132,9 +132,7 @@ class AnthropicModel(BaseModel):
         # A key that the provider repeats goes before the text is cut, which could halve it.
         text = response.content.decode("utf-8", "replace")
         text = text.replace(self.api_key, "[key]") if self.api_key else text
-        return error_from_reply(
-            self.config.provider, response.status_code, response.headers, text
-        )
+        return error_from_reply(self.config.provider, response.status_code, response.headers, text)
 
 
 def _thinks(params: Mapping[str, object]) -> bool:

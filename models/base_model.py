@@ -5,7 +5,7 @@ import importlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -102,6 +102,7 @@ class BaseModel:
         self.options = options
         self.api_key = api_key
         self.base_url = (base_url or self.home()).rstrip("/")
+        self._check_address()
         self.model_name = str(params.pop("model_name", config.name))
         row_max_tokens = params.pop("max_tokens", None)
         row_temperature = params.pop("temperature", None)
@@ -111,6 +112,14 @@ class BaseModel:
         self.request_timeout_seconds = options.request_timeout_seconds
         self.clients = clients or ClientPool()
         self._owns_clients = clients is None
+
+    def _check_address(self) -> None:
+        """Raise ConfigError for a key or an address with which no request could be made."""
+        row = self.config
+        if not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise ConfigError(f"{row.api_key_env} holds a character that no key has")
+        if self.base_url and not re.match(r"https?://[^/]", self.base_url):
+            raise ConfigError(f"{row.base_url_env}: {self.base_url} is no http(s) address")
 
     def home(self) -> str:
         """Return the base URL where the user sets no other."""
@@ -148,14 +157,23 @@ class BaseModel:
         """
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                return await self.send(prompt)
+                return _writable(await self.send(prompt))
+        except ModelError as error:
+            self._tidy(error)
+            raise
         except Exception as error:  # the border where foreign errors become ours
-            raise self._without_key(self.read_error(error)) from error
+            known = self.read_error(error)
+            self._tidy(known)
+            if self.api_key and self.api_key in str(error):
+                raise known from None
+            raise known from error
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that a foreign error stands for; SDK models add their own."""
         if isinstance(error, ModelError):
             return error
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return ConnectionLost(f"no connection: {error}")
         if isinstance(error, TimeoutError):
             return TimedOut(f"no whole reply within {self.request_timeout_seconds:g} s")
         if isinstance(error, aiohttp.ClientResponseError):  # includes a wrong content type
@@ -173,11 +191,10 @@ class BaseModel:
         """Return the parameters that every model class is given."""
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **self.extra_params}
 
-    def _without_key(self, error: ModelError) -> ModelError:
-        text = str(error)
-        if self.api_key and self.api_key in text:
-            error.args = (text.replace(self.api_key, "[key]"), *error.args[1:])
-        return error
+    def _tidy(self, error: ModelError) -> None:
+        """Put an error's text on one line, without the key."""
+        text = _utf8(" ".join(str(error).split()))
+        error.args = (text.replace(self.api_key, "[key]") if self.api_key else text,)
 
 
 def make_model(
@@ -214,6 +231,20 @@ def _import_model_file(stem: str) -> Any:
         raise ConfigError(
             f"models/{stem}.py needs {error.name}: pip install -r requirements.txt"
         ) from error
+
+
+def _writable(completion: Completion) -> Completion:
+    reasoning = completion.reasoning_text
+    return replace(
+        completion,
+        text=_utf8(completion.text),
+        reasoning_text=None if reasoning is None else _utf8(reasoning),
+    )
+
+
+def _utf8(text: str) -> str:
+    """Return a text that a file can hold: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _default_budget(config: ModelConfig) -> int:

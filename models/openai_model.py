@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import cast
+from typing import Literal, cast
 
 import httpx2
 import msgspec
@@ -13,8 +13,9 @@ import openai
 from config.errors import BadReply, ConfigError, ConnectionLost, ModelError
 from config.model_config import ModelConfig
 from models.base_model import CallOptions, Completion, FinishReason, Usage
-from models.chat_completions import CONNECT_SECONDS, ChatCompletionsModel, Reply, TokenDetails
+from models.chat_completions import ChatCompletionsModel, Reply, TokenDetails
 from models.client_pool import ClientPool
+from models.http_session import CONNECT_SECONDS
 from prompts.prompt_template import Prompt
 
 _ENDPOINTS = {"chat": "/chat/completions", "responses": "/responses"}
@@ -48,7 +49,7 @@ class _IncompleteDetails(msgspec.Struct):
 
 
 class _ResponsesReply(msgspec.Struct):
-    status: str
+    status: Literal["completed", "incomplete"]
     output: list[_Item]
     id: str | None = None
     model: str | None = None
@@ -165,8 +166,6 @@ def _ambient_header_names() -> list[str]:
 
 
 def _read_responses(reply: _ResponsesReply) -> Completion:
-    if reply.status not in ("completed", "incomplete"):
-        raise BadReply(f"openai's response is {reply.status!r}, not completed")
     parts = [part for item in reply.output if item.type == "message" for part in item.content or ()]
     refusal = "".join(part.refusal for part in parts)
     thoughts = [part.text for item in reply.output for part in item.summary or () if part.text]

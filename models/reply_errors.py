@@ -24,7 +24,7 @@ _Rules = Sequence[tuple[re.Pattern[str], type[ModelError]]]
 
 
 def _rules(*rules: tuple[str, type[ModelError]]) -> _Rules:
-    return [(re.compile(pattern, re.DOTALL), error_class) for pattern, error_class in rules]
+    return tuple((re.compile(pattern, re.DOTALL), error_class) for pattern, error_class in rules)
 
 
 # What a whole type, code or status in the body stands for, whatever the HTTP status says.
@@ -52,27 +52,28 @@ _BY_KIND_WITH_2XX = _rules(
 _BY_WORDS_FIRST = _rules((r".*(safety_check|usage guidelines|request too large).*", BadRequest))
 # What the words say where the codes do not.
 _BY_WORDS = _rules(
-    (  # xAI and Google answer a wrong key with 400
+    (  # xAI and Google answer a wrong key with 400, Anthropic a closed organization
         r".*((incorrect|invalid) api.?key|api.?key (is )?(not valid|invalid|expired|not found)"
-        r"|location is not supported).*",
+        r"|location is not supported"
+        r"|(account|organization) (is|has been) (disabled|deactivated)).*",
         AuthFailed,
     ),
     (  # DeepSeek's "Model Not Exist" comes with 400, Hugging Face's gated models with 403
         r".*(\bmodel\b.{0,120}?(not exist|not found|not available|no longer"
-        r"|not supported by any provider|been (deprecated|retired|decommissioned|removed))"
+        r"|not supported by (any )?provider|been (deprecated|retired|decommissioned|removed))"
         r"|gated (repo|model)|model.{0,80} is gated|non-serverless model).*",
         ModelGone,
     ),
 )
 _NO_MONEY = re.compile(
-    r"credit balance|insufficient balance|spend(ing)? limit|exceeded your current quota"
-    r"|(used all|no|any|out of|included|insufficient)( \w+)? credits|monthly usage limit"
+    r"credit balance|insufficient balance|spend(ing)? (limit|cap)|api usage limit"
+    r"|(used all|no|any|out of|included|insufficient)( \w+)? credits|credits (are|have been) deplet"
 )
+_NO_QUOTA = re.compile(r"exceeded your current quota")  # Google says so of a minute's quota too
 _WORDS_MATTER_IN = frozenset({400, 403, 404, 422, 429})
 _GOOGLE_FINAL_QUOTA = re.compile(r'"quotaId":\s*"[^"]*PerDay|"quotaValue":\s*"0"|\blimit: 0\b')
 _BY_STATUS: Mapping[int, type[ModelError]] = {
     401: AuthFailed,
-    402: QuotaExhausted,
     403: AuthFailed,
     404: ModelGone,
     405: LaneClosed,  # a wrong address
@@ -110,6 +111,8 @@ def error_from_reply(
     """
     complaint = _read_complaint(body)
     error_class = _classify(provider, status, complaint, body)
+    if 300 <= status < 400:
+        complaint = _Complaint("a redirect, which is not followed with a key: is the URL right?")
     return error_class(
         f"{provider} answered {status}: {_one_line(complaint)}",
         status=status,
@@ -129,17 +132,23 @@ def _classify(
 ) -> type[ModelError]:
     with_2xx = 200 <= http_status < 300
     status = (complaint.status or http_status) if with_2xx else http_status
-    words = complaint.words.lower() if status in _WORDS_MATTER_IN else ""
-    if provider == "google" and status == 429:
-        return QuotaExhausted if _GOOGLE_FINAL_QUOTA.search(body) else RateLimited
+    words = complaint.words.lower() if with_2xx or status in _WORDS_MATTER_IN else ""
+    if status == 402 or _is_out_of_money(provider, words, body):
+        return QuotaExhausted
     return (
         _first_match(_BY_WORDS_FIRST, (words,))
         or _first_match(_BY_KIND, complaint.kinds)
         or (_first_match(_BY_KIND_WITH_2XX, complaint.kinds) if with_2xx else None)
-        or (QuotaExhausted if _NO_MONEY.search(words) else None)
         or _first_match(_BY_WORDS, (words,))
         or _by_status(status)
     )
+
+
+def _is_out_of_money(provider: str, words: str, body: str) -> bool:
+    """Tell whether words, or Google's details, speak of what no wait of minutes brings back."""
+    if provider == "google":
+        return bool(_NO_MONEY.search(words) or _GOOGLE_FINAL_QUOTA.search(body))
+    return bool(_NO_MONEY.search(words) or _NO_QUOTA.search(words))
 
 
 def _first_match(rules: _Rules, texts: Sequence[str]) -> type[ModelError] | None:
@@ -155,7 +164,7 @@ def _by_status(status: int) -> type[ModelError]:
     if 200 <= status < 300:
         return BadReply
     if 300 <= status < 400:
-        return LaneClosed  # a redirect is never followed with a key: the address is wrong
+        return LaneClosed
     return BadRequest if status < 500 else Overloaded
 
 
@@ -171,10 +180,9 @@ def _read_complaint(body: str) -> _Complaint:
     error = content.get("error")
     inner = error if isinstance(error, dict) else {}
     words = next(_words(inner, error, content), body)
-    found = [*_codes(inner), *_codes(content)]
-    kinds = tuple(code.lower() for code in found if isinstance(code, str))
-    status = next((code for code in found if isinstance(code, int) and 400 <= code < 600), None)
-    return _Complaint(words, kinds, status)
+    codes = [str(code).lower() for code in (*_codes(inner), *_codes(content)) if code]
+    status = next((int(code) for code in codes if re.fullmatch("[45][0-9]{2}", code)), None)
+    return _Complaint(words, tuple(code for code in codes if not code.isdecimal()), status)
 
 
 def _words(

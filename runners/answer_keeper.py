@@ -1,13 +1,11 @@
 """What happens to each outcome: extracted, checked, priced, on disk, counted."""
 
 import logging
-from collections.abc import Sequence
 
-from config.collection_settings import CollectionSettings
 from config.clock import Clock
-from prompts.problems import Problem
-from processors.code_candidates import Extraction
+from config.collection_settings import CollectionSettings
 from processors.solution_extractor import SolutionExtractor
+from prompts.problems import Problem
 from runners.answer_record import answer_record, failure_record, with_extraction
 from runners.lane import Lane, LaneStopped
 from runners.llm_extraction import ExtractionAsk
@@ -69,3 +67,26 @@ class AnswerKeeper:
             return False
         self._kept_since_checkpoint = 0
         return True
+
+    async def _extract_and_append(self, record: SolutionRecord) -> None:
+        self._store.append(await self._extract(record))
+        self._tracker.answered(record.model, record.task_id, record.execution_time)
+
+    async def _extract(self, record: SolutionRecord) -> SolutionRecord:
+        """Return the record with its code; a reply is on disk before an LLM is asked about it."""
+        ask = self._ask_about(record)
+        extractor = SolutionExtractor(mode=self._mode, ask=ask)
+        reply, name = record.raw_response, record.name
+        extraction = await extractor.extract_deterministically(
+            reply, name, truncated_reply=record.finish_reason == "length"
+        )
+        if not extractor.needs_llm(reply, extraction, name):
+            return with_extraction(record, extraction)
+        if not self._store.is_pending(record.model, record.task_id):
+            self._store.append_pending(record)
+        extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
+        return with_extraction(record, extraction, ask)
+
+    def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
+        lane = self._extraction_lane
+        return ExtractionAsk(self._caller, lane, record.task_id) if lane else None

@@ -9,19 +9,17 @@ from models.base_model import BaseModel, Usage
 from models.pricing import price
 from processors.code_candidates import EXTRACTION_VERSION, Extraction
 from processors.response_validator import ResponseValidator
-from prompts.problems import Problem
+from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import PROMPT_VERSION
 from runners.lane import Lane
+from runners.llm_extraction import ExtractionAsk
 from runners.reliable_call import Answer, GaveUp
 from storage.solution_record import ExtractionRecord, FailureRecord, SolutionRecord, UsageRecord
 
 
-def answer_record(
-    problem: Problem, model: BaseModel, answer: Answer, extraction: Extraction
-) -> SolutionRecord:
-    """Return the record of one answer: validated, priced, with what was really sent."""
+def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> SolutionRecord:
+    """Return the record of one answer, priced, with what was really sent; its code comes later."""
     completion = answer.completion
-    validation = ResponseValidator().validate(extraction.code, problem.name, problem.object)
     return SolutionRecord(
         task_id=problem.task_id,
         model=model.config.label,
@@ -29,8 +27,8 @@ def answer_record(
         category=problem.category,
         complexity=problem.complexity,
         raw_response=completion.text,
-        extracted_solution=extraction.code,
-        validation=_json_object(validation),
+        extracted_solution="",
+        validation={},
         llm_call_success=True,
         execution_time=answer.execution_seconds,
         timestamp=answer.answered_at,
@@ -47,7 +45,28 @@ def answer_record(
         cost_usd=_cost(model, answer),
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
-        extraction=_extraction_record(extraction),
+    )
+
+
+def with_extraction(
+    record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
+) -> SolutionRecord:
+    """Return the record with its code, and the verdict on it; asked: the LLM, if one was."""
+    validation = ResponseValidator().validate(extraction.code, record.name, _kind(record.object))
+    return msgspec.structs.replace(
+        record,
+        extracted_solution=extraction.code,
+        validation=_json_object(validation),
+        extraction=ExtractionRecord(
+            method=extraction.method,
+            version=EXTRACTION_VERSION,
+            candidates=extraction.candidates,
+            ambiguous=extraction.ambiguous,
+            truncated=extraction.truncated,
+            span=extraction.span,
+            model=asked.model_label if asked else None,
+            cost_usd=asked.cost_usd if asked else None,
+        ),
     )
 
 
@@ -82,15 +101,8 @@ def _usage_record(usage: Usage | None) -> UsageRecord | None:
     )
 
 
-def _extraction_record(extraction: Extraction) -> ExtractionRecord:
-    return ExtractionRecord(
-        method=extraction.method,
-        version=EXTRACTION_VERSION,
-        candidates=extraction.candidates,
-        ambiguous=extraction.ambiguous,
-        truncated=extraction.truncated,
-        span=extraction.span,
-    )
+def _kind(text: str | None) -> SolutionKind | None:
+    return "function" if text == "function" else "class" if text == "class" else None
 
 
 def _json_object(value: object) -> Mapping[str, object]:

@@ -86,17 +86,19 @@ class CollectionRunner:
         extracting = self._lane(models.extraction, (), slots) if models.extraction else None
         self._lanes = [*lanes, extracting] if extracting else lanes
         self._tracker.in_flight = slots * len(lanes)
-        keeper = AnswerKeeper(self._settings, self._store, self._tracker, self._caller, extracting)
+        keeper = AnswerKeeper(
+            self._settings, self._store, self._tracker, self._caller, extracting, self._clock
+        )
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._clock)
         try:
             async with asyncio.TaskGroup() as group:
                 ticking = group.create_task(self._tick(watch, keeper))
                 async with asyncio.TaskGroup() as work:
-                    work.create_task(keeper.finish_pending(lanes, problems))
+                    work.create_task(keeper.finish_pending())
                     work.create_task(ParallelExecutor(self._caller, keeper.keep).run(lanes))
                 ticking.cancel()
         finally:
-            self._display.close(watch.progress(), watch.elapsed_seconds)
+            self._display.close(watch.progress())
         return self._outcome(lanes)
 
     async def interrupt(self) -> None:
@@ -112,6 +114,16 @@ class CollectionRunner:
         self._interrupted = True
         for lane in self._lanes:
             lane.abandon()
+
+    def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
+        return AnswerKeeper(
+            self._settings,
+            self._store,
+            self._tracker,
+            self._caller,
+            extraction_lane,
+            self._clock,
+        )
 
     def _lane(self, model: BaseModel, problems: Sequence[Problem], slots: int) -> Lane:
         lane = Lane(
@@ -132,9 +144,10 @@ class CollectionRunner:
             if not store.is_answered(label, problem.task_id)
             and not store.is_pending(label, problem.task_id)
         )
+
     async def _tick(self, watch: LaneWatch, keeper: AnswerKeeper) -> None:
         while True:
-            self._display.show(watch.progress(), watch.elapsed_seconds)
+            self._display.show(watch.progress())
             await self._clock.sleep(_TICK_SECONDS)
             await asyncio.to_thread(self._store.sync)
             await asyncio.to_thread(self._tracker.save_if_due)

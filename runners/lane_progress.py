@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from config.clock import Clock
 from runners.lane import Lane
-from runners.progress_display import LaneProgress
+from runners.progress_display import LaneProgress, RunProgress
 from runners.rate_limiter import AdaptiveRateLimiter
 from storage.progress_file import ModelProgress
 from storage.progress_tracker import ProgressTracker
@@ -29,28 +29,25 @@ class LaneWatch:
         self._started = clock.monotonic()
         self._at_start = tracker.progress().model_progress
 
-    @property
-    def elapsed_seconds(self) -> float:
-        """Seconds since this run of the session began."""
-        return self._clock.monotonic() - self._started
-
-    def progress(self) -> list[LaneProgress]:
-        """Return one row a lane, as of now."""
+    def progress(self) -> RunProgress:
+        """Return how the run stands now."""
         counts = self._tracker.progress()
-        tasks_a_lane = counts.total_tasks // max(1, len(self._lanes))
-        return [
-            self._row(lane, counts.model_progress[lane.label], tasks_a_lane)
+        elapsed = self._clock.monotonic() - self._started
+        total = counts.total_tasks // max(1, len(self._lanes))
+        rows = [
+            self._row(lane, counts.model_progress[lane.label], total, elapsed)
             for lane in self._lanes
         ]
+        return RunProgress(lanes=rows, elapsed_seconds=elapsed)
 
-    def _row(self, lane: Lane, now: ModelProgress, total: int) -> LaneProgress:
+    def _row(self, lane: Lane, now: ModelProgress, total: int, elapsed: float) -> LaneProgress:
         answered_now = now.successful - self._at_start[lane.label].successful
         return LaneProgress(
             label=lane.label,
             total=total,
             answered=now.successful,
             failed=now.failed,
-            answers_per_minute=60 * answered_now / max(self.elapsed_seconds, 1.0),
+            answers_per_minute=60 * answered_now / max(elapsed, 1.0),
             waiting_because=self._why_waiting(lane),
         )
 

@@ -31,13 +31,20 @@ def extraction_model(environment: Environment) -> ModelConfig | None:
 
 
 class ExtractionAsk:
-    """The question of one reply: awaiting it asks the extraction lane, and adds up the cost."""
+    """Asks the extraction lane about one reply, and adds up the cost.
+
+    cost_usd: of all questions so far, None once one of them has no known price.
+    """
 
     def __init__(self, caller: ReliableCaller, lane: Lane, task_id: str) -> None:
         self.cost_usd: float | None = 0.0
         self._caller = caller
         self._lane = lane
         self._task_id = task_id
+
+    @property
+    def model_label(self) -> str:
+        return self._lane.label
 
     async def __call__(self, prompt: Prompt) -> Completion:
         """Return the LLM's reply; raises a ModelError where there is none."""

@@ -1,10 +1,9 @@
 """What the terminal shows while a session runs: bars, or plain lines where there is none."""
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TextIO
+from typing import Never, Protocol, TextIO
 
 from tqdm import tqdm
 
@@ -35,13 +34,32 @@ class LaneProgress:
         return f"{said}, {self.waiting_because}" if self.waiting_because else said
 
 
-class ProgressDisplay(Protocol):
-    """Shows the lanes' progress; called often, and once more at the end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """The whole run's state; elapsed_seconds since this run of the session began."""
 
-    def show(self, lanes: Sequence[LaneProgress], elapsed_seconds: float) -> None:
+    lanes: Sequence[LaneProgress]
+    elapsed_seconds: float
+
+    @property
+    def whole(self) -> LaneProgress:
+        """All lanes as one."""
+        return LaneProgress(
+            label="all",
+            total=sum(lane.total for lane in self.lanes),
+            answered=sum(lane.answered for lane in self.lanes),
+            failed=sum(lane.failed for lane in self.lanes),
+            answers_per_minute=sum(lane.answers_per_minute for lane in self.lanes),
+        )
+
+
+class ProgressDisplay(Protocol):
+    """Shows a run's progress; called often, and once more at the end."""
+
+    def show(self, progress: RunProgress) -> None:
         """Show this state now, or skip it where the last one is recent enough."""
 
-    def close(self, lanes: Sequence[LaneProgress], elapsed_seconds: float) -> None:
+    def close(self, progress: RunProgress) -> None:
         """Show the last state, whatever was shown before, and let go of the terminal."""
 
 
@@ -50,26 +68,16 @@ def make_display(stream: TextIO) -> ProgressDisplay:
     return Bars(stream) if stream.isatty() else Lines()
 
 
-def totals(lanes: Sequence[LaneProgress]) -> LaneProgress:
-    """Return all lanes as one."""
-    return LaneProgress(
-        label="all",
-        total=sum(lane.total for lane in lanes),
-        answered=sum(lane.answered for lane in lanes),
-        failed=sum(lane.failed for lane in lanes),
-        answers_per_minute=sum(lane.answers_per_minute for lane in lanes),
-    )
-
-
 class Bars:
     """One bar for the whole and one a model."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._bars: dict[str, tqdm[None]] = {}
+        self._bars: dict[str, tqdm[Never]] = {}
 
-    def show(self, lanes: Sequence[LaneProgress], elapsed_seconds: float) -> None:
-        everything = [totals(lanes), *lanes] if len(lanes) > 1 else list(lanes)
+    def show(self, progress: RunProgress) -> None:
+        lanes = progress.lanes
+        everything = [progress.whole, *lanes] if len(lanes) > 1 else lanes
         width = max((len(lane.label) for lane in everything), default=0)
         for lane in everything:
             bar = self._bars.get(lane.label) or self._open(lane, width)
@@ -77,13 +85,13 @@ class Bars:
             bar.set_postfix_str(lane.line, refresh=False)
             bar.refresh()
 
-    def close(self, lanes: Sequence[LaneProgress], elapsed_seconds: float) -> None:
-        self.show(lanes, elapsed_seconds)
+    def close(self, progress: RunProgress) -> None:
+        self.show(progress)
         for bar in self._bars.values():
             bar.close()
 
-    def _open(self, lane: LaneProgress, label_width: int) -> "tqdm[None]":
-        bar: tqdm[None] = tqdm(
+    def _open(self, lane: LaneProgress, label_width: int) -> "tqdm[Never]":
+        bar = tqdm(
             total=lane.total,
             initial=lane.done,
             desc=lane.label.ljust(label_width),
@@ -100,26 +108,24 @@ class Lines:
     """One line of the log now and then."""
 
     def __init__(self) -> None:
-        self._next = time.monotonic() + LINE_INTERVAL_SECONDS
+        self._next_at = LINE_INTERVAL_SECONDS
 
-    def show(self, lanes: Sequence[LaneProgress], elapsed_seconds: float) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + LINE_INTERVAL_SECONDS
-            self._log(lanes, elapsed_seconds)
+    def show(self, progress: RunProgress) -> None:
+        if progress.elapsed_seconds >= self._next_at:
+            self._next_at = progress.elapsed_seconds + LINE_INTERVAL_SECONDS
+            self._log(progress)
 
-    def close(self, lanes: Sequence[LaneProgress], elapsed_seconds: float) -> None:
-        self._log(lanes, elapsed_seconds)
+    def close(self, progress: RunProgress) -> None:
+        self._log(progress)
 
-    def _log(self, lanes: Sequence[LaneProgress], elapsed_seconds: float) -> None:
-        whole = totals(lanes)
-        waits = [
-            f"; {lane.label}: {lane.waiting_because}" for lane in lanes if lane.waiting_because
-        ]
+    def _log(self, progress: RunProgress) -> None:
+        whole = progress.whole
+        waiting = [lane for lane in progress.lanes if lane.waiting_because]
         logger.info(
             "%d/%d tasks after %.0f s: %s%s",
             whole.done,
             whole.total,
-            elapsed_seconds,
+            progress.elapsed_seconds,
             whole.line,
-            "".join(waits),
+            "".join(f"; {lane.label}: {lane.waiting_because}" for lane in waiting),
         )

@@ -40,7 +40,7 @@ def build_models(plan: CollectionPlan, environment: Environment, clients: Client
         raise ConfigError("--extraction agentic needs a key: set EXTRACTION_API_KEY in .env")
     return RunModels(
         answering=tuple(_build(config, settings, environment, clients) for config in plan.models),
-        extraction=extracting and _build(extracting, settings, environment, clients),
+        extraction=_build(extracting, settings, environment, clients) if extracting else None,
     )
 
 

@@ -8,12 +8,14 @@ from contextlib import AsyncExitStack
 from random import Random
 
 from config.clock import Clock, SystemClock
+from config.errors import CollectionError
 from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.interrupt import on_interrupt
 from runners.progress_display import make_display
 from runners.run_models import RunModels
+from storage.progress_file import read_progress
 from storage.progress_tracker import ProgressTracker
 from storage.session_lock import SessionLock
 from storage.sessions import repair_session
@@ -45,7 +47,10 @@ async def run_session(
         tracker = _open_tracker(plan, store, clock)
         display = make_display(sys.stderr)
         runner = CollectionRunner(plan.settings, store, tracker, display, clock, Random())
-        outcome = await _run_interruptibly(runner, models, plan)
+        try:
+            outcome = await _run_interruptibly(runner, models, plan)
+        except* CollectionError as errors:
+            raise _first(errors) from errors
         await asyncio.to_thread(_conclude, store, tracker, outcome)
         return store, outcome
 
@@ -71,7 +76,29 @@ async def _run_interruptibly(
 
 
 def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
-    return ProgressTracker()
+    earlier = read_progress(store.path)
+    if earlier and earlier.in_flight:
+        logger.warning(
+            "The last run ended without a word, with up to %d calls in flight: these were "
+            "possibly billed, and are asked again where no answer is on disk",
+            earlier.in_flight,
+        )
+    tracker = ProgressTracker(
+        store.path,
+        session_id=store.session_id,
+        start_time=store.metadata.collection_start if store.metadata else clock.time(),
+        total_tasks=plan.total_tasks,
+        models=[config.label for config in plan.models],
+        categories=plan.categories,
+        clock=clock,
+    )
+    tracker.restore(store)
+    return tracker
+
+
+def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:

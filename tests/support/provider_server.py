@@ -62,6 +62,7 @@ class ProviderServer:
     """The server; an async context manager.
 
     requests: every call to a model, in the order of arrival.
+    connections: the addresses from which they came.
     answers: how many good answers went out, by provider and model.
     most_at_once: the greatest number of calls in flight, by provider and model.
     served: the ids in a provider's model list; one that is not there gets a 404 where it is set.
@@ -76,6 +77,7 @@ class ProviderServer:
         served: Mapping[Provider, list[str]] | None = None,
     ) -> None:
         self.requests: list[Request] = []
+        self.connections: set[tuple[str, int]] = set()
         self.answers: Counter[tuple[Provider, str]] = Counter()
         self.most_at_once: Counter[tuple[Provider, str]] = Counter()
         self.served = dict(served or {})
@@ -139,6 +141,8 @@ class ProviderServer:
         body = json.loads(await request.text())
         call = Request(provider, request.method, request.path, dict(request.headers), body)
         self.requests.append(call)
+        if request.transport:
+            self.connections.add(request.transport.get_extra_info("peername"))
         key = (provider, call.model)
         self._in_flight[key] += 1
         self.most_at_once[key] = max(self.most_at_once[key], self._in_flight[key])

@@ -1,0 +1,116 @@
+"""Reply text -> code: pure, the same for the same reply, in time linear in its length."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from processors.choice import Choice, choose, fallback
+from processors.cues import refuses
+from processors.fenced import fence_pieces
+from processors.fences import prose_between
+from processors.pieces import Method, Piece
+from processors.reply_text import Answer, Line, read_answer
+from processors.statements import Parser, code_of, complete_statements
+from processors.unfenced import bare_pieces, inline_pieces, json_pieces, tag_pieces
+
+EXTRACTION_VERSION = "1"  # raised whenever the result for some reply may change
+
+# A reply's share of the parser, in characters and calls: 1 MB of code is read once.
+_PARSED_CHARACTERS = 1_300_000
+_PARSED_PIECES = 4_000
+_MAX_PROSE = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extraction:
+    """What was taken out of one reply.
+
+    code: lines of the reply, "" where it holds no answer in code; never completed or repaired.
+    candidates: how many pieces of code were looked at.
+    span: [start, end) of the code in the raw reply; None where it is not one piece of it.
+    ambiguous: the reply offers different code for the same name, and no word that decides.
+    truncated: the reply ends before it is finished.
+    """
+
+    code: str
+    method: Method
+    candidates: int
+    span: tuple[int, int] | None
+    ambiguous: bool
+    truncated: bool
+
+
+def extract_code(
+    raw_response: str, expected_name: str | None = None, *, truncated_reply: bool = False
+) -> Extraction:
+    """Return the code that the reply answers with.
+
+    truncated_reply: the provider says that the reply hit its length limit.
+    """
+    answer = read_answer(raw_response)
+    found, seen, is_cut = _find(answer.text, expected_name, truncated_reply)
+    truncated = truncated_reply or answer.is_cut or is_cut
+    if found is None:
+        return Extraction(
+            code="", method="none", candidates=seen, span=None, ambiguous=False, truncated=truncated
+        )
+    return Extraction(
+        code=code_of(found.lines),
+        method=found.method,
+        candidates=seen,
+        span=_span(answer, found.lines),
+        ambiguous=found.ambiguous,
+        truncated=truncated,
+    )
+
+
+def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, int, bool]:
+    """Return the choice, how many pieces there were, and whether the last of them is cut off."""
+    parser = Parser(_PARSED_CHARACTERS, _PARSED_PIECES)
+    blocks, fenced = fence_pieces(text, parser)
+    gaps = prose_between(text, blocks)
+    stages: tuple[Callable[[], Iterable[Piece]], ...] = (
+        lambda: fenced,
+        lambda: json_pieces(text, parser),
+        lambda: tag_pieces(text, parser),
+        lambda: bare_pieces(text, gaps, parser),
+        lambda: inline_pieces(text, name, parser) if name else (),
+    )
+    seen: list[Piece] = []
+    for stage in stages:
+        pieces = [piece for piece in stage() if piece.lines]
+        seen += pieces
+        choice = choose(pieces, name, parser, text)
+        if choice is not None:
+            return choice if choice.lines else None, len(seen), _is_cut(seen, text, parser)
+    is_cut = _is_cut(seen, text, parser)
+    if refuses(_prose(text, gaps)):
+        return None, len(seen), is_cut
+    last = max(seen, key=lambda piece: piece.place[1], default=None)
+    whole = [piece for piece in seen if not ((is_cut or truncated) and piece is last)]
+    return fallback(whole, name), len(seen), is_cut
+
+
+def _is_cut(pieces: Sequence[Piece], text: str, parser: Parser) -> bool:
+    """Return whether the text ends inside a statement of its last piece of code."""
+    last = max(pieces, key=lambda piece: piece.place[1], default=None)
+    if last is None or last.is_readable or text[last.place[1] :].strip():
+        return False
+    is_open = last.method == "bare" or not last.is_closed
+    return is_open and complete_statements(last.lines, parser).is_cut
+
+
+def _prose(text: str, gaps: Sequence[tuple[int, int]]) -> str:
+    return "\n".join(text[start:end] for start, end in gaps)[:_MAX_PROSE]
+
+
+def _span(answer: Answer, lines: Sequence[Line]) -> tuple[int, int] | None:
+    """Return where the code stands in the raw reply, if it stands there in one piece."""
+    if any(line.start < 0 for line in lines):
+        return None
+    if any(answer.text[a.end : b.start].strip("\n") for a, b in pairwise(lines)):
+        return None
+    first, last = lines[0], lines[-1]
+    start = answer.text.find(first.text, first.start, first.end)
+    end = answer.text.find(last.text, last.start, last.end) + len(last.text)
+    return answer.raw_place(max(start, first.start)), answer.raw_place(end, is_end=True)

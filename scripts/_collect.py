@@ -1,0 +1,150 @@
+"""Plans, runs and reports a collection, for the two commands that start one."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from config.collection_settings import CollectionSettings
+from config.environment import Environment
+from config.errors import ConfigError
+from models.client_pool import ClientPool
+from runners.collection_plan import CollectionPlan, plan_collection
+from runners.dataset_changes import dataset_changes
+from runners.run_models import RunModels, build_models
+from runners.session_run import run_session
+from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
+from scripts._report import print_report, resume_command
+from scripts._root import ROOT
+from storage.manifest import SessionMetadata
+from storage.session_folder import session_folder
+from storage.sessions import create_session, open_session
+from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
+
+
+def dry_run(settings: CollectionSettings, environment: Environment) -> int:
+    """Check everything that can be checked without a request, and say what would be asked."""
+    prepare(settings, environment)
+    logger.info("Dry run completed successfully")
+    return EXIT_OK
+
+
+def collect(
+    settings: CollectionSettings,
+    environment: Environment,
+    *,
+    session_id: str | None,
+    ask_first: bool,
+) -> int:
+    """Run a new session; returns the exit code."""
+    _refuse_taken_id(settings.output_dir, session_id)
+    plan, models, clients = prepare(settings, environment)
+    if settings.all_models and ask_first and not _confirmed(plan.total_tasks):
+        logger.info("Nothing was sent")
+        return EXIT_OK
+
+    def open_store() -> SolutionStore:
+        store = create_session(plan.settings.output_dir, session_id, session_metadata(plan))
+        logger.info("Session %s", store.path)
+        return store
+
+    return run_and_report(plan, models, clients, open_store)
+
+
+def resume(
+    output_dir: Path, session_id: str, environment: Environment, *, accept_changes: bool
+) -> int:
+    """Go on with a session where anything is left to do; returns the exit code."""
+    store = open_session(output_dir, session_id)
+    metadata = store.metadata
+    assert metadata is not None, "open_session refuses a session without metadata"
+    settings = CollectionSettings.from_parameters(metadata.session_parameters)
+    if _is_finished(store, metadata):
+        print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
+        return EXIT_OK
+    plan, models, clients = prepare(replace(settings, output_dir=output_dir), environment)
+    _check_dataset(plan, metadata, accept_changes)
+    return run_and_report(plan, models, clients, lambda: store)
+
+
+def prepare(
+    settings: CollectionSettings, environment: Environment
+) -> tuple[CollectionPlan, RunModels, ClientPool]:
+    """Return the plan and its models, each step said as it is done."""
+    logger.info("Initializing models...")
+    plan = plan_collection(settings, environment, ROOT, date.today())
+    for note in plan.notes:
+        logger.warning("%s", note)
+    clients = ClientPool()
+    models = build_models(plan, environment, clients)
+    labels = [config.label for config in plan.models]
+    logger.info("Initialized %d models: %s", len(labels), labels)
+    logger.info("Loading dataset...")
+    logger.info("Loaded %d problems", len(plan.problems))
+    logger.info("Total tasks to complete: %d", plan.total_tasks)
+    return plan, models, clients
+
+
+def run_and_report(
+    plan: CollectionPlan,
+    models: RunModels,
+    clients: ClientPool,
+    open_store: Callable[[], SolutionStore],
+) -> int:
+    """Run a session to its end or interruption; print what came out; return the exit code."""
+    store, outcome = asyncio.run(run_session(plan, models, clients, open_store))
+    print_report(store, outcome, plan.settings.output_dir)
+    if outcome.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_INCOMPLETE if outcome.failed or outcome.undone else EXIT_OK
+
+
+def session_metadata(plan: CollectionPlan) -> SessionMetadata:
+    """Return what a new session keeps of its plan, for a resume."""
+    return SessionMetadata(
+        collection_start=time.time(),
+        total_problems=len(plan.problems),
+        models=[config.label for config in plan.models],
+        categories=plan.categories,
+        session_parameters=plan.settings.to_parameters(),
+        dataset={problem.task_id: problem.content_hash for problem in plan.problems},
+    )
+
+
+def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
+    """Say so before the models are loaded; create_session makes sure."""
+    if session_id is not None and session_folder(output_dir, session_id).exists():
+        raise ConfigError(
+            f"session {session_id!r} already exists in {output_dir}: choose another "
+            f"--session-id, or go on with it: {resume_command(session_id, output_dir)}"
+        )
+
+
+def _confirmed(calls: int) -> bool:
+    if not sys.stdin.isatty():
+        return True
+    return input(f"This makes {calls} calls. Go on? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _is_finished(store: SolutionStore, metadata: SessionMetadata) -> bool:
+    counts = store.answered_counts()
+    return all(counts.get(model, 0) >= metadata.total_problems for model in metadata.models)
+
+
+def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:
+    """Raise ConfigError where problems changed since the session began and that is not accepted."""
+    if metadata.dataset is None:  # a session that kept no hashes
+        return
+    changes = dataset_changes(metadata.dataset, plan.problems)
+    if not changes:
+        return
+    said = f"{plan.settings.dataset_path} is not what the session began with: {changes}"
+    if not accept_changes:
+        raise ConfigError(f"{said}. To go on all the same: --accept-dataset-changes")
+    logger.warning("%s", said)

@@ -1,0 +1,66 @@
+"""Go on with a session: its own parameters, only what is not answered yet."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
+
+from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
+from config.collection_settings import output_dir
+from config.environment import Environment
+from config.errors import ConfigError
+from scripts._cli import (
+    EXIT_OK,
+    add_common_flags,
+    load_environment,
+    run_command,
+    set_up_logging,
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id")
+    parser.add_argument("--list-sessions", action="store_true", help="list the sessions there are")
+    parser.add_argument("--status", action="store_true", help="show how the session stands")
+    parser.add_argument(
+        "--accept-dataset-changes",
+        action="store_true",
+        help="go on although problems have changed since the session began",
+    )
+    add_common_flags(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return the exit code of one command line."""
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: _run(args, load_environment()))
+
+
+def _run(args: argparse.Namespace, environment: Environment) -> int:
+    folder = output_dir(args.output_dir, environment, ROOT)
+    if args.list_sessions:
+        from scripts._sessions import print_sessions
+
+        print_sessions(folder)
+        return EXIT_OK
+    if args.session is None:
+        raise ConfigError("which session? Name one, or see --list-sessions")
+    session_id = Path(args.session).name  # a session's path will do as well
+    if args.status:
+        from scripts._sessions import print_status
+
+        print_status(folder, session_id)
+        return EXIT_OK
+    set_up_logging(args.log_level, args.log_file)
+
+    from scripts._collect import resume
+
+    return resume(folder, session_id, environment, accept_changes=args.accept_dataset_changes)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
