@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config.errors import StoreError
 from storage.durability import write_error
+from storage.export import is_export
 from storage.jsonl_file import (
     Line,
     cut_torn_tail,
@@ -97,7 +98,8 @@ def set_orphans_aside(folder: Path, known: Collection[Path]) -> Iterator[str]:
     known: the .jsonl files that hold answers. What is left of the others is kept as .damaged.
     """
     for inner in _model_folders(folder):
-        orphans = [path for path in inner.glob("*.csv") if path.with_suffix(".jsonl") not in known]
+        exports = (path for path in inner.glob("*.csv") if is_export(path))
+        orphans = [path for path in exports if path.with_suffix(".jsonl") not in known]
         if not any(path.parent == inner for path in known):
             orphans += inner.glob("summary.json")
         for path in sorted(orphans):

@@ -202,10 +202,12 @@ def test_a_deleted_file_means_its_tasks_are_asked_again(tmp_path: Path) -> None:
     tracker.save()
     store.finish("in_progress")
     (store.path / "gpt-4" / "dataclass.jsonl").unlink()
+    (store.path / "gpt-4" / "my notes.csv").write_text("mine")
     again, said = repaired(tmp_path)
     assert again.answered("gpt-4") == set()
     assert sorted(path.name for path in (store.path / "gpt-4").iterdir()) == [
         "dataclass.csv.damaged",
+        "my notes.csv",
         "summary.json.damaged",
     ]
     assert said == [
