@@ -64,10 +64,10 @@ class AnswerKeeper:
 
     def batch_is_full(self) -> bool:
         """Tell whether a batch of outcomes came since the last time that this was true."""
-        if self._kept_since_checkpoint < self._batch_size:
-            return False
-        self._kept_since_checkpoint = 0
-        return True
+        is_full = self._kept_since_checkpoint >= self._batch_size
+        if is_full:
+            self._kept_since_checkpoint = 0
+        return is_full
 
     async def _extract_and_append(self, record: SolutionRecord) -> None:
         self._store.append(await self._extract(record))
