@@ -14,8 +14,8 @@ from config.environment import Environment
 from config.errors import ConfigError
 from scripts._cli import (
     EXIT_OK,
-    add_common_flags,
-    add_progress_flag,
+    add_log_flags,
+    add_output_dir_flag,
     load_environment,
     run_command,
     set_up_logging,
@@ -40,8 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--watch", action="store_true", help="with --status: keep showing it until it ends"
     )
-    add_common_flags(parser)
-    add_progress_flag(parser)
+    add_output_dir_flag(parser)
+    add_log_flags(parser)
     return parser
 
 
