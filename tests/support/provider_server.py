@@ -62,6 +62,8 @@ class ProviderServer:
     """The server; an async context manager.
 
     requests: every call to a model, in the order of arrival.
+    listings: every question for a list of models.
+    answered: the places in requests of the calls that got a whole good answer.
     connections: the addresses from which they came.
     answers: how many good answers went out, by provider and model.
     most_at_once: the greatest number of calls in flight, by provider and model.
@@ -77,6 +79,8 @@ class ProviderServer:
         served: Mapping[Provider, list[str]] | None = None,
     ) -> None:
         self.requests: list[Request] = []
+        self.listings: list[Request] = []
+        self.answered: list[int] = []
         self.connections: set[tuple[str, int]] = set()
         self.answers: Counter[tuple[Provider, str]] = Counter()
         self.most_at_once: Counter[tuple[Provider, str]] = Counter()
@@ -132,6 +136,8 @@ class ProviderServer:
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             if request.method == "GET":
+                headers = dict(request.headers)
+                self.listings.append(Request(provider, "GET", request.path, headers, {}))
                 return web.json_response(listing(provider, self.served.get(provider)))
             return await self._answer_call(provider, request)
 
@@ -140,6 +146,7 @@ class ProviderServer:
     async def _answer_call(self, provider: Provider, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.text())
         call = Request(provider, request.method, request.path, dict(request.headers), body)
+        place = len(self.requests)
         self.requests.append(call)
         if request.transport:
             self.connections.add(request.transport.get_extra_info("peername"))
@@ -148,11 +155,11 @@ class ProviderServer:
         self.most_at_once[key] = max(self.most_at_once[key], self._in_flight[key])
         try:
             await asyncio.sleep(self._latency_seconds)
-            return await self._reply(call, request)
+            return await self._reply(place, call, request)
         finally:
             self._in_flight[key] -= 1
 
-    async def _reply(self, call: Request, request: web.Request) -> web.StreamResponse:
+    async def _reply(self, place: int, call: Request, request: web.Request) -> web.StreamResponse:
         answer = self._next_answer(call)
         body, headers = answer.body, dict(answer.headers)
         if body is None:
@@ -163,6 +170,7 @@ class ProviderServer:
             headers = {**provider_format.headers, **headers}
             if answer.ending in ("whole", "blank lines"):
                 self.answers[call.provider, call.model] += 1
+                self.answered.append(place)
         return await _send(request, answer, _encode(body), headers)
 
     def _next_answer(self, call: Request) -> Answer:
