@@ -7,6 +7,7 @@ from config.collection_settings import CollectionSettings
 from processors.solution_extractor import SolutionExtractor
 from prompts.problems import Problem
 from runners.answer_record import answer_record, failure_record, with_extraction
+from runners.budget import CapReached
 from runners.lane import Lane, LaneStopped
 from runners.llm_extraction import ExtractionAsk
 from runners.reliable_call import Answer, GaveUp, ReliableCaller
@@ -58,7 +59,7 @@ class AnswerKeeper:
         try:
             for record in self._store.pending():
                 await self._extract_and_append(record)
-        except LaneStopped:
+        except (LaneStopped, CapReached):
             return
 
     def batch_is_full(self) -> bool:

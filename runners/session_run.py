@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from random import Random
 
 from config.clock import Clock, SystemClock
+from config.collection_settings import ProgressForm
 from config.errors import CollectionError
 from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan
@@ -29,6 +30,7 @@ async def run_session(
     models: RunModels,
     clients: ClientPool,
     open_store: Callable[[], SolutionStore],
+    progress: ProgressForm,
 ) -> tuple[SolutionStore, RunOutcome]:
     """Return the session and how its run ended; every derived file is up to date then.
 
@@ -45,7 +47,7 @@ async def run_session(
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
         tracker = _open_tracker(plan, store, clock)
-        display = make_display(sys.stderr)
+        display = make_display(progress, sys.stderr)
         runner = CollectionRunner(plan.settings, store, tracker, display, clock, Random())
         try:
             outcome = await _run_interruptibly(runner, models, plan)

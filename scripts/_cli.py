@@ -27,6 +27,17 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--log-file", metavar="FILE", help="also write the log, with DEBUG, to FILE")
 
 
+def add_progress_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses how a run shows its progress."""
+    parser.add_argument(
+        "--progress",
+        default="auto",
+        choices=("auto", "bars", "lines", "json"),
+        help="auto: bars on a terminal, else a line every 10 s; json: a line a second on stderr, "
+        "for other programs (default: auto)",
+    )
+
+
 def load_environment() -> Environment:
     """Return the process's variables over those of the project's .env."""
     return Environment.load(ROOT, os.environ)
@@ -85,6 +96,14 @@ def seconds(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return number
+
+
+def usd(text: str) -> float:
+    """Read a flag's sum of money in US dollars, above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a sum above 0")
     return number
 
 

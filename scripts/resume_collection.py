@@ -1,21 +1,25 @@
 """Go on with a session: its own parameters, only what is not answered yet."""
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
+from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
 from scripts._cli import (
     EXIT_OK,
     add_common_flags,
+    add_progress_flag,
     load_environment,
     run_command,
     set_up_logging,
+    usd,
 )
 
 
@@ -30,7 +34,14 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on although problems have changed since the session began",
     )
+    parser.add_argument(
+        "--max-cost", type=usd, metavar="USD", help="raise or set the cap on the whole session"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="with --status: keep showing it until it ends"
+    )
     add_common_flags(parser)
+    add_progress_flag(parser)
     return parser
 
 
@@ -51,15 +62,25 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         raise ConfigError("which session? Name one, or see --list-sessions")
     session_id = Path(args.session).name  # a session's path will do as well
     if args.status:
-        from scripts._sessions import print_status
+        from scripts._sessions import print_status, watch_status
 
-        print_status(folder, session_id)
+        if args.watch:
+            asyncio.run(watch_status(folder, session_id, SystemClock()))
+        else:
+            print_status(folder, session_id)
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
 
     from scripts._collect import resume
 
-    return resume(folder, session_id, environment, accept_changes=args.accept_dataset_changes)
+    return resume(
+        folder,
+        session_id,
+        environment,
+        accept_changes=args.accept_dataset_changes,
+        max_cost_usd=args.max_cost,
+        progress=args.progress,
+    )
 
 
 if __name__ == "__main__":

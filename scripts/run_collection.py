@@ -12,11 +12,13 @@ from config.environment import Environment
 from scripts._cli import (
     EXIT_OK,
     add_common_flags,
+    add_progress_flag,
     load_environment,
     positive_int,
     run_command,
     seconds,
     set_up_logging,
+    usd,
 )
 
 _EPILOG = """\
@@ -43,7 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_what_to_do(parser)
     _add_how_to_call(parser)
     _add_patience(parser)
+    _add_money(parser)
     add_common_flags(parser)
+    add_progress_flag(parser)
     return parser
 
 
@@ -138,6 +142,22 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_money(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what it may cost")
+    group.add_argument(
+        "--max-cost",
+        type=usd,
+        metavar="USD",
+        help="cap on the session, resumes included: a call whose worst case does not fit under "
+        "it is not sent",
+    )
+    group.add_argument(
+        "--allow-unknown-prices",
+        action="store_true",
+        help="under a cap, also run models whose price is not known; they count as free",
+    )
+
+
 def _concurrency(text: str) -> int | str:
     return text if text == "auto" else positive_int(text)
 
@@ -172,7 +192,13 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
 
     if args.dry_run:
         return dry_run(settings, environment)
-    return collect(settings, environment, session_id=args.session_id, ask_first=not args.yes)
+    return collect(
+        settings,
+        environment,
+        session_id=args.session_id,
+        ask_first=not args.yes,
+        progress=args.progress,
+    )
 
 
 if __name__ == "__main__":
