@@ -111,6 +111,7 @@ def _span(answer: Answer, lines: Sequence[Line]) -> tuple[int, int] | None:
     if any(answer.text[a.end : b.start].strip("\n") for a, b in pairwise(lines)):
         return None
     first, last = lines[0], lines[-1]
-    start = answer.text.find(first.text, first.start, first.end)
-    end = answer.text.find(last.text, last.start, last.end) + len(last.text)
-    return answer.raw_place(max(start, first.start)), answer.raw_place(end, is_end=True)
+    start = max(first.start, answer.text.find(first.text, first.start, first.end))
+    found = answer.text.find(last.text, last.start, last.end)
+    end = found + len(last.text) if found >= 0 else last.end
+    return answer.raw_place(start), answer.raw_place(end, is_end=True)
