@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 # Terminal colours, and marks of byte order or of joining that nobody sees at a line's start.
-_DELETED = re.compile(r"\r+(?=\n)|\x1b\[[0-9;]*[A-Za-z]|\A\ufeff+|(?<=\n)[\ufeff\u200b]+")
+_DELETED = re.compile(r"(?<!\r)\r++(?=\n)|\x1b\[[0-9;]*[A-Za-z]|\A\ufeff+|(?<=\n)[\ufeff\u200b]+")
 _TAG = re.compile(
     r"(?P<open><(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)>"
     r"|<\|begin_of_thought\|>|\[THINK\]|\u25c1think\u25b7)"
