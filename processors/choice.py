@@ -138,7 +138,12 @@ def pruned(lines: Sequence[Line], tree: ast.Module | None, name: str | None) -> 
 def _salvaged(pieces: Sequence[Piece], name: str | None, parser: Parser) -> Choice | None:
     """Return the complete statements of a piece that does not parse, if they answer."""
     for piece in reversed(pieces):
-        if piece.is_readable or not piece.rank or not _opens_or_assigns(piece, name):
+        if (
+            piece.parsed.kind == "too_large"
+            or piece.is_readable
+            or not piece.rank
+            or not _opens_or_assigns(piece, name)
+        ):
             continue
         whole = complete_statements(piece.lines, parser)
         parsed = parser.parse(code_of(whole.lines))

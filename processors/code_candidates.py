@@ -15,8 +15,9 @@ from processors.unfenced import bare_pieces, inline_pieces, json_pieces, tag_pie
 
 EXTRACTION_VERSION = "1"  # raised whenever the result for some reply may change
 
-# A reply's share of the parser, in characters and calls: 1 MB of code is read once.
-_PARSED_CHARACTERS = 1_300_000
+# A reply's share of the parser, in characters and calls: it reads 1.2 MB a second, and all of a
+# reply of 1 MB has to be done in less than one. A longer block is taken unread.
+_PARSED_CHARACTERS = 500_000
 _PARSED_PIECES = 4_000
 _MAX_PROSE = 20_000
 
@@ -108,9 +109,10 @@ def _span(answer: Answer, lines: Sequence[Line]) -> tuple[int, int] | None:
     """Return where the code stands in the raw reply, if it stands there in one piece."""
     if any(line.start < 0 for line in lines):
         return None
-    if any(answer.text[a.end : b.start].strip("\n") for a, b in pairwise(lines)):
+    if any(b.start != a.end + 1 for a, b in pairwise(lines)):
         return None
     first, last = lines[0], lines[-1]
-    start = answer.text.find(first.text, first.start, first.end)
-    end = answer.text.find(last.text, last.start, last.end) + len(last.text)
-    return answer.raw_place(max(start, first.start)), answer.raw_place(end, is_end=True)
+    start = max(first.start, answer.text.find(first.text, first.start, first.end))
+    found = answer.text.find(last.text, last.start, last.end)
+    end = found + len(last.text) if found >= 0 else last.end
+    return answer.raw_place(start), answer.raw_place(end, is_end=True)

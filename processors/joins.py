@@ -10,7 +10,7 @@ from processors.reply_text import Line
 from processors.statements import missing_names
 from processors.usage import line_numbers
 
-LARGE = 200_000  # characters; what is longer is kept as it stands, to keep the time linear
+LARGE = 100_000  # characters; what is longer is kept as it stands, to keep the time linear
 
 
 def with_missing_parts(
