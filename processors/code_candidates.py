@@ -78,10 +78,14 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
         lambda: inline_pieces(text, name, parser) if name else (),
     )
     seen: list[Piece] = []
+
+    def spare() -> list[Piece]:
+        return [*fenced, *bare_pieces(text, gaps, parser)]
+
     for stage in stages:
         pieces = [piece for piece in stage() if piece.lines]
         seen += pieces
-        choice = choose(pieces, name, parser, text)
+        choice = choose(pieces, name, parser, text, spare)
         if choice is not None:
             return choice if choice.lines else None, len(seen), _is_cut(seen, text, parser)
     is_cut = _is_cut(seen, text, parser)

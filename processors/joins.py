@@ -44,6 +44,14 @@ def with_missing_parts(
     return sorted([*chosen, *parts], key=lambda piece: piece.place)
 
 
+def lacks_names(parts: Sequence[Piece]) -> bool:
+    """Return whether the pieces read a name that none of them binds."""
+    if sum(len(piece.code) for piece in parts) > LARGE:
+        return False
+    bound = {name for piece in parts for name in _bound(piece.tree)}
+    return any(missing_names(piece.tree) - bound for piece in parts)
+
+
 def _binders(pieces: list[Piece]) -> dict[str, list[int]]:
     binders: dict[str, list[int]] = {}
     for number, piece in enumerate(pieces):
