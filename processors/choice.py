@@ -126,8 +126,8 @@ def _finished(
     ambiguous: bool,
 ) -> Choice:
     parts = with_missing_parts(chosen, pieces, name)
-    if lacks_names(parts):
-        parts = with_missing_parts(chosen, [*pieces, *spare()], name)
+    if (others := spare()) and lacks_names(parts):
+        parts = with_missing_parts(chosen, [*pieces, *others], name)
     if len(parts) == 1:
         lines = pruned(parts[0].lines, parts[0].tree if parts[0].parsed.is_valid else None, name)
         return Choice(lines=lines, method=parts[0].method, ambiguous=ambiguous)

@@ -21,10 +21,11 @@ def with_missing_parts(
     A piece that itself defines the expected name (an earlier version, say) gives only the
     statements that are needed.
     """
+    taken = {id(piece) for piece in chosen}
     others = [
         piece
         for piece in pieces
-        if piece.is_readable and piece not in chosen and piece.rank and len(piece.code) < LARGE
+        if piece.is_readable and id(piece) not in taken and piece.rank and len(piece.code) < LARGE
     ]
     if not others or sum(len(piece.code) for piece in chosen) > LARGE:
         return list(chosen)
