@@ -23,9 +23,8 @@ class Environment:
 
     @classmethod
     def load(cls, root: Path, process: Mapping[str, str]) -> "Environment":
-        """Return the process's variables over those of root/.env, where there is one."""
-        set_in_process = {name: value for name, value in process.items() if _clean(value)}
-        return cls({**_read_env_file(root / ".env"), **set_in_process})
+        """Return the process's variables, empty ones too, over those of root/.env, if any."""
+        return cls({**_read_env_file(root / ".env"), **process})
 
     def get(self, name: str) -> str | None:
         """Return a variable's value, None where it is unset."""
@@ -41,7 +40,7 @@ class Environment:
 
     def can_call(self, config: ModelConfig) -> bool:
         """Tell whether the model's key is there, or none is needed."""
-        return not config.api_key_env or self.api_key(config) is not None
+        return config.key_is_optional or self.api_key(config) is not None
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

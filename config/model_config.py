@@ -63,6 +63,11 @@ class ModelConfig:
         return str(self.model_params.get("model_name") or self.name)
 
     @property
+    def key_is_optional(self) -> bool:
+        """Local models take a key (a server may want one) but need none."""
+        return not self.api_key_env or self.provider == "local"
+
+    @property
     def missing_packages(self) -> list[str]:
         """The packages that are not installed; none of them is imported to find out."""
         return [package for package in self.packages if find_spec(package) is None]

@@ -1,18 +1,16 @@
 """Names that a user types in, rows of the registry out."""
 
 import difflib
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from config.errors import ConfigError
+from config.local_rows import LOCAL_PREFIX, local_server_row
 from config.model_config import ModelConfig
 
 DEFAULT_MODELS = ("gpt-3.5-turbo", "claude-3-haiku-20240307")
-LOCAL_PREFIX = "local:"
-LONGEST_LABEL = 80  # a folder name, within every system's limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +67,7 @@ def default_models(rows: Sequence[ModelConfig], on: date) -> list[DefaultModel]:
 
 def _find_model(name: str, rows: Sequence[ModelConfig]) -> ModelConfig:
     if name.lower().startswith(LOCAL_PREFIX) and name[len(LOCAL_PREFIX) :].strip():
-        return _local_model(name[len(LOCAL_PREFIX) :].strip())
+        return local_server_row(name[len(LOCAL_PREFIX) :].strip())
     exact = [row for row in rows if row.name == name]
     if exact:
         return exact[0]
@@ -100,23 +98,3 @@ def _unknown(name: str, rows: Sequence[ModelConfig]) -> str:
     nearest = list(dict.fromkeys(known[text] for text in near))[:3]
     hint = f"did you mean {' or '.join(nearest)}?" if nearest else "see --list-models"
     return f"unknown model {name!r}: {hint}"
-
-
-def _local_model(api_id: str) -> ModelConfig:
-    return ModelConfig(
-        name=f"{LOCAL_PREFIX}{api_id}",
-        provider="local",
-        api_key_env="LOCAL_API_KEY",
-        model_class="LocalModel",
-        model_params={"model_name": api_id},
-        label=_local_label(api_id),
-    )
-
-
-def _local_label(api_id: str) -> str:
-    """Return a folder name that no other local model has, also where case does not count."""
-    plain = re.sub("[^a-z0-9._-]+", "-", api_id.lower()).strip(".-")
-    label = f"local-{plain}"[:LONGEST_LABEL]
-    if label == f"local-{api_id}":
-        return label
-    return f"{label}-{hashlib.sha256(api_id.encode()).hexdigest()[:6]}"

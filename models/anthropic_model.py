@@ -10,7 +10,7 @@ import msgspec
 from config.clock import SystemClock
 from config.errors import BadReply, ConnectionLost, ModelError
 from models.base_model import BaseModel, Completion, FinishReason, Usage
-from models.chat_completions import CONNECT_SECONDS
+from models.http_session import CONNECT_SECONDS
 from models.rate_headers import read_rate_signals
 from models.reply_errors import error_from_reply, read_request_id
 from prompts.prompt_template import Prompt

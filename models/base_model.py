@@ -5,7 +5,7 @@ import importlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -157,7 +157,7 @@ class BaseModel:
         """
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                return await self.send(prompt)
+                return _writable(await self.send(prompt))
         except ModelError as error:
             self._tidy(error)
             raise
@@ -193,7 +193,7 @@ class BaseModel:
 
     def _tidy(self, error: ModelError) -> None:
         """Put an error's text on one line, without the key."""
-        text = " ".join(str(error).split())
+        text = _utf8(" ".join(str(error).split()))
         error.args = (text.replace(self.api_key, "[key]") if self.api_key else text,)
 
 
@@ -231,6 +231,20 @@ def _import_model_file(stem: str) -> Any:
         raise ConfigError(
             f"models/{stem}.py needs {error.name}: pip install -r requirements.txt"
         ) from error
+
+
+def _writable(completion: Completion) -> Completion:
+    reasoning = completion.reasoning_text
+    return replace(
+        completion,
+        text=_utf8(completion.text),
+        reasoning_text=None if reasoning is None else _utf8(reasoning),
+    )
+
+
+def _utf8(text: str) -> str:
+    """Return a text that a file can hold: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _default_budget(config: ModelConfig) -> int:

@@ -1,14 +1,10 @@
 """The wire format that most providers share, over one aiohttp session per address and key."""
 
 import json
-import socket
-import sys
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, ClassVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -17,14 +13,13 @@ from config.clock import SystemClock
 from config.errors import BadReply, ModelError, Overloaded
 from config.rate_signal import RateSignal
 from models.base_model import BaseModel, Completion, FinishReason, Usage
+from models.http_session import open_session
 from models.rate_headers import read_rate_signals
 from models.reply_errors import error_from_reply, read_request_id
 from prompts.prompt_template import Prompt
 
-CONNECT_SECONDS = 30.0
-_KEEPALIVE_PROBE_SECONDS = 60
 _PROMPT_FIELDS = frozenset({"messages", "input", "instructions"})
-_FINISH_REASONS: Mapping[object, FinishReason] = {
+_FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",  # Together
     "length": "length",
@@ -141,7 +136,7 @@ class ChatCompletionsModel(BaseModel):
     async def exchange(self, body: Mapping[str, object]) -> Reply:
         """Return the reply to one body, whatever its status."""
         identity = (aiohttp.ClientSession, self.base_url, self.api_key)
-        session = await self.clients.get(identity, self._open_session)
+        session = await self.clients.get(identity, partial(open_session, self.base_url))
         url = f"{self.base_url}/chat/completions"
         # A redirect would take the key to another host, or turn the POST into a GET.
         request = session.post(url, json=body, headers=self.headers(), allow_redirects=False)
@@ -157,14 +152,14 @@ class ChatCompletionsModel(BaseModel):
         chat = msgspec.convert(content, _ChatReply)
         choice = chat.choices[0]
         message = choice.message
-        if choice.finish_reason in _INTERRUPTED:
-            raise self._interrupted(reply, choice.finish_reason)
+        finish_reason = _text(choice.finish_reason)
+        if finish_reason in _INTERRUPTED:
+            raise self._interrupted(reply, finish_reason)
         inline, text = split_thinking(_joined(message.content))
         beside = _text(message.reasoning_content) or _text(message.reasoning)
-        finish_reason = _FINISH_REASONS.get(choice.finish_reason, "other")
         return Completion(
             text=text or message.refusal or "",
-            finish_reason="refusal" if message.refusal else finish_reason,
+            finish_reason=_read_finish(finish_reason, message.refusal),
             served_model=_text(chat.model) or None,
             request_id=_text(chat.id) or None,
             reasoning_text="\n\n".join(part for part in (beside, inline) if part) or None,
@@ -188,7 +183,7 @@ class ChatCompletionsModel(BaseModel):
         text = reply.text.replace(self.api_key, "[key]") if self.api_key else reply.text
         return error_from_reply(self.config.provider, reply.status, reply.headers, text)
 
-    def _interrupted(self, reply: Reply, reason: object) -> Overloaded:
+    def _interrupted(self, reply: Reply, reason: str) -> Overloaded:
         return Overloaded(
             f"{self.config.provider} broke the answer off: {reason}",
             status=reply.status,
@@ -214,15 +209,6 @@ class ChatCompletionsModel(BaseModel):
         except msgspec.ValidationError:  # null at Together; an answer stands without its counts
             return None
 
-    def _open_session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, socket_factory=_open_socket),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # The whole call's deadline is BaseModel.complete's.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-            proxy=_proxy(self.base_url),
-        )
-
 
 def split_thinking(content: str) -> tuple[str, str]:
     """Return the thinking that stands inline at a content's start, and the answer after it.
@@ -239,6 +225,10 @@ def split_thinking(content: str) -> tuple[str, str]:
     return "", content
 
 
+def _read_finish(reason: str, refusal: str | None) -> FinishReason:
+    return "refusal" if refusal else _FINISH_REASONS.get(reason, "other")
+
+
 def _joined(content: str | list[object] | None) -> str:
     """Return a message's text, be it null, a text or a list of parts."""
     if isinstance(content, list):
@@ -248,27 +238,4 @@ def _joined(content: str | list[object] | None) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text, "" for anything else; half a surrogate pair becomes a question mark."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
-
-
-def _proxy(url: str) -> str | None:
-    """Return the environment's proxy for an address.
-
-    aiohttp's own trust_env would also read ~/.netrc before every request, and fail on a default
-    entry in it, because the request has an Authorization header already.
-    """
-    parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
-        return None
-    return getproxies().get(parts.scheme)
-
-
-def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Return a socket that probes a silent line: a reply may take minutes, NATs forget sooner."""
-    family, kind, protocol, _, _ = address
-    opened = socket.socket(family=family, type=kind, proto=protocol)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if sys.platform != "win32" and sys.platform != "darwin":
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_PROBE_SECONDS)
-    return opened
+    return value if isinstance(value, str) else ""

@@ -1,6 +1,7 @@
 """Gemini, through Google's SDK over aiohttp."""
 
-from collections.abc import AsyncIterator, Mapping
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -10,13 +11,15 @@ from google import genai
 from google.genai import types
 
 from config.clock import SystemClock
+from config.errors import AuthFailed, ModelError
 from models.base_model import BaseModel, Completion, FinishReason, Usage
+from models.http_session import open_session
 from models.rate_headers import read_rate_signals
 from models.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
 
 # The reasons that are not here (LANGUAGE, OTHER, MALFORMED_RESPONSE, tool calls) are "other".
-FINISH_REASONS: Mapping[str | None, FinishReason] = {
+_FINISH_REASONS: Mapping[str | None, FinishReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     "CONTINUATION": "length",  # cut at the API's own limit a request
@@ -32,10 +35,7 @@ FINISH_REASONS: Mapping[str | None, FinishReason] = {
     "IMAGE_PROHIBITED_CONTENT": "filtered",
     "IMAGE_RECITATION": "filtered",
 }
-
-
 _THINKING_FIELDS = ("thinking_level", "thinking_budget", "include_thoughts")
-_NO_FUNCTION_CALLING = types.AutomaticFunctionCallingConfig(disable=True)
 
 
 class _Part(msgspec.Struct):
@@ -57,7 +57,7 @@ class _PromptFeedback(msgspec.Struct, rename="camel"):
 
 
 class _Usage(msgspec.Struct, rename="camel"):
-    prompt_token_count: int | None = None
+    prompt_token_count: int
     tool_use_prompt_token_count: int | None = None
     cached_content_token_count: int | None = None
     candidates_token_count: int | None = None
@@ -67,9 +67,14 @@ class _Usage(msgspec.Struct, rename="camel"):
 class _Reply(msgspec.Struct, rename="camel"):
     candidates: list[_Candidate] | None = None
     prompt_feedback: _PromptFeedback | None = None
-    usage_metadata: _Usage | None = None
+    usage_metadata: object = None
     model_version: str | None = None
     response_id: str | None = None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the prompt was refused before a model saw it."""
+        return bool(self.prompt_feedback and self.prompt_feedback.block_reason)
 
 
 class GoogleModel(BaseModel):
@@ -83,31 +88,27 @@ class GoogleModel(BaseModel):
 
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
+        if not self.api_key:  # the SDK would take one from the environment
+            raise AuthFailed(f"{self.config.api_key_env} is not set")
+        identity = (genai.Client, self.base_url, self.api_key)
         client = await self.clients.get(
-            (GoogleModel, self.base_url, self.api_key), partial(_open, self.base_url, self.api_key)
+            identity, partial(_open_client, self.base_url, self.api_key)
         )
         generation = types.GenerateContentConfig.model_validate(self._generation())
-        config = generation.model_copy(
-            update={
-                "system_instruction": prompt.system or None,
-                "automatic_continuation": False,  # each would be one more billed request
-                "automatic_function_calling": _NO_FUNCTION_CALLING,
-                "should_return_http_response": True,
-            }
+        response = await client.models.generate_content(
+            model=self.model_name, contents=prompt.user, config=_one_request(generation, prompt)
         )
-        try:
-            response = await client.models.generate_content(
-                model=self.model_name, contents=prompt.user, config=config
-            )
-        except _RefusedReply as refusal:
-            raise error_from_reply(
-                self.config.provider, refusal.status, refusal.headers, refusal.body
-            ) from refusal
         sent = generation.model_dump(by_alias=True, exclude_none=True, mode="json")
         return self._completion(
             response.sdk_http_response or types.HttpResponse(),
             {"model": self.model_name, "generationConfig": sent},
         )
+
+    def read_error(self, error: Exception) -> ModelError:
+        """Return the ModelError that a refusal, or an error of what is below, stands for."""
+        if isinstance(error, _RefusedReply):
+            return self._reply_error(error.status, error.headers, error.body)
+        return super().read_error(error)
 
     def _generation(self) -> dict[str, object]:
         params = dict(self.extra_params)
@@ -122,26 +123,30 @@ class GoogleModel(BaseModel):
     def _completion(
         self, response: types.HttpResponse, parameters: Mapping[str, object]
     ) -> Completion:
-        provider, headers, body = self.config.provider, response.headers or {}, response.body or ""
+        headers, body = response.headers or {}, response.body or ""
         try:
-            reply = msgspec.json.decode(body, type=_Reply)
-        except msgspec.MsgspecError as error:
-            raise error_from_reply(provider, 200, headers, body) from error
-        blocked = reply.prompt_feedback is not None and reply.prompt_feedback.block_reason
-        if not reply.candidates and not blocked:
-            raise error_from_reply(provider, 200, headers, body)
+            reply = msgspec.convert(json.loads(body), _Reply)
+        except ValueError as error:  # not JSON, or of another shape
+            raise self._reply_error(200, headers, body) from error
+        if not reply.candidates and not reply.is_blocked:
+            raise self._reply_error(200, headers, body)
         candidate = reply.candidates[0] if reply.candidates else _Candidate(finish_reason="SAFETY")
-        parts = (candidate.content and candidate.content.parts) or []
+        parts = (candidate.content.parts if candidate.content else None) or []
         return Completion(
-            text="".join(part.text or "" for part in parts if not part.thought),
-            finish_reason=FINISH_REASONS.get(candidate.finish_reason, "other"),
+            text=_joined(part.text for part in parts if not part.thought),
+            finish_reason=_FINISH_REASONS.get(candidate.finish_reason, "other"),
             served_model=reply.model_version,
             request_id=reply.response_id,
-            reasoning_text="".join(part.text or "" for part in parts if part.thought) or None,
+            reasoning_text=_joined(part.text for part in parts if part.thought) or None,
             usage=_usage(reply.usage_metadata),
             parameters=parameters,
-            signals=read_rate_signals(provider, headers, None, SystemClock().time()),
+            signals=read_rate_signals(self.config.provider, headers, None, SystemClock().time()),
         )
+
+    def _reply_error(self, status: int, headers: Mapping[str, str], body: str) -> ModelError:
+        # A key that the provider repeats goes before the text is cut, which could halve it.
+        text = body.replace(self.api_key, "[key]") if self.api_key else body
+        return error_from_reply(self.config.provider, status, headers, text)
 
 
 class _RefusedReply(Exception):
@@ -165,10 +170,23 @@ async def _stop_refusals(
     return response
 
 
+def _one_request(
+    generation: types.GenerateContentConfig, prompt: Prompt
+) -> types.GenerateContentConfig:
+    """Return the call's whole configuration, without what makes the SDK send more than one."""
+    extra = {
+        "system_instruction": prompt.system or None,
+        "automatic_continuation": False,
+        "automatic_function_calling": types.AutomaticFunctionCallingConfig(disable=True),
+        "should_return_http_response": True,
+    }
+    return generation.model_copy(update=extra)
+
+
 @asynccontextmanager
-async def _open(base_url: str, api_key: str) -> AsyncIterator[genai.client.AsyncClient]:
+async def _open_client(base_url: str, api_key: str) -> AsyncIterator[genai.client.AsyncClient]:
     """Yield a client that reads nothing from the environment but the proxies."""
-    async with aiohttp.ClientSession(trust_env=True, middlewares=(_stop_refusals,)) as session:
+    async with open_session(base_url, (_stop_refusals,)) as session:
         options = types.HttpOptions(
             base_url=base_url,
             api_version="v1",
@@ -184,9 +202,16 @@ async def _open(base_url: str, api_key: str) -> AsyncIterator[genai.client.Async
             client.close()
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
-    """Return the tokens of a call; the API counts thoughts beside the output, but bills both."""
-    if usage is None or usage.prompt_token_count is None:
+def _joined(texts: Iterable[str | None]) -> str:
+    """Return texts as one that UTF-8 can hold; half a surrogate pair becomes a question mark."""
+    return "".join(text or "" for text in texts).encode("utf-8", "replace").decode()
+
+
+def _usage(counts: object) -> Usage | None:
+    """Return a reply's counts; the API tells thoughts beside the output, and bills both."""
+    try:
+        usage = msgspec.convert(counts, _Usage, strict=False)
+    except msgspec.ValidationError:  # an answer stands without its counts
         return None
     thoughts = usage.thoughts_token_count or 0
     return Usage(

@@ -1,32 +1,27 @@
-"""Models without a key: a GGUF file in this process."""
+"""Models without a key: a GGUF file in this process, or a server on this machine."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 
 from config.errors import ConfigError, ModelError, ModelGone
 from config.model_config import ModelConfig
-from models.base_model import BaseModel, CallOptions, Completion, FinishReason
+from models.base_model import CallOptions
+from models.chat_completions import ChatCompletionsModel, Reply
 from models.client_pool import ClientPool
-from models.embedded_llama import (
-    DEFAULT_CONTEXT_TOKENS,
-    INSTALL_COMMAND,
-    EmbeddedLlama,
-    missing_packages,
-    packaged_weights,
-)
-from prompts.prompt_template import Prompt
+from models.embedded_llama import EmbeddedLlama
+from models.local_catalog import find_gguf, with_api_path
 
-_FINISH_REASONS: dict[str | None, FinishReason] = {"stop": "stop", "length": "length"}
+_DEFAULT_CONTEXT_TOKENS = 4096
 
 
-class LocalModel(BaseModel):
-    """A model on this machine, loaded on entry.
+class LocalModel(ChatCompletionsModel):
+    """A model of the server at LOCAL_BASE_URL, or of a GGUF file, which is loaded on entry.
 
     model_params: gguf_package names an installed package that ships a GGUF file; gguf_path is
-    such a file. What else stands there goes into the request.
+    such a file; without either it is the server's. What else stands there goes into the request.
+    Servers get max_tokens alone: Ollama does not know max_completion_tokens.
     """
-
-    default_base_url: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -42,53 +37,36 @@ class LocalModel(BaseModel):
         )
         package = self.extra_params.pop("gguf_package", None)
         path = self.extra_params.pop("gguf_path", None)
-        self._gguf_path = _find_gguf(str(package or ""), str(path or ""))
-        self._context_tokens = config.context_tokens or DEFAULT_CONTEXT_TOKENS
-        self.max_tokens = min(self.max_tokens, self._context_tokens)
+        self._gguf_path: Path | None = None
+        if package or path:
+            self._gguf_path = find_gguf(package=str(package or ""), path=str(path or ""))
+            self._context_tokens = config.context_tokens or _DEFAULT_CONTEXT_TOKENS
+            self.max_tokens = min(self.max_tokens, self._context_tokens)
+        elif not self.base_url:
+            raise ConfigError(
+                f"{config.name}: set LOCAL_BASE_URL to the server's address, "
+                "for example http://localhost:11434/v1"
+            )
+        else:
+            self.base_url = with_api_path(self.base_url)
 
     async def __aenter__(self) -> Self:
-        await (await self._llama()).load()
+        if self._gguf_path is not None:
+            await (await self._llama(self._gguf_path)).load()
         return self
 
-    async def send(self, prompt: Prompt) -> Completion:
-        """Return the reply to one prompt, from the model in this process."""
-        parameters = self.common_parameters()
-        llama = await self._llama()
-        reply = await llama.chat({"messages": _messages(prompt), **parameters})
-        return Completion(
-            text=reply.text,
-            finish_reason=_FINISH_REASONS.get(reply.finish_reason, "other"),
-            served_model=llama.gguf_path.name,
-            request_id=reply.request_id,
-            reasoning_text=reply.reasoning_text or None,
-            usage=reply.usage,
-            parameters=parameters,
-        )
+    async def exchange(self, body: Mapping[str, object]) -> Reply:
+        if self._gguf_path is None:
+            return await super().exchange(body)
+        return await (await self._llama(self._gguf_path)).chat(body)
 
     def read_error(self, error: Exception) -> ModelError:
         if isinstance(error, ConfigError):  # the file cannot be loaded: no call will succeed
             return ModelGone(str(error))
         return super().read_error(error)
 
-    async def _llama(self) -> EmbeddedLlama:
-        identity = (EmbeddedLlama, self._gguf_path, self._context_tokens)
+    async def _llama(self, gguf_path: Path) -> EmbeddedLlama:
         return await self.clients.get(
-            identity, lambda: EmbeddedLlama(self._gguf_path, self._context_tokens)
+            (EmbeddedLlama, gguf_path, self._context_tokens),
+            lambda: EmbeddedLlama(gguf_path, self._context_tokens),
         )
-
-
-def _find_gguf(package: str, path: str) -> Path:
-    missing = missing_packages(package or None)
-    if missing:
-        raise ConfigError(f"{' and '.join(missing)} not installed: {INSTALL_COMMAND}")
-    if package:
-        return packaged_weights(package)
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise ConfigError(f"{file}: no such GGUF file (see LOCAL_GGUF_PATH)")
-    return file
-
-
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-    return [*system, {"role": "user", "content": prompt.user}]

@@ -13,8 +13,9 @@ import openai
 from config.errors import BadReply, ConfigError, ConnectionLost, ModelError
 from config.model_config import ModelConfig
 from models.base_model import CallOptions, Completion, FinishReason, Usage
-from models.chat_completions import CONNECT_SECONDS, ChatCompletionsModel, Reply, TokenDetails
+from models.chat_completions import ChatCompletionsModel, Reply, TokenDetails
 from models.client_pool import ClientPool
+from models.http_session import CONNECT_SECONDS
 from prompts.prompt_template import Prompt
 
 _ENDPOINTS = {"chat": "/chat/completions", "responses": "/responses"}

@@ -74,7 +74,6 @@ _WORDS_MATTER_IN = frozenset({400, 403, 404, 422, 429})
 _GOOGLE_FINAL_QUOTA = re.compile(r'"quotaId":\s*"[^"]*PerDay|"quotaValue":\s*"0"|\blimit: 0\b')
 _BY_STATUS: Mapping[int, type[ModelError]] = {
     401: AuthFailed,
-    402: QuotaExhausted,
     403: AuthFailed,
     404: ModelGone,
     405: LaneClosed,  # a wrong address
@@ -134,7 +133,7 @@ def _classify(
     with_2xx = 200 <= http_status < 300
     status = (complaint.status or http_status) if with_2xx else http_status
     words = complaint.words.lower() if with_2xx or status in _WORDS_MATTER_IN else ""
-    if _is_out_of_money(provider, words, body):
+    if status == 402 or _is_out_of_money(provider, words, body):
         return QuotaExhausted
     return (
         _first_match(_BY_WORDS_FIRST, (words,))

@@ -4,9 +4,12 @@ import logging
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
+from processors.solution_extractor import SolutionExtractor
 from prompts.problems import Problem
-from runners.answer_record import answer_record, failure_record
+from runners.answer_record import answer_record, failure_record, with_extraction
+from runners.budget import CapReached
 from runners.lane import Lane, LaneStopped
+from runners.llm_extraction import ExtractionAsk
 from runners.reliable_call import Answer, GaveUp, ReliableCaller
 from storage.progress_tracker import ProgressTracker
 from storage.solution_record import SolutionRecord
@@ -56,18 +59,35 @@ class AnswerKeeper:
         try:
             for record in self._store.pending():
                 await self._extract_and_append(record)
-        except LaneStopped:
+        except (LaneStopped, CapReached):
             return
 
     def batch_is_full(self) -> bool:
         """Tell whether a batch of outcomes came since the last time that this was true."""
-        if self._kept_since_checkpoint < self._batch_size:
-            return False
-        self._kept_since_checkpoint = 0
-        return True
+        is_full = self._kept_since_checkpoint >= self._batch_size
+        if is_full:
+            self._kept_since_checkpoint = 0
+        return is_full
 
     async def _extract_and_append(self, record: SolutionRecord) -> None:
-        """Keep one answer; while an LLM is asked for its code, the reply is on disk already."""
-        extracted = await self._extract(record)
-        self._store.append(extracted)
+        self._store.append(await self._extract(record))
         self._tracker.answered(record.model, record.task_id, record.execution_time)
+
+    async def _extract(self, record: SolutionRecord) -> SolutionRecord:
+        """Return the record with its code; a reply is on disk before an LLM is asked about it."""
+        ask = self._ask_about(record)
+        extractor = SolutionExtractor(mode=self._mode, ask=ask)
+        reply, name = record.raw_response, record.name
+        extraction = await extractor.extract_deterministically(
+            reply, name, truncated_reply=record.finish_reason == "length"
+        )
+        if not extractor.needs_llm(reply, extraction, name):
+            return with_extraction(record, extraction)
+        if not self._store.is_pending(record.model, record.task_id):
+            self._store.append_pending(record)
+        extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
+        return with_extraction(record, extraction, ask)
+
+    def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
+        lane = self._extraction_lane
+        return ExtractionAsk(self._caller, lane, record.task_id) if lane else None

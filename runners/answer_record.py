@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from processors.code_candidates import EXTRACTION_VERSION, Extraction
-from processors.response_validator import ResponseValidator
 
 from models.base_model import BaseModel, Usage
-from models.pricing import price
-from prompts.problems import Problem
+from processors.code_candidates import EXTRACTION_VERSION, Extraction
+from processors.response_validator import ResponseValidator
+from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import PROMPT_VERSION
 from runners.lane import Lane
+from runners.llm_extraction import ExtractionAsk
 from runners.reliable_call import Answer, GaveUp
 from storage.solution_record import ExtractionRecord, FailureRecord, SolutionRecord, UsageRecord
 
@@ -41,15 +41,17 @@ def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> Solutio
         finish_reason=completion.finish_reason,
         reasoning_text=completion.reasoning_text,
         usage=_usage_record(completion.usage),
-        cost_usd=_cost(model, answer),
+        cost_usd=answer.cost_usd,
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
     )
 
 
-def with_extraction(record: SolutionRecord, extraction: Extraction) -> SolutionRecord:
-    """Return the record with its code, and the verdict on it."""
-    validation = ResponseValidator().validate(extraction.code, record.name, record.object)
+def with_extraction(
+    record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
+) -> SolutionRecord:
+    """Return the record with its code, and the verdict on it; asked: the LLM, if one was."""
+    validation = ResponseValidator().validate(extraction.code, record.name, _kind(record.object))
     return msgspec.structs.replace(
         record,
         extracted_solution=extraction.code,
@@ -61,6 +63,8 @@ def with_extraction(record: SolutionRecord, extraction: Extraction) -> SolutionR
             ambiguous=extraction.ambiguous,
             truncated=extraction.truncated,
             span=extraction.span,
+            model=asked.model_label if asked else None,
+            cost_usd=asked.cost_usd if asked else None,
         ),
     )
 
@@ -80,11 +84,6 @@ def failure_record(
     )
 
 
-def _cost(model: BaseModel, answer: Answer) -> float | None:
-    usage = answer.completion.usage
-    return price(model.config, usage, answer.answered_at) if usage else None
-
-
 def _usage_record(usage: Usage | None) -> UsageRecord | None:
     if usage is None:
         return None
@@ -94,6 +93,10 @@ def _usage_record(usage: Usage | None) -> UsageRecord | None:
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
     )
+
+
+def _kind(text: str | None) -> SolutionKind | None:
+    return "function" if text == "function" else "class" if text == "class" else None
 
 
 def _json_object(value: object) -> Mapping[str, object]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from config.collection_settings import CollectionSettings, locate_dataset
 from config.environment import Environment
 from config.errors import ConfigError
+from config.local_rows import gguf_rows
+from config.model_config import INSTALL_LOCAL
 from config.model_configs import MODEL_CONFIGS, ModelConfig, select_models
 from config.model_selection import default_models, is_retired, served_models
 from prompts.problems import Problem, first_of_each_category, load_problems
@@ -32,6 +34,11 @@ class CollectionPlan:
     @property
     def total_tasks(self) -> int:
         return len(self.models) * len(self.problems)
+
+    @property
+    def content_hashes(self) -> dict[str, str]:
+        """task_id -> a hash that changes with what is asked."""
+        return {problem.task_id: problem.content_hash for problem in self.problems}
 
     @property
     def categories(self) -> list[str]:
@@ -79,7 +86,7 @@ def choose_models(
 def _named_models(
     names: Sequence[str], environment: Environment, today: date
 ) -> tuple[list[ModelConfig], list[str]]:
-    models = select_models(names)
+    models = select_models(names, [*MODEL_CONFIGS, *gguf_rows(environment)])
     missing = [config for config in models if not environment.can_call(config)]
     if missing:
         variables = dict.fromkeys(config.api_key_env for config in missing)
@@ -87,6 +94,9 @@ def _named_models(
             f"no key for {', '.join(config.name for config in missing)}: "
             f"set {', '.join(variables)} in .env. smollm2_135m needs none: {EMBEDDED_MODEL_LINE}"
         )
+    for config in models:
+        if config.missing_packages:
+            raise ConfigError(f"{config.name} is not installed: {INSTALL_LOCAL}")
     return models, [_retirement(config) for config in models if is_retired(config, today)]
 
 

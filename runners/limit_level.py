@@ -58,12 +58,12 @@ class LimitLevel:
         for meter, learner in self.meters.items():
             learner.unsent(sent_at, charge.amount(meter))
 
-    def accepted(self, sent_at: float) -> None:
+    def accepted(self, now: float, sent_at: float) -> None:
         for learner in self.meters.values():
-            learner.accepted(sent_at)
+            learner.accepted(now, sent_at)
 
     def corrected(self, estimate: Charge, real: Charge) -> None:
         """Book what the request really cost in place of the estimate."""
         for meter, learner in self.meters.items():
             if meter != "requests":
-                learner.pacer.correct(real.amount(meter) - estimate.amount(meter))
+                learner.corrected(real.amount(meter) - estimate.amount(meter))

@@ -4,7 +4,6 @@ from config.environment import Environment
 from config.errors import LaneClosed
 from config.model_configs import ModelConfig, select_models
 from models.base_model import Completion
-from models.pricing import price
 from prompts.prompt_template import Prompt
 from runners.lane import Lane
 from runners.reliable_call import GaveUp, ReliableCaller
@@ -31,13 +30,20 @@ def extraction_model(environment: Environment) -> ModelConfig | None:
 
 
 class ExtractionAsk:
-    """The question of one reply: awaiting it asks the extraction lane, and adds up the cost."""
+    """Asks the extraction lane about one reply, and adds up the cost.
+
+    cost_usd: of all questions so far, None once one of them has no known price.
+    """
 
     def __init__(self, caller: ReliableCaller, lane: Lane, task_id: str) -> None:
         self.cost_usd: float | None = 0.0
         self._caller = caller
         self._lane = lane
         self._task_id = task_id
+
+    @property
+    def model_label(self) -> str:
+        return self._lane.label
 
     async def __call__(self, prompt: Prompt) -> Completion:
         """Return the LLM's reply; raises a ModelError where there is none."""
@@ -50,7 +56,7 @@ class ExtractionAsk:
             raise
         if isinstance(outcome, GaveUp):
             raise outcome.error
-        usage = outcome.completion.usage
-        cost = price(self._lane.model.config, usage, outcome.answered_at) if usage else None
-        self.cost_usd = None if cost is None or self.cost_usd is None else self.cost_usd + cost
+        if self.cost_usd is not None:
+            cost_usd = outcome.cost_usd
+            self.cost_usd = None if cost_usd is None else self.cost_usd + cost_usd
         return outcome.completion

@@ -8,6 +8,7 @@ from config.clock import Clock
 from config.rate_signal import Meter, RateSignal
 from runners.fair_queue import FairQueue, Place
 from runners.limit_level import Charge, LimitLevel
+from runners.ramp import Ramp
 
 SAME_INSTANT_SECONDS = 1e-6
 KEY_SUSPICION_SECONDS = 2.0
@@ -21,6 +22,7 @@ class Lane:
         self.level = level
         self.slots = 1
         self.in_use = 0
+        self.ramp = Ramp()
         self.output_tokens = OUTPUT_TOKENS_AT_FIRST
         self.refused_at = -math.inf
 
@@ -50,7 +52,7 @@ class Permit:
     def refused(self, signals: Sequence[RateSignal]) -> None:
         """Report that the provider said: too fast."""
         self._close()
-        self._gate.refused(self._lane, self._sent_at, signals)
+        self._gate.refused(self._lane, self._sent_at, self._charge, signals)
 
     def overloaded(self) -> None:
         """Report a 5xx, a timeout or a lost connection: says nothing about the rate."""
@@ -119,9 +121,11 @@ class KeyGate:
         signals: Sequence[RateSignal],
         tokens_used: tuple[int, int] | None,
     ) -> None:
+        now = self._clock.monotonic()
+        lane.ramp.replies += 1
         real = charge if tokens_used is None else Charge(*tokens_used)
         for level in (self.level, lane.level):
-            level.accepted(sent_at)
+            level.accepted(now, sent_at)
             if tokens_used is not None:
                 level.corrected(charge, real)
         if tokens_used is not None:
@@ -129,14 +133,21 @@ class KeyGate:
         self._announced(lane, signals)
         self.pump()
 
-    def refused(self, lane: Lane, sent_at: float, signals: Sequence[RateSignal]) -> None:
+    def refused(
+        self, lane: Lane, sent_at: float, charge: Charge, signals: Sequence[RateSignal]
+    ) -> None:
         now = self._clock.monotonic()
         self._announced(lane, signals)
         wait = max((s.retry_after_seconds or 0.0 for s in signals), default=0.0)
         meter: Meter = next((s.meter for s in signals if s.meter is not None), "requests")
         level = self._charged_level(lane, now, signals)
         lane.refused_at = now
-        level.meter(meter).refused(now, sent_at, wait)
+        for each in (self.level, lane.level):
+            for m, learner in each.meters.items():
+                if each is level and m == meter:
+                    learner.refused(now, sent_at, charge.amount(m), wait)
+                else:
+                    learner.log.correct(-charge.amount(m))
         self.pump()
 
     def withdrawn(self, lane: Lane, sent_at: float, charge: Charge) -> None:
@@ -160,7 +171,8 @@ class KeyGate:
                 meter.announced(self._clock.monotonic(), signal)
 
     def _ready_at(self, lane: Lane, now: float) -> float:
-        return max(self.level.ready_at(now), lane.level.ready_at(now))
+        ramp_at = lane.ramp.ready_at(now, lane.in_use, lane.slots)
+        return max(self.level.ready_at(now), lane.level.ready_at(now), ramp_at)
 
     def _grant(self, lane: Lane, input_tokens: int, now: float) -> Permit:
         charge = Charge(input_tokens, lane.output_tokens)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SLACK_SECONDS = 0.02
+SLACK_SECONDS = 0.05
 """How much lateness of the event loop is made good; more would be a burst."""
 
 
@@ -19,7 +19,8 @@ class Pacer:
     def take(self, now: float, amount: float) -> None:
         """Book an amount that leaves now; the next one waits its turn."""
         if self.per_second is not None:
-            self.due = max(self.due, now - SLACK_SECONDS) + amount / self.per_second
+            on_time = now - self.due <= SLACK_SECONDS
+            self.due = (self.due if on_time else now) + amount / self.per_second
 
     def correct(self, amount: float) -> None:
         """Book more (or, negative, less) for something that has already left."""

@@ -3,10 +3,13 @@
 from datetime import datetime
 from pathlib import Path
 
+from config.clock import Clock
 from scripts._report import print_table, resume_command
 from storage.progress_file import read_progress
 from storage.sessions import list_sessions, open_session
-from storage.tallies import by_model
+from storage.solution_store import SolutionStore
+
+_WATCH_SECONDS = 2.0
 
 
 def print_sessions(output_dir: Path) -> None:
@@ -35,27 +38,35 @@ def print_status(output_dir: Path, session_id: str) -> None:
     store = open_session(output_dir, session_id)
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
-    progress = read_progress(store.path)
-    print(
-        f"Session {store.session_id}: {store.status}, started {_moment(metadata.collection_start)}"
+    started = _moment(metadata.collection_start)
+    print(f"Session {store.session_id}: {store.status}, started {started}")
+    print_table(
+        ["model", "answered", "valid", "failed", "undone"],
+        [_status_row(store, model, metadata.total_problems) for model in metadata.models],
     )
-    counts, failed = store.answered_counts(), store.failed_tasks
-    tallies = by_model(store.tallies)
-    table = []
-    for model in metadata.models:
-        answered, given_up = counts.get(model, 0), len(failed.get(model, {}))
-        valid = tallies[model].valid if model in tallies else 0
-        left = metadata.total_problems - answered - given_up
-        table.append([model, *map(str, (answered, valid, given_up, left))])
-    print_table(["model", "answered", "valid", "failed", "undone"], table)
-    if (
-        progress
-        and progress.current_progress.estimated_completion
-        and store.status == "in_progress"
-    ):
+    if store.status != "in_progress":
+        return
+    progress = read_progress(store.path)
+    if progress and progress.current_progress.estimated_completion:
         print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
-    if store.status == "in_progress":
-        print(f"To go on with it: {resume_command(store.session_id, output_dir)}")
+    print(f"To go on with it: {resume_command(store.session_id, output_dir)}")
+
+
+async def watch_status(output_dir: Path, session_id: str, clock: Clock) -> None:
+    """Print how a session stands every two seconds, until it has ended or Ctrl-C."""
+    while True:
+        print(f"\n{datetime.now():%H:%M:%S}")
+        print_status(output_dir, session_id)
+        if open_session(output_dir, session_id).status != "in_progress":
+            return
+        await clock.sleep(_WATCH_SECONDS)
+
+
+def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:
+    answered = len(store.answered(model))
+    failed = len(store.failed_tasks.get(model, {}))
+    valid = sum(tally.valid for (name, _), tally in store.tallies.items() if name == model)
+    return [model, *map(str, (answered, valid, failed, total - answered - failed))]
 
 
 def _moment(seconds: float | None) -> str:

@@ -43,6 +43,15 @@ class CsvExporter:
         return target
 
 
+def is_export(path: Path) -> bool:
+    """Return whether a .csv file was made here, in this version or another."""
+    if not path.is_file():
+        return False
+    start = f"{_COLUMNS[0]},".encode()
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
 def csv_row(record: SolutionRecord) -> list[str]:
     """Return a record as cells; nested values are JSON text, missing ones empty."""
     return [_cell(value) for value in msgspec.structs.astuple(record)]
@@ -50,7 +59,7 @@ def csv_row(record: SolutionRecord) -> list[str]:
 
 def _append_rows(source: Path, start: int, target: Path) -> int:
     with target.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file)
         for line, record in solutions_in(source, start):
             writer.writerow(csv_row(record))
             start = line.offset + len(line.raw)
@@ -73,7 +82,7 @@ def _write_anew(source: Path, target: Path) -> int:
 
 def _encode_row(cells: list[str] | tuple[str, ...]) -> bytes:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    csv.writer(buffer).writerow(cells)
     return buffer.getvalue().encode("utf-8")
 
 

@@ -41,9 +41,10 @@ class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
     dataset: Mapping[str, str] | None = None
 
 
-class _Manifest(SessionMetadata, frozen=True, kw_only=True):
-    session_id: str
+class _Manifest(msgspec.Struct):
     format_version: int
+    session_id: str
+    metadata: SessionMetadata
 
 
 class _SummaryMetadata(msgspec.Struct):
@@ -80,9 +81,9 @@ class _Version(msgspec.Struct):
 
 def write_manifest(folder: Path, session_id: str, metadata: SessionMetadata) -> None:
     """Write manifest.json; raises StoreError where it cannot be written."""
-    content: dict[str, object] = {"format_version": FORMAT_VERSION, "session_id": session_id}
-    content |= {name: getattr(metadata, name) for name in SessionMetadata.__struct_fields__}
-    replace_file(folder / MANIFEST_NAME, pretty_json(content, folder / MANIFEST_NAME))
+    path = folder / MANIFEST_NAME
+    manifest = _Manifest(FORMAT_VERSION, session_id, metadata)
+    replace_file(path, pretty_json(manifest, path))
 
 
 def read_manifest(folder: Path) -> SessionMetadata | None:
@@ -90,7 +91,8 @@ def read_manifest(folder: Path) -> SessionMetadata | None:
 
     Raises StoreError for a session of a newer version.
     """
-    return _read_json(folder / MANIFEST_NAME, _Manifest)
+    manifest = _read_json(folder / MANIFEST_NAME, _Manifest)
+    return manifest.metadata if manifest is not None else None
 
 
 def read_metadata(folder: Path) -> SessionMetadata | None:
@@ -119,7 +121,8 @@ def dataset_hash(dataset: Mapping[str, str]) -> str:
 def pretty_json(value: object, path: Path) -> bytes:
     """Return indented JSON for people; raises StoreError, naming the file, where it cannot be."""
     try:
-        return msgspec.json.format(msgspec.json.encode(clean_value(value)), indent=2) + b"\n"
+        plain = clean_value(msgspec.to_builtins(value))
+        return msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be written as JSON: {error}") from error
 

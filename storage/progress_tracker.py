@@ -33,7 +33,7 @@ class _Lane:
     def __init__(self) -> None:
         self.answered = 0
         self.execution_seconds = 0.0
-        self.failed: dict[str, None] = {}
+        self.failed: dict[str, bool] = {}  # True: in an earlier run, so it is tried again
         self.last_error: str | None = None
 
     def to_progress(self) -> ModelProgress:
@@ -54,6 +54,7 @@ class ProgressTracker:
     finish wait for the disk and may be called from another thread.
 
     in_flight: set it to how many calls may be under way at once; a resume after a kill reads it.
+    spent_usd: set it to the session's money so far; restore reads it back.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ProgressTracker:
         """start_time: seconds since 1970 when the session, not this run of it, began."""
         self.status: SessionStatus = "in_progress"
         self.in_flight = 0
+        self.spent_usd = 0.0
         self.total_tasks = total_tasks
         self._folder = folder
         self._session_id = session_id
@@ -81,7 +83,8 @@ class ProgressTracker:
         self._completed_ids = bytearray()
         self._started = clock.monotonic()
         self._active_seconds_before = 0.0
-        self._done_before = 0
+        self._ended_now = 0
+        self._to_try_again = 0
         self._changed = True
         self._pacer = Pacer(
             clock,
@@ -94,19 +97,21 @@ class ProgressTracker:
 
     def restore(self, store: SolutionStore) -> None:
         """Take over what earlier runs of the session collected."""
-        for model in [*self._models, *store.answered_counts()]:
+        for model in dict.fromkeys([*self._models, *store.answered_counts()]):
             lane = self._lanes.setdefault(model, _Lane())
             lane.answered = len(store.answered(model))
             for task_id in store.answered(model):
                 self._note_completed(model, task_id)
             for task_id, failure in store.failed_tasks.get(model, {}).items():
-                lane.failed[task_id] = None
+                lane.failed[task_id] = True
                 lane.last_error = f"{failure.error}: {failure.message}"
+            self._to_try_again += len(lane.failed)
         for (model, _), tally in store.tallies.items():
             self._lanes[model].execution_seconds += tally.execution_seconds
         earlier = read_progress(store.path)
         self._active_seconds_before = earlier.active_seconds if earlier else 0.0
-        self._done_before = sum(self._done())
+        recorded_usd = sum(tally.cost_usd for tally in store.tallies.values())
+        self.spent_usd = max(recorded_usd, earlier.spent_usd if earlier else 0.0)
 
     def answered(self, label: str, task_id: str, seconds: float) -> None:
         """Count an answer; seconds: its last attempt."""
@@ -114,17 +119,16 @@ class ProgressTracker:
             lane = self._lanes[label]
             lane.answered += 1
             lane.execution_seconds += seconds
-            lane.failed.pop(task_id, None)
+            self._note_end(lane, task_id)
             self._note_completed(label, task_id)
-            self._changed = True
 
     def failed(self, label: str, task_id: str, error: str) -> None:
         """Count a task that was given up; a later answer takes it back."""
         with self._lock:
             lane = self._lanes[label]
-            lane.failed[task_id] = None
+            self._note_end(lane, task_id)
+            lane.failed[task_id] = False
             lane.last_error = error
-            self._changed = True
 
     def progress(self) -> ProgressCounts:
         """Return the counts as they are now."""
@@ -181,12 +185,17 @@ class ProgressTracker:
         separator = b",\n      " if self._completed_ids else b"\n      "
         self._completed_ids += separator + msgspec.json.encode(_full_id(task_id, label))
 
+    def _note_end(self, lane: _Lane, task_id: str) -> None:
+        self._ended_now += 1
+        self._to_try_again -= lane.failed.pop(task_id, False)
+        self._changed = True
+
     def _estimated_completion(self, done: int) -> float | None:
-        done_now = done - self._done_before
-        if done_now <= 0:
+        if not self._ended_now:
             return None
-        seconds_a_task = (self._clock.monotonic() - self._started) / done_now
-        return self._clock.time() + seconds_a_task * max(0, self.total_tasks - done)
+        seconds_a_task = (self._clock.monotonic() - self._started) / self._ended_now
+        left = max(0, self.total_tasks - done + self._to_try_again)
+        return self._clock.time() + seconds_a_task * left
 
     def _active_seconds(self) -> float:
         return self._active_seconds_before + self._clock.monotonic() - self._started
@@ -209,6 +218,7 @@ class ProgressTracker:
             "status": self.status,
             "in_flight": self.in_flight,
             "active_seconds": round(self._active_seconds(), 3),
+            "spent_usd": self.spent_usd,
         }
         return progress_chunks(head, counts, completed_ids, failed_ids, self._clock.time())
 

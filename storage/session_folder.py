@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from config.clock import Clock
-from config.errors import StoreError
+from config.errors import ConfigError
 from storage.durability import write_error
 from storage.safe_names import safe_name
 from storage.utf8_text import clean_text
@@ -12,10 +12,10 @@ from storage.utf8_text import clean_text
 def session_folder(output_dir: Path, session_id: str) -> Path:
     """Return the folder of a session, which need not exist; it never leaves output_dir.
 
-    Raises StoreError for an empty id.
+    Raises ConfigError for an empty id.
     """
     if not session_id.strip():
-        raise StoreError("the session id is empty")
+        raise ConfigError("the session id is empty")
     return output_dir / safe_name(session_id)
 
 

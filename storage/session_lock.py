@@ -14,6 +14,7 @@ if sys.platform != "win32":
     import fcntl
 
 LOCK_NAME = "session.lock"
+_HIGHEST_PID = 2**31 - 1
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -79,7 +80,8 @@ class SessionLock:
 
     def _acquire_by_pid(self) -> None:
         holder = _read_pid(self._path)
-        if holder is not None and _is_alive(holder):
+        # A file with our own id is a dead process's: ids come back, in containers at once.
+        if holder is not None and holder != os.getpid() and _is_alive(holder):
             raise self._refusal(holder)
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
@@ -103,9 +105,10 @@ class SessionLock:
 
 def _read_pid(path: Path) -> int | None:
     try:
-        return int(path.read_bytes())
+        pid = int(path.read_bytes())
     except (OSError, ValueError):
         return None
+    return pid if 0 < pid <= _HIGHEST_PID else None
 
 
 def _is_alive(pid: int) -> bool:
@@ -115,7 +118,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OverflowError):
+    except PermissionError:
         return True
     return True
 

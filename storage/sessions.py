@@ -56,7 +56,7 @@ def create_session(
     """Return the store of a new session, whose summary.json and manifest.json are on the disk.
 
     The folder is built under a dot-name and renamed: there is never a session without them.
-    Raises ConfigError where the id is taken, StoreError where the folder cannot be made.
+    Raises ConfigError where the id is empty or taken, StoreError where the folder cannot be made.
     """
     clock = clock or SystemClock()
     output = Path(output_dir)
@@ -75,8 +75,8 @@ def open_session(
 ) -> SolutionStore:
     """Return the store of an existing session, with its metadata; changes nothing.
 
-    Raises ConfigError for an unknown session, with the nearest names; StoreError where neither
-    summary.json nor manifest.json can be read, or the session is of a newer version.
+    Raises ConfigError for an empty id or an unknown session, with the nearest names; StoreError
+    where neither summary.json nor manifest.json can be read, or the session is of a newer version.
     """
     folder = existing_folder(output_dir, session_id)
     if read_metadata(folder) is None:
@@ -123,9 +123,9 @@ def _make_folder(
     output: Path, session_id: str | None, metadata: SessionMetadata, clock: Clock
 ) -> str:
     while True:
-        made_id = session_id or default_session_id(output, clock)
+        made_id = default_session_id(output, clock) if session_id is None else session_id
         folder = session_folder(output, made_id)
-        if folder.exists():
+        if session_id is not None and folder.exists():
             raise ConfigError(f"session {made_id!r} already exists in {output}")
         building = output / f".building-{os.getpid()}-{folder.name}"
         shutil.rmtree(building, ignore_errors=True)

@@ -19,7 +19,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How extracted_solution was come by."""
+    """How extracted_solution was come by; model: the LLM that was asked, None where none was."""
 
     method: str
     version: str
@@ -27,6 +27,8 @@ class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
     ambiguous: bool
     truncated: bool
     span: tuple[int, int] | None = None
+    model: str | None = None
+    cost_usd: float | None = None
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):

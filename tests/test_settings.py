@@ -43,14 +43,14 @@ def test_the_process_beats_the_env_file_and_placeholders_are_unset(tmp_path: Pat
         "OPENAI_API_KEY=your_openai_api_key_here\nOPENAI_ORG_ID=org-xxxxxxxxxxxxxxxxxx\n"
         "ANTHROPIC_API_KEY=' from-file \"\r\nXAI_API_KEY=from-file\nBATCH_SIZE=5\n"
     )
-    environment = Environment.load(tmp_path, {"XAI_API_KEY": "from-process", "BATCH_SIZE": " "})
+    environment = Environment.load(tmp_path, {"XAI_API_KEY": "from-process", "BATCH_SIZE": ""})
     names = ("OPENAI_API_KEY", "OPENAI_ORG_ID", "ANTHROPIC_API_KEY", "XAI_API_KEY", "BATCH_SIZE")
     assert [environment.get(name) for name in names] == [
         None,
         None,
         "from-file",
         "from-process",
-        "5",
+        None,
     ]
 
 

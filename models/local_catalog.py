@@ -1,0 +1,87 @@
+"""What this machine can run without a key: installed weights, and what a local server serves.
+
+Imports next to nothing, since a list of models has to come at once.
+"""
+
+import threading
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from config.errors import ConfigError
+from config.model_config import INSTALL_LOCAL
+
+RUNTIME_PACKAGE = "xllamacpp"
+_LONGEST_LIST_BYTES = 4_000_000
+
+
+def find_gguf(*, package: str = "", path: str = "") -> Path:
+    """Return the GGUF file that a package ships (it is not imported), or that stands at path.
+
+    Raises ConfigError, with what to install, where the runtime or the file is missing.
+    """
+    needed = [name for name in (RUNTIME_PACKAGE, package) if name]
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        verb = "are" if len(missing) > 1 else "is"
+        raise ConfigError(f"{' and '.join(missing)} {verb} not installed: {INSTALL_LOCAL}")
+    if package:
+        return _packaged_weights(package)
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise ConfigError(f"{file}: no such GGUF file (see LOCAL_GGUF_PATH)")
+    return file.absolute()
+
+
+def served_models(base_url: str, api_key: str = "", deadline_seconds: float = 0.2) -> list[str]:
+    """Return the model ids that an OpenAI-compatible server lists, sorted.
+
+    Empty where it does not answer before the deadline, which holds for looking up its name too.
+    """
+    found: list[str] = []
+    asking = threading.Thread(
+        target=_ask_for_models, args=(base_url, api_key, deadline_seconds, found), daemon=True
+    )
+    asking.start()
+    asking.join(deadline_seconds)
+    return sorted(found)
+
+
+def with_api_path(base_url: str) -> str:
+    """Return a server's address with the path of its API: /v1 unless another one is given."""
+    plain = base_url.rstrip("/")
+    return plain if urlsplit(plain).path else f"{plain}/v1"
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _ModelList(msgspec.Struct):
+    data: list[_Model]
+
+
+def _ask_for_models(base_url: str, api_key: str, timeout_seconds: float, found: list[str]) -> None:
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection  # 30 ms, seldom needed
+
+    address = urlsplit(with_api_path(base_url))
+    kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    try:
+        with closing(kind(address.netloc, timeout=timeout_seconds)) as connection:
+            connection.request("GET", f"{address.path}/models", headers=headers)
+            body = connection.getresponse().read(_LONGEST_LIST_BYTES)
+        found.extend(model.id for model in msgspec.json.decode(body, type=_ModelList).data)
+    except (OSError, HTTPException, ValueError):  # no server, or not one that lists its models
+        return
+
+
+def _packaged_weights(package: str) -> Path:
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for file in sorted(Path(folder).glob("*.gguf")):
+            return file
+    raise ConfigError(f"the package {package} holds no .gguf file: {INSTALL_LOCAL}")

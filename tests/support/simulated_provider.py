@@ -1,0 +1,160 @@
+"""Providers that exist in virtual time only: hidden limits, latency, headers, refusals."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+from config.clock import Clock
+from config.rate_signal import LimitScope, Meter, RateSignal
+
+LimitKind = Literal["bucket 1 s", "bucket 60 s", "fixed minute", "sliding minute"]
+LIMIT_KINDS: tuple[LimitKind, ...] = (
+    "bucket 1 s",
+    "bucket 60 s",
+    "fixed minute",
+    "sliding minute",
+)
+REFUSAL_SECONDS = 0.15
+WINDOW_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class HiddenLimit:
+    """One limit of a provider, enforced in one of four ways.
+
+    largest: the largest single amount, which every bucket can hold.
+    phase_seconds: where the fixed minute starts.
+    """
+
+    kind: LimitKind
+    per_minute: float
+    counts_refused: bool = False
+    largest: float = 1.0
+    phase_seconds: float = 0.0
+    meter: Meter = "requests"
+    scope: LimitScope | None = None
+    _level: float = math.inf
+    _at: float = 0.0
+    _window: deque[tuple[float, float]] = field(default_factory=deque)
+    _used: float = 0.0
+
+    def would_take(self, now: float, amount: float) -> bool:
+        """Return whether there is room for the amount now."""
+        self._roll(now)
+        return self._room() >= amount - 1e-9
+
+    def take(self, amount: float) -> None:
+        """Count an amount, admitted or not; after would_take."""
+        self._level = max(self._level - amount, -self._capacity())
+        self._used += amount
+        if self.kind == "sliding minute":
+            self._window.append((self._at, amount))
+
+    def signal(self) -> RateSignal:
+        """Return what the provider's headers say about this limit; after would_take."""
+        room = max(0.0, self._room())
+        return RateSignal(
+            meter=self.meter,
+            scope=self.scope,
+            limit_per_minute=self.per_minute,
+            remaining=math.floor(room),
+            reset_seconds=self._whole_again(room),
+        )
+
+    def _capacity(self) -> float:
+        seconds = 1.0 if self.kind == "bucket 1 s" else WINDOW_SECONDS
+        return max(self.largest, self.per_minute / 60 * seconds)
+
+    def _room(self) -> float:
+        if self.kind in ("bucket 1 s", "bucket 60 s"):
+            return self._level
+        return self.per_minute - self._used
+
+    def _whole_again(self, room: float) -> float:
+        if self.kind == "fixed minute":
+            return WINDOW_SECONDS - (self._at + self.phase_seconds) % WINDOW_SECONDS
+        if self.kind == "sliding minute":
+            return WINDOW_SECONDS - (self._at - self._window[0][0]) if self._window else 0.0
+        return (self._capacity() - room) / (self.per_minute / 60)
+
+    def _roll(self, now: float) -> None:
+        gained = (now - self._at) * self.per_minute / 60
+        self._level = min(self._level + gained, self._capacity())
+        if self.kind == "fixed minute" and self._minute(now) != self._minute(self._at):
+            self._used = 0.0
+        while self._window and self._window[0][0] <= now - WINDOW_SECONDS:
+            self._used -= self._window.popleft()[1]
+        self._at = now
+
+    def _minute(self, now: float) -> float:
+        return (now + self.phase_seconds) // WINDOW_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One reply: admitted with its usage, or refused; with what it says about limits."""
+
+    admitted: bool
+    signals: Sequence[RateSignal] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class SimulatedProvider:
+    """Answers after a lognormal latency, or refuses at once when a limit is reached.
+
+    limits: by model; limits that models share are in several lists.
+    names_meter: a refusal says which meter it is about.
+    retry_after_seconds: what a refusal asks for; None: nothing.
+    """
+
+    clock: Clock
+    chance: Random
+    limits: dict[str, list[HiddenLimit]]
+    headers: bool = False
+    names_meter: bool = False
+    retry_after_seconds: float | None = None
+    latency_seconds: float = 4.0
+    latency_spread: float = 0.5
+    output_tokens: float = 400.0
+    output_spread: float = 0.5
+
+    async def reply(self, model: str, input_tokens: int) -> Reply:
+        """Return the reply to one request, after the time that it takes."""
+        now = self.clock.monotonic()
+        limits = self.limits[model]
+        output = round(self.output_tokens * self.chance.lognormvariate(0, self.output_spread))
+        full = self._full(now, limits, input_tokens, output)
+        for limit in limits:
+            if full is None or limit.counts_refused:
+                limit.take(_amount(limit, input_tokens, output))
+        signals = [limit.signal() for limit in limits] if self.headers else []
+        if full is not None:
+            await self.clock.sleep(REFUSAL_SECONDS)
+            return Reply(admitted=False, signals=[*signals, self._refusal(full)])
+        latency = self.latency_seconds * self.chance.lognormvariate(0, self.latency_spread)
+        await self.clock.sleep(latency)
+        return Reply(
+            admitted=True, signals=signals, input_tokens=input_tokens, output_tokens=output
+        )
+
+    def _full(
+        self, now: float, limits: list[HiddenLimit], input_tokens: int, output: int
+    ) -> HiddenLimit | None:
+        room = [limit.would_take(now, _amount(limit, input_tokens, output)) for limit in limits]
+        return limits[room.index(False)] if False in room else None
+
+    def _refusal(self, limit: HiddenLimit) -> RateSignal:
+        return RateSignal(
+            meter=limit.meter if self.names_meter else None,
+            scope=limit.scope if self.names_meter else None,
+            retry_after_seconds=self.retry_after_seconds,
+        )
+
+
+def _amount(limit: HiddenLimit, input_tokens: int, output_tokens: int) -> float:
+    return 1.0 if limit.meter == "requests" else float(input_tokens + output_tokens)
