@@ -69,6 +69,7 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
     """Return the choice, how many pieces there were, and whether the last of them is cut off."""
     parser = Parser(_PARSED_CHARACTERS, _PARSED_PIECES)
     blocks, fenced = fence_pieces(text, parser)
+    fenced = [piece for piece in fenced if piece.lines]
     gaps = prose_between(text, blocks)
     stages: tuple[Callable[[], Iterable[Piece]], ...] = (
         lambda: fenced,
@@ -78,10 +79,15 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
         lambda: inline_pieces(text, name, parser) if name else (),
     )
     seen: list[Piece] = []
+
+    def spare() -> list[Piece]:
+        is_fenced = len(seen) == len(fenced)
+        return list(bare_pieces(text, gaps, parser)) if is_fenced else fenced
+
     for stage in stages:
         pieces = [piece for piece in stage() if piece.lines]
         seen += pieces
-        choice = choose(pieces, name, parser, text)
+        choice = choose(pieces, name, parser, text, spare)
         if choice is not None:
             return choice if choice.lines else None, len(seen), _is_cut(seen, text, parser)
     is_cut = _is_cut(seen, text, parser)
@@ -95,7 +101,9 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
 def _is_cut(pieces: Sequence[Piece], text: str, parser: Parser) -> bool:
     """Return whether the text ends inside a statement of its last piece of code."""
     last = max(pieces, key=lambda piece: piece.place[1], default=None)
-    if last is None or last.is_readable or text[last.place[1] :].strip():
+    if last is None or last.is_readable or last.parsed.kind == "too_large":
+        return False
+    if text[last.place[1] :].strip():
         return False
     is_open = last.method == "bare" or not last.is_closed
     return is_open and complete_statements(last.lines, parser).is_cut

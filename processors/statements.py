@@ -182,6 +182,4 @@ def missing_names(tree: ast.Module) -> set[str]:
                 bound.update(value for field, value in ast.iter_fields(node) if field == "name")
             case _:
                 pass
-    if "*" in bound:
-        return set()
     return read - bound - set(dir(builtins)) - {"__file__", "__doc__"}

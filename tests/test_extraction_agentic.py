@@ -8,6 +8,8 @@ from config.errors import BadRequest, Overloaded
 from models.base_model import Completion
 from processors.solution_extractor import ExtractionMode, SolutionExtractor
 from prompts.prompt_template import Prompt
+from tests.support.provider_formats import FORMATS, Provider
+from tests.support.provider_server import Answer, ProviderServer
 
 # No rule reads this: the code stands in prose, a clause a line.
 HIDDEN = (
@@ -174,3 +176,36 @@ async def test_pathological_replies_get_a_result(
 ) -> None:
     found = await SolutionExtractor().extract(make(50_000), "t", name)
     assert found.candidates >= 0
+
+
+@pytest.mark.parametrize(
+    ("named", "provider", "model"),
+    [
+        ("deepseek-flash-chat", "deepseek", "deepseek-flash"),
+        (None, "openai", "gpt-6-luna"),
+    ],
+)
+async def test_the_guides_call_with_a_key(
+    named: str | None, provider: Provider, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ProviderServer() as server:
+        monkeypatch.setenv("EXTRACTION_MODEL", named or "")
+        monkeypatch.setenv(f"{provider.upper()}_BASE_URL", server.url(provider))
+        uses = SolutionExtractor("some-extraction-key")
+        for text in ("I fixed it:\n" + COPY.replace("x * 1", "x"), COPY):
+            body = FORMATS[provider].good(model, "/chat/completions", {}, text)
+            server.script(provider, Answer(body=body))
+        code = await uses.extract_python_code(HIDDEN, "t")
+        sent = server.sent_to(provider)
+    assert code == "def inc(x):\n    y = x * 1\n    return y + 1"
+    assert [request.model for request in sent] == [model, model]
+    assert "some-extraction-key" in sent[0].headers["Authorization"]
+
+
+async def test_a_provider_that_refuses_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ProviderServer() as server:
+        monkeypatch.setenv("EXTRACTION_MODEL", "deepseek-flash-chat")
+        monkeypatch.setenv("DEEPSEEK_BASE_URL", server.url("deepseek"))
+        server.script("deepseek", Answer(status=401, body={"error": {"message": "no"}}))
+        code = await SolutionExtractor("wrong-key").extract_python_code(HIDDEN, "t")
+    assert code == ""
