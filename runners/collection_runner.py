@@ -13,12 +13,14 @@ from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from prompts.problems import Problem
 from runners.answer_keeper import AnswerKeeper
+from runners.budget import Budget, CapReached
 from runners.lane import Lane
 from runners.lane_progress import LaneWatch
 from runners.parallel_executor import ParallelExecutor
 from runners.progress_display import ProgressDisplay
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange, RateScope
-from runners.reliable_call import ReliableCaller, RetryPolicy
+from runners.reliable_call import ReliableCaller
+from runners.retry_policy import RetryPolicy
 from runners.run_models import RunModels
 from storage.manifest import SessionStatus
 from storage.progress_tracker import ProgressTracker
@@ -32,13 +34,17 @@ _STARTING_WIDTH_AUTO = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """How a run ended: tasks of the whole session, and why lanes closed (by label)."""
+    """How a run ended: tasks of the whole session, and why lanes closed (by label).
+
+    stopped_by: why the whole run ended early, None where it did not.
+    """
 
     interrupted: bool
     answered: int
     failed: int
     undone: int
     closed: dict[str, str]
+    stopped_by: str | None
 
     @property
     def status(self) -> SessionStatus:
@@ -70,7 +76,8 @@ class CollectionRunner:
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
         )
-        self._caller = ReliableCaller(self._limiter, policy, clock, random)
+        self._budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
+        self._caller = ReliableCaller(self._limiter, self._budget, policy, clock, random)
         self._lanes: list[Lane] = []
         self._interrupted = False
 
@@ -89,17 +96,25 @@ class CollectionRunner:
         keeper = AnswerKeeper(
             self._settings, self._store, self._tracker, self._caller, extracting, self._clock
         )
-        watch = LaneWatch(lanes, self._limiter, self._tracker, self._clock)
+        executor = ParallelExecutor(self._caller, keeper.keep)
+        watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         try:
             async with asyncio.TaskGroup() as group:
-                ticking = group.create_task(self._tick(watch, keeper))
+                upkeep = (
+                    self._keep_on_disk(),
+                    self._keep_exported(keeper),
+                    self._keep_shown(watch),
+                )
+                keeping = [group.create_task(each) for each in upkeep]
                 async with asyncio.TaskGroup() as work:
                     work.create_task(keeper.finish_pending())
-                    work.create_task(ParallelExecutor(self._caller, keeper.keep).run(lanes))
-                ticking.cancel()
+                    work.create_task(executor.run(self._lanes))
+                for task in keeping:
+                    task.cancel()
         finally:
+            self._tracker.spent_usd = self._budget.spent_usd
             self._display.close(watch.progress())
-        return self._outcome(lanes)
+        return self._outcome(lanes, executor.stopped_by)
 
     async def interrupt(self) -> None:
         """Stop sending, wait for calls in flight up to the grace time, then let them go."""
@@ -145,22 +160,33 @@ class CollectionRunner:
             and not store.is_pending(label, problem.task_id)
         )
 
-    async def _tick(self, watch: LaneWatch, keeper: AnswerKeeper) -> None:
+    async def _keep_on_disk(self) -> None:
+        while True:
+            await self._clock.sleep(_TICK_SECONDS)
+            self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
+            await asyncio.to_thread(self._store.sync)
+            await asyncio.to_thread(self._tracker.save_if_due)
+
+    async def _keep_exported(self, keeper: AnswerKeeper) -> None:
+        """Apart from the above: a long export must not keep answers from the disk."""
+        while True:
+            await self._clock.sleep(_TICK_SECONDS)
+            if keeper.batch_is_full():
+                await asyncio.to_thread(self._store.checkpoint_if_due)
+
+    async def _keep_shown(self, watch: LaneWatch) -> None:
         while True:
             self._display.show(watch.progress())
             await self._clock.sleep(_TICK_SECONDS)
-            await asyncio.to_thread(self._store.sync)
-            await asyncio.to_thread(self._tracker.save_if_due)
-            if keeper.batch_is_full():
-                await asyncio.to_thread(self._store.checkpoint)
 
-    def _outcome(self, lanes: Sequence[Lane]) -> RunOutcome:
+    def _outcome(self, lanes: Sequence[Lane], stopped_by: CapReached | None) -> RunOutcome:
         counts = self._tracker.progress()
         return RunOutcome(
             interrupted=self._interrupted,
             answered=counts.successful_tasks,
             failed=counts.failed_tasks,
             undone=counts.total_tasks - counts.completed_tasks,
+            stopped_by=str(stopped_by) if stopped_by else None,
             closed={lane.label: str(lane.closed_by) for lane in lanes if lane.closed_by},
         )
 

@@ -39,7 +39,7 @@ class Lane:
     clock: Clock
     closed_by: LaneClosed | None = None
     stopping: bool = False
-    _waiting: set[asyncio.Task[None]] = field(default_factory=set)
+    _waiting: dict[asyncio.Task[None], bool] = field(default_factory=dict)  # True: to try again
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
 
     @property
@@ -51,17 +51,30 @@ class Lane:
         """The requests in flight, oldest first."""
         return sorted(self._out.values(), key=lambda call: call.since)
 
+    @property
+    def retrying(self) -> int:
+        """How many workers wait to send a request again."""
+        return sum(self._waiting.values())
+
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Mark that the worker waits to send: a stop ends it here. Raises LaneStopped."""
+    def waiting(self, *, again: bool = False) -> Iterator[None]:
+        """Mark that the worker waits to send: a stop ends it here. Raises LaneStopped.
+
+        again: its task was tried before.
+        """
         if self.stopping:
             raise LaneStopped
         worker = _current_worker()
-        self._waiting.add(worker)
+        self._waiting[worker] = again
         try:
             yield
+        except asyncio.CancelledError:
+            # As asyncio.timeout does: take back our own cancellation, let any other one through.
+            if self.stopping and worker.uncancel() == 0:
+                raise LaneStopped from None
+            raise
         finally:
-            self._waiting.discard(worker)
+            del self._waiting[worker]
 
     @contextmanager
     def sending(self, task_id: str) -> Iterator[None]:
@@ -75,6 +88,8 @@ class Lane:
 
     def stop(self) -> None:
         """Send nothing more; requests that are out may still come back."""
+        if self.stopping:
+            return  # whoever waited was told once; a second cancellation would not be taken back
         self.stopping = True
         for worker in self._waiting:
             worker.cancel()

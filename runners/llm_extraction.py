@@ -4,9 +4,8 @@ from config.environment import Environment
 from config.errors import LaneClosed
 from config.model_configs import ModelConfig, select_models
 from models.base_model import Completion
-from models.pricing import price
 from prompts.prompt_template import Prompt
-from runners.lane import Lane
+from runners.lane import Lane, LaneStopped
 from runners.reliable_call import GaveUp, ReliableCaller
 
 # The cheapest current model of each provider, in the order in which keys are looked for.
@@ -55,9 +54,13 @@ class ExtractionAsk:
         except LaneClosed as error:
             self._lane.close(error)
             raise
+        except LaneStopped:
+            if self._lane.closed_by:  # by another question, while this one waited
+                raise self._lane.closed_by from None
+            raise
         if isinstance(outcome, GaveUp):
             raise outcome.error
-        usage = outcome.completion.usage
-        cost = price(self._lane.model.config, usage, outcome.answered_at) if usage else None
-        self.cost_usd = None if cost is None or self.cost_usd is None else self.cost_usd + cost
+        if self.cost_usd is not None:
+            cost_usd = outcome.cost_usd
+            self.cost_usd = None if cost_usd is None else self.cost_usd + cost_usd
         return outcome.completion

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from config.errors import LaneClosed
 from prompts.problems import Problem
 from prompts.prompt_template import build_prompt
+from runners.budget import CapReached
 from runners.lane import Lane, LaneStopped
 from runners.reliable_call import Answer, GaveUp, ReliableCaller
 
@@ -19,9 +20,12 @@ class ParallelExecutor:
         """keep: what happens to each outcome; it is awaited by the worker that brought it."""
         self._caller = caller
         self._keep = keep
+        self._lanes: Sequence[Lane] = ()
+        self.stopped_by: CapReached | None = None
 
     async def run(self, lanes: Sequence[Lane]) -> None:
         """Return when every lane is worked off, closed or stopped."""
+        self._lanes = lanes
         async with asyncio.TaskGroup() as group:
             for lane in lanes:
                 for _ in range(lane.width):
@@ -34,5 +38,12 @@ class ParallelExecutor:
                 await self._keep(lane, problem, outcome)
             except LaneClosed as error:
                 lane.close(error)
+            except CapReached as error:
+                self._stop_all(error)
             except LaneStopped:
                 return
+
+    def _stop_all(self, error: CapReached) -> None:
+        self.stopped_by = error
+        for lane in self._lanes:
+            lane.stop()

@@ -1,26 +1,39 @@
-"""What the terminal shows while a session runs: bars, or plain lines where there is none."""
+"""What is shown while a session runs: bars on a terminal, else lines; JSON for programs."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Never, Protocol, TextIO
 
+import msgspec
 from tqdm import tqdm
+
+from config.collection_settings import ProgressForm
 
 logger = logging.getLogger("collector.progress")
 
 LINE_INTERVAL_SECONDS = 10.0
+JSON_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneProgress:
-    """One model's state: counts of tasks, answers a minute so far, and why it waits, if so."""
+    """One model's state. Counts are of tasks, tokens of answers kept so far.
+
+    answers_per_minute: since this run of the session began.
+    seconds_left: an estimate that includes a wait for a rate limit, None where there is none yet.
+    waiting_because: why the lane stands still, "" where it does not.
+    """
 
     label: str
     total: int
     answered: int
     failed: int
     answers_per_minute: float
+    tokens: int
+    cost_usd: float
+    seconds_left: float | None
     waiting_because: str = ""
 
     @property
@@ -30,7 +43,12 @@ class LaneProgress:
     @property
     def line(self) -> str:
         """What is said beside the bar."""
-        said = f"answered {self.answered}, failed {self.failed}, {self.answers_per_minute:.0f}/min"
+        said = (
+            f"answered {self.answered}, failed {self.failed}, {self.answers_per_minute:.0f}/min, "
+            f"{self.tokens:,} tokens, {self.cost_usd:.4f} USD"
+        )
+        if self.seconds_left:
+            said += f", {timedelta(seconds=round(self.seconds_left))} left"
         return f"{said}, {self.waiting_because}" if self.waiting_because else said
 
 
@@ -43,13 +61,18 @@ class RunProgress:
 
     @property
     def whole(self) -> LaneProgress:
-        """All lanes as one."""
+        """All lanes as one; it ends when the last lane does."""
+        left = [lane.seconds_left for lane in self.lanes if lane.done < lane.total]
+        known = [seconds for seconds in left if seconds is not None]
         return LaneProgress(
             label="all",
             total=sum(lane.total for lane in self.lanes),
             answered=sum(lane.answered for lane in self.lanes),
             failed=sum(lane.failed for lane in self.lanes),
             answers_per_minute=sum(lane.answers_per_minute for lane in self.lanes),
+            tokens=sum(lane.tokens for lane in self.lanes),
+            cost_usd=sum(lane.cost_usd for lane in self.lanes),
+            seconds_left=max(known, default=None) if len(known) == len(left) else None,
         )
 
 
@@ -63,9 +86,13 @@ class ProgressDisplay(Protocol):
         """Show the last state, whatever was shown before, and let go of the terminal."""
 
 
-def make_display(stream: TextIO) -> ProgressDisplay:
-    """Return bars for a terminal, lines for anything else."""
-    return Bars(stream) if stream.isatty() else Lines()
+def make_display(form: ProgressForm, stream: TextIO) -> ProgressDisplay:
+    """Return the display of a form; auto: bars on a terminal, lines anywhere else."""
+    if form == "json":
+        return JsonLines(stream)
+    if form == "bars" or (form == "auto" and stream.isatty()):
+        return Bars(stream)
+    return Lines()
 
 
 class Bars:
@@ -105,7 +132,7 @@ class Bars:
 
 
 class Lines:
-    """One line of the log now and then."""
+    """One line of the log every ten seconds."""
 
     def __init__(self) -> None:
         self._next_at = LINE_INTERVAL_SECONDS
@@ -113,12 +140,9 @@ class Lines:
     def show(self, progress: RunProgress) -> None:
         if progress.elapsed_seconds >= self._next_at:
             self._next_at = progress.elapsed_seconds + LINE_INTERVAL_SECONDS
-            self._log(progress)
+            self.close(progress)
 
     def close(self, progress: RunProgress) -> None:
-        self._log(progress)
-
-    def _log(self, progress: RunProgress) -> None:
         whole = progress.whole
         waiting = [lane for lane in progress.lanes if lane.waiting_because]
         logger.info(
@@ -129,3 +153,25 @@ class Lines:
             whole.line,
             "".join(f"; {lane.label}: {lane.waiting_because}" for lane in waiting),
         )
+
+
+class JsonLines:
+    """One JSON object a line, every second and at the end, for other programs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._next_at = 0.0
+
+    def show(self, progress: RunProgress) -> None:
+        if progress.elapsed_seconds >= self._next_at:
+            self._next_at = progress.elapsed_seconds + JSON_INTERVAL_SECONDS
+            self.close(progress)
+
+    def close(self, progress: RunProgress) -> None:
+        line = {
+            "elapsed_seconds": progress.elapsed_seconds,
+            "whole": progress.whole,
+            "models": progress.lanes,
+        }
+        self._stream.write(msgspec.json.encode(line).decode() + "\n")
+        self._stream.flush()

@@ -1,40 +1,45 @@
 """One call, repeated until it is answered or its bounds are reached."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from random import Random
 
 from config.clock import Clock
-from config.errors import LaneClosed, ModelError, PermanentError, RateLimited, TransientError
+from config.errors import (
+    BadReply,
+    ConnectionLost,
+    LaneClosed,
+    ModelError,
+    RateLimited,
+    TimedOut,
+    TransientError,
+)
 from models.base_model import Completion
+from models.pricing import price
 from prompts.prompt_template import Prompt
+from runners.budget import Budget, Reservation
 from runners.lane import Lane
 from runners.rate_limiter import AdaptiveRateLimiter, Permit
+from runners.retry_policy import RetryBounds, RetryPolicy
 from storage.solution_record import AttemptRecord
 
+logger = logging.getLogger("collector.attempts")
+
+# These may come after the provider did the work, and billed it.
+_POSSIBLY_BILLED = (BadReply, ConnectionLost, TimedOut)
 _CHARACTERS_PER_TOKEN = 3.5  # a low guess for English and code: better too many tokens than a 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """The bounds of one task. Attempts that were refused for their rate cost time alone."""
-
-    max_attempts: int = 8
-    task_timeout_seconds: float = 1800.0
-    first_backoff_seconds: float = 1.0
-    longest_backoff_seconds: float = 60.0
-
-    def backoff_seconds(self, failures: int, random: Random) -> float:
-        """Return a full-jitter wait after so many failures (1 or more)."""
-        ceiling = self.first_backoff_seconds * 2.0 ** (failures - 1)
-        return random.uniform(0.0, min(ceiling, self.longest_backoff_seconds))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A call that was answered. Times in seconds; answered_at is wall time."""
+    """A call that was answered. Times in seconds; answered_at is wall time.
+
+    cost_usd: None where the usage or the price is not known.
+    """
 
     completion: Completion
+    cost_usd: float | None
     attempts: list[AttemptRecord]
     answered_at: float
 
@@ -59,9 +64,15 @@ class ReliableCaller:
     """Calls models: each attempt passes the limiter, each failure is retried within bounds."""
 
     def __init__(
-        self, limiter: AdaptiveRateLimiter, policy: RetryPolicy, clock: Clock, random: Random
+        self,
+        limiter: AdaptiveRateLimiter,
+        budget: Budget,
+        policy: RetryPolicy,
+        clock: Clock,
+        random: Random,
     ) -> None:
         self._limiter = limiter
+        self._budget = budget
         self._policy = policy
         self._clock = clock
         self._random = random
@@ -70,71 +81,106 @@ class ReliableCaller:
         """Return the answer, or the failure after the last permitted attempt.
 
         Raises LaneClosed where no request of this lane can succeed, LaneStopped where the run
-        is being stopped.
+        is being stopped, CapReached where there is no money for it.
         """
         attempts: list[AttemptRecord] = []
-        bounds = _Bounds(self._policy, self._clock, self._random)
-        pause_seconds = 0.0
-        while True:
+        bounds = RetryBounds(self._policy, self._clock, self._random)
+        pause_seconds: float | None = 0.0
+        while pause_seconds is not None:
             wait_from = self._clock.monotonic()
-            permit = await self._permit(lane, prompt, pause_seconds, bounds)
-            if permit is None:
-                assert bounds.last_error is not None
-                return GaveUp(error=bounds.last_error, attempts=attempts)
+            leave = await self._leave(lane, prompt, pause_seconds, bounds)
+            if leave is None:
+                break
             waited = self._clock.monotonic() - wait_from
-            outcome = await self._attempt(lane, prompt, task_id, permit)
+            outcome = await self._attempt(lane, prompt, task_id, leave)
             attempts.append(outcome.record(waited))
+            _log_attempt(lane, task_id, attempts, outcome)
             if isinstance(outcome.result, Completion):
                 return Answer(
-                    completion=outcome.result, attempts=attempts, answered_at=self._clock.time()
+                    completion=outcome.result,
+                    cost_usd=outcome.cost_usd,
+                    attempts=attempts,
+                    answered_at=self._clock.time(),
                 )
-            pause = bounds.pause_after(outcome.result)
-            if pause is None:
-                return GaveUp(error=outcome.result, attempts=attempts)
-            pause_seconds = pause
+            pause_seconds = bounds.pause_after(outcome.result)
+        assert bounds.last_error is not None, "nobody gives up before the first attempt"
+        return GaveUp(error=bounds.last_error, attempts=attempts)
 
-    async def _permit(
-        self, lane: Lane, prompt: Prompt, pause_seconds: float, bounds: "_Bounds"
-    ) -> Permit | None:
-        """Return the leave to send, None where the task's time ends first."""
+    async def _leave(
+        self, lane: Lane, prompt: Prompt, pause_seconds: float, bounds: RetryBounds
+    ) -> "_Leave | None":
+        """Return what it takes to send, None where the task's time ends before it is there."""
+        reservation: Reservation | None = None
         try:
-            with lane.waiting():
+            with lane.waiting(again=bounds.last_error is not None):
                 async with asyncio.timeout(bounds.seconds_left):
                     if pause_seconds:
                         await self._clock.sleep(pause_seconds)
+                    worst_usd = self._budget.worst_case(lane.model, prompt)
+                    reservation = await self._budget.reserve(worst_usd)
                     permit = await self._limiter.acquire(
                         lane.scope,
                         input_tokens=estimate_tokens(prompt),
                         urgent=bounds.last_error is not None,
                     )
-        except TimeoutError:
-            return None
+        except BaseException as error:
+            if reservation:
+                reservation.settle(0.0)
+            if isinstance(error, TimeoutError):
+                return None
+            raise
         bounds.start()
-        return permit
+        return _Leave(permit, reservation)
 
     async def _attempt(
-        self, lane: Lane, prompt: Prompt, task_id: str, permit: Permit
+        self, lane: Lane, prompt: Prompt, task_id: str, leave: "_Leave"
     ) -> "_AttemptOutcome":
         started, from_ = self._clock.time(), self._clock.monotonic()
-        result: Completion | ModelError
         try:
             with lane.sending(task_id):
-                result = await lane.model.complete(prompt)
+                completion = await lane.model.complete(prompt)
         except ModelError as error:
-            _tell_limiter(permit, error)
+            leave.failed(error)
             if isinstance(error, LaneClosed):
                 raise
-            result = error
+            return _AttemptOutcome(error, None, started, self._clock.monotonic() - from_)
         except BaseException:
-            permit.released()
+            leave.abandoned()
             raise
+        usage = completion.usage
+        cost_usd = price(lane.model.config, usage, started) if usage else None
+        leave.answered(completion, cost_usd)
+        return _AttemptOutcome(completion, cost_usd, started, self._clock.monotonic() - from_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leave:
+    """Leave to send one request: the limiter's and the budget's; each is told what came of it."""
+
+    permit: Permit
+    reservation: Reservation
+
+    def answered(self, completion: Completion, cost_usd: float | None) -> None:
+        usage = completion.usage
+        self.permit.accepted(
+            completion.signals,
+            tokens_used=(usage.input_tokens, usage.output_tokens) if usage else None,
+        )
+        self.reservation.settle(self.reservation.worst_usd if cost_usd is None else cost_usd)
+
+    def failed(self, error: ModelError) -> None:
+        if isinstance(error, RateLimited):
+            self.permit.refused(error.signals)
+        elif isinstance(error, TransientError):
+            self.permit.overloaded()
         else:
-            usage = result.usage
-            permit.accepted(
-                result.signals,
-                tokens_used=(usage.input_tokens, usage.output_tokens) if usage else None,
-            )
-        return _AttemptOutcome(result, started, self._clock.monotonic() - from_)
+            self.permit.released()
+        billed = isinstance(error, _POSSIBLY_BILLED)
+        self.reservation.settle(self.reservation.worst_usd if billed else 0.0)
+
+    def abandoned(self) -> None:
+        self.permit.released()
+        self.reservation.settle(self.reservation.worst_usd)
 
 
 def estimate_tokens(prompt: Prompt) -> int:
@@ -145,6 +191,7 @@ def estimate_tokens(prompt: Prompt) -> int:
 @dataclass(frozen=True, slots=True)
 class _AttemptOutcome:
     result: Completion | ModelError
+    cost_usd: float | None
     started: float
     seconds: float
 
@@ -160,47 +207,18 @@ class _AttemptOutcome:
         )
 
 
-class _Bounds:
-    """What is left of one task's attempts and time; its time starts with its first attempt."""
-
-    def __init__(self, policy: RetryPolicy, clock: Clock, random: Random) -> None:
-        self.last_error: ModelError | None = None
-        self._policy = policy
-        self._clock = clock
-        self._random = random
-        self._failures = 0
-        self._deadline: float | None = None
-
-    @property
-    def seconds_left(self) -> float | None:
-        if self._deadline is None:
-            return None
-        return max(0.0, self._deadline - self._clock.monotonic())
-
-    def start(self) -> None:
-        if self._deadline is None:
-            self._deadline = self._clock.monotonic() + self._policy.task_timeout_seconds
-
-    def pause_after(self, error: ModelError) -> float | None:
-        """Return the wait before the next attempt in seconds, None where there is none."""
-        self.last_error = error
-        if isinstance(error, PermanentError) or not isinstance(error, TransientError):
-            return None
-        if isinstance(error, RateLimited):
-            return 0.0  # the limiter knows how long to wait
-        self._failures += 1
-        if self._failures >= self._policy.max_attempts:
-            return None
-        hints = [signal.retry_after_seconds or 0.0 for signal in error.signals]
-        jittered = self._policy.backoff_seconds(self._failures, self._random)
-        pause = max([jittered, *hints])
-        return pause if pause < (self.seconds_left or 0.0) else None
-
-
-def _tell_limiter(permit: Permit, error: ModelError) -> None:
-    if isinstance(error, RateLimited):
-        permit.refused(error.signals)
-    elif isinstance(error, TransientError):
-        permit.overloaded()
-    else:
-        permit.released()
+def _log_attempt(
+    lane: Lane, task_id: str, attempts: list[AttemptRecord], outcome: _AttemptOutcome
+) -> None:
+    last = attempts[-1]
+    usage = outcome.result.usage if isinstance(outcome.result, Completion) else None
+    logger.debug(
+        "%s, %s, try %d: %s in %.2f s after waiting %.2f s, tokens %s",
+        lane.label,
+        task_id,
+        len(attempts),
+        last.error or last.status,
+        last.seconds,
+        last.wait_seconds,
+        f"{usage.input_tokens}+{usage.output_tokens}" if usage else "unknown",
+    )

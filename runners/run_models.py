@@ -1,7 +1,8 @@
 """The models of a plan, built with the user's keys, addresses and options."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
@@ -9,6 +10,7 @@ from config.errors import ConfigError
 from config.model_config import ModelConfig
 from models.base_model import BaseModel, CallOptions, make_model
 from models.client_pool import ClientPool
+from models.pricing import load_prices, worst_case_price
 from runners.collection_plan import CollectionPlan
 from runners.llm_extraction import extraction_model
 
@@ -32,16 +34,31 @@ class RunModels:
 def build_models(plan: CollectionPlan, environment: Environment, clients: ClientPool) -> RunModels:
     """Return the plan's models; call it before the event loop starts: SDKs take 0.5 to 2 s.
 
-    Raises ConfigError where a model's class, or what it imports, is missing.
+    Raises ConfigError where a model's class, or what it imports, is missing, and under a cap for
+    models without a known price.
     """
     settings = plan.settings
     extracting = None if settings.extraction == "regex" else extraction_model(environment)
     if settings.extraction == "agentic" and extracting is None:
         raise ConfigError("--extraction agentic needs a key: set EXTRACTION_API_KEY in .env")
+    load_prices()
+    answering = tuple(_build(config, settings, environment, clients) for config in plan.models)
+    if settings.max_cost_usd is not None and not settings.allow_unknown_prices:
+        _refuse_unknown_prices(answering)
     return RunModels(
-        answering=tuple(_build(config, settings, environment, clients) for config in plan.models),
+        answering=answering,
         extraction=_build(extracting, settings, environment, clients) if extracting else None,
     )
+
+
+def _refuse_unknown_prices(models: Sequence[BaseModel]) -> None:
+    now = datetime.now(UTC)
+    unknown = [m.config.label for m in models if worst_case_price(m.config, 1, 1, now) is None]
+    if unknown:
+        raise ConfigError(
+            f"--max-cost cannot hold: no price is known for {', '.join(unknown)}; leave them out, "
+            "or count them as free with --allow-unknown-prices"
+        )
 
 
 def _build(

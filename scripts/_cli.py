@@ -17,14 +17,25 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
-def add_common_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that every command takes."""
-    group = parser.add_argument_group("common")
-    group.add_argument(
+def add_output_dir_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that every command takes."""
+    parser.add_argument(
         "--output-dir", metavar="DIR", help="the folder of sessions (default: generated)"
     )
+
+
+def add_log_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of commands that log what they do; with them comes set_up_logging."""
+    group = parser.add_argument_group("what is said")
     group.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     group.add_argument("--log-file", metavar="FILE", help="also write the log, with DEBUG, to FILE")
+    group.add_argument(
+        "--progress",
+        default="auto",
+        choices=("auto", "bars", "lines", "json"),
+        help="auto: bars on a terminal, else a line every 10 s; json: a line a second on stderr, "
+        "for other programs (default: auto)",
+    )
 
 
 def load_environment() -> Environment:
@@ -85,6 +96,14 @@ def seconds(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return number
+
+
+def usd(text: str) -> float:
+    """Read a flag's sum of money in US dollars, above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a sum above 0")
     return number
 
 

@@ -9,15 +9,16 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from config.collection_settings import CollectionSettings
+from config.collection_settings import CollectionSettings, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError
 from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan, plan_collection
 from runners.dataset_changes import dataset_changes
 from runners.run_models import RunModels, build_models
-from runners.session_run import run_session
+from runners.session_run import run_session, session_metadata
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
+from scripts._estimate import print_estimate
 from scripts._report import print_report, resume_command
 from scripts._root import ROOT
 from storage.manifest import SessionMetadata
@@ -30,7 +31,8 @@ logger = logging.getLogger("collector")
 
 def dry_run(settings: CollectionSettings, environment: Environment) -> int:
     """Check everything that can be checked without a request, and say what would be asked."""
-    prepare(settings, environment)
+    plan, models, _ = prepare(settings, environment)
+    print_estimate(models.answering, plan.problems)
     logger.info("Dry run completed successfully")
     return EXIT_OK
 
@@ -41,6 +43,7 @@ def collect(
     *,
     session_id: str | None,
     ask_first: bool,
+    progress: ProgressForm,
 ) -> int:
     """Run a new session; returns the exit code."""
     _refuse_taken_id(settings.output_dir, session_id)
@@ -50,15 +53,23 @@ def collect(
         return EXIT_OK
 
     def open_store() -> SolutionStore:
-        store = create_session(plan.settings.output_dir, session_id, session_metadata(plan))
+        store = create_session(
+            plan.settings.output_dir, session_id, session_metadata(plan, time.time())
+        )
         logger.info("Session %s", store.path)
         return store
 
-    return run_and_report(plan, models, clients, open_store)
+    return run_and_report(plan, models, clients, open_store, progress)
 
 
 def resume(
-    output_dir: Path, session_id: str, environment: Environment, *, accept_changes: bool
+    output_dir: Path,
+    session_id: str,
+    environment: Environment,
+    *,
+    accept_changes: bool,
+    max_cost_usd: float | None,
+    progress: ProgressForm,
 ) -> int:
     """Go on with a session where anything is left to do; returns the exit code."""
     store = open_session(output_dir, session_id)
@@ -68,9 +79,12 @@ def resume(
     if _is_finished(store, metadata):
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
         return EXIT_OK
-    plan, models, clients = prepare(replace(settings, output_dir=output_dir), environment)
+    settings = replace(
+        settings, output_dir=output_dir, max_cost_usd=max_cost_usd or settings.max_cost_usd
+    )
+    plan, models, clients = prepare(settings, environment)
     _check_dataset(plan, metadata, accept_changes)
-    return run_and_report(plan, models, clients, lambda: store)
+    return run_and_report(plan, models, clients, lambda: store, progress)
 
 
 def prepare(
@@ -96,25 +110,14 @@ def run_and_report(
     models: RunModels,
     clients: ClientPool,
     open_store: Callable[[], SolutionStore],
+    progress: ProgressForm,
 ) -> int:
     """Run a session to its end or interruption; print what came out; return the exit code."""
-    store, outcome = asyncio.run(run_session(plan, models, clients, open_store))
+    store, outcome = asyncio.run(run_session(plan, models, clients, open_store, progress))
     print_report(store, outcome, plan.settings.output_dir)
     if outcome.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_INCOMPLETE if outcome.failed or outcome.undone else EXIT_OK
-
-
-def session_metadata(plan: CollectionPlan) -> SessionMetadata:
-    """Return what a new session keeps of its plan, for a resume."""
-    return SessionMetadata(
-        collection_start=time.time(),
-        total_problems=len(plan.problems),
-        models=[config.label for config in plan.models],
-        categories=plan.categories,
-        session_parameters=plan.settings.to_parameters(),
-        dataset={problem.task_id: problem.content_hash for problem in plan.problems},
-    )
 
 
 def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
@@ -141,7 +144,7 @@ def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_chang
     """Raise ConfigError where problems changed since the session began and that is not accepted."""
     if metadata.dataset is None:  # a session that kept no hashes
         return
-    changes = dataset_changes(metadata.dataset, plan.problems)
+    changes = dataset_changes(metadata.dataset, plan.content_hashes)
     if not changes:
         return
     said = f"{plan.settings.dataset_path} is not what the session began with: {changes}"

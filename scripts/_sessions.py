@@ -3,10 +3,13 @@
 from datetime import datetime
 from pathlib import Path
 
+from config.clock import Clock
 from scripts._report import print_table, resume_command
 from storage.progress_file import read_progress
 from storage.sessions import list_sessions, open_session
 from storage.solution_store import SolutionStore
+
+_WATCH_SECONDS = 2.0
 
 
 def print_sessions(output_dir: Path) -> None:
@@ -47,6 +50,16 @@ def print_status(output_dir: Path, session_id: str) -> None:
     if progress and progress.current_progress.estimated_completion:
         print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
     print(f"To go on with it: {resume_command(store.session_id, output_dir)}")
+
+
+async def watch_status(output_dir: Path, session_id: str, clock: Clock) -> None:
+    """Print how a session stands every two seconds, until it has ended or Ctrl-C."""
+    while True:
+        print(f"\n{datetime.now():%H:%M:%S}")
+        print_status(output_dir, session_id)
+        if open_session(output_dir, session_id).status != "in_progress":
+            return
+        await clock.sleep(_WATCH_SECONDS)
 
 
 def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:

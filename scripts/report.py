@@ -7,13 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
-from scripts._cli import (
-    EXIT_OK,
-    add_common_flags,
-    positive_int,
-    run_command,
-    set_up_logging,
-)
+from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
 from scripts._session_place import session_place
 from storage.report import MOST_BODY_BYTES, write_report
 from storage.sessions import open_session
@@ -33,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="for prompts, replies and code, packed (default: %(default)s); what does not fit is "
         "listed without its texts",
     )
-    add_common_flags(parser)
+    add_output_dir_flag(parser)
     return parser
 
 
@@ -44,7 +38,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    set_up_logging(args.log_level, args.log_file)
     store = open_session(*session_place(args.session, args.output_dir))
     path = write_report(store, most_body_bytes=args.max_megabytes * _MEGABYTE)
     print(f"{path} ({path.stat().st_size / _MEGABYTE:.1f} MB)")

@@ -1,28 +1,33 @@
 """Go on with a session: its own parameters, only what is not answered yet."""
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
+from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
 from scripts._cli import (
     EXIT_OK,
-    add_common_flags,
+    add_log_flags,
+    add_output_dir_flag,
     load_environment,
     run_command,
     set_up_logging,
+    usd,
 )
+from scripts._session_place import session_place
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id")
+    parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id or folder")
     parser.add_argument("--list-sessions", action="store_true", help="list the sessions there are")
     parser.add_argument("--status", action="store_true", help="show how the session stands")
     parser.add_argument(
@@ -30,7 +35,14 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on although problems have changed since the session began",
     )
-    add_common_flags(parser)
+    parser.add_argument(
+        "--max-cost", type=usd, metavar="USD", help="raise or set the cap on the whole session"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="keep showing how it stands until it ends"
+    )
+    add_output_dir_flag(parser)
+    add_log_flags(parser)
     return parser
 
 
@@ -41,25 +53,34 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, environment: Environment) -> int:
-    folder = output_dir(args.output_dir, environment, ROOT)
     if args.list_sessions:
         from scripts._sessions import print_sessions
 
-        print_sessions(folder)
+        print_sessions(output_dir(args.output_dir, environment, ROOT))
         return EXIT_OK
     if args.session is None:
         raise ConfigError("which session? Name one, or see --list-sessions")
-    session_id = Path(args.session).name  # a session's path will do as well
-    if args.status:
-        from scripts._sessions import print_status
+    folder, session_id = session_place(args.session, args.output_dir)
+    if args.status or args.watch:
+        from scripts._sessions import print_status, watch_status
 
-        print_status(folder, session_id)
+        if args.watch:
+            asyncio.run(watch_status(folder, session_id, SystemClock()))
+        else:
+            print_status(folder, session_id)
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
 
     from scripts._collect import resume
 
-    return resume(folder, session_id, environment, accept_changes=args.accept_dataset_changes)
+    return resume(
+        folder,
+        session_id,
+        environment,
+        accept_changes=args.accept_dataset_changes,
+        max_cost_usd=args.max_cost,
+        progress=args.progress,
+    )
 
 
 if __name__ == "__main__":

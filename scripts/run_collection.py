@@ -11,18 +11,21 @@ from config.collection_settings import CollectionSettings
 from config.environment import Environment
 from scripts._cli import (
     EXIT_OK,
-    add_common_flags,
+    add_log_flags,
+    add_output_dir_flag,
     load_environment,
     positive_int,
     run_command,
     seconds,
     set_up_logging,
+    usd,
 )
 
 _EPILOG = """\
 examples:
   run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
   run_collection.py --list-models                          what there is, and which keys are set
+  run_collection.py --check-models --models gpt-4o         is it served, and what else to use
   run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
   run_collection.py --models gpt-4o --categories typing regex
 
@@ -42,7 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_what_to_do(parser)
     _add_how_to_call(parser)
     _add_patience(parser)
-    add_common_flags(parser)
+    _add_money(parser)
+    add_output_dir_flag(parser)
+    add_log_flags(parser)
     return parser
 
 
@@ -68,8 +73,13 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("look before you leap (nothing is sent)")
+    group = parser.add_argument_group("look before you leap (no problem is sent)")
     group.add_argument("--list-models", action="store_true", help="list models and key status")
+    group.add_argument(
+        "--check-models",
+        action="store_true",
+        help="ask the providers which of --models (default: all whose key is set) they serve",
+    )
     group.add_argument("--dry-run", action="store_true", help="check everything, count the tasks")
     group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
 
@@ -132,6 +142,22 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_money(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what it may cost")
+    group.add_argument(
+        "--max-cost",
+        type=usd,
+        metavar="USD",
+        help="cap on the session, resumes included: a call whose worst case does not fit under "
+        "it is not sent",
+    )
+    group.add_argument(
+        "--allow-unknown-prices",
+        action="store_true",
+        help="under a cap, also run models whose price is not known; they count as free",
+    )
+
+
 def _concurrency(text: str) -> int | str:
     return text if text == "auto" else positive_int(text)
 
@@ -156,13 +182,23 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         print_model_list(environment)
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
+    if args.check_models:
+        from scripts._check_models import check_models
+
+        return check_models(args.models or (), environment)
     settings = CollectionSettings.from_args(args, environment, ROOT)
 
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 
     if args.dry_run:
         return dry_run(settings, environment)
-    return collect(settings, environment, session_id=args.session_id, ask_first=not args.yes)
+    return collect(
+        settings,
+        environment,
+        session_id=args.session_id,
+        ask_first=not args.yes,
+        progress=args.progress,
+    )
 
 
 if __name__ == "__main__":

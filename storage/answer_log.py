@@ -12,7 +12,13 @@ from storage.manifest import SessionMetadata, SessionStatus, read_metadata, read
 from storage.record_index import FailedTask, RecordIndex
 from storage.record_json import encode_failure, encode_solution, solutions_in
 from storage.session_folder import claim_folder
-from storage.session_scan import FAILURES_NAME, PENDING_NAME, repair_file, scan_session
+from storage.session_scan import (
+    FAILURES_NAME,
+    PENDING_NAME,
+    repair_file,
+    scan_session,
+    set_orphans_aside,
+)
 from storage.solution_record import FailureRecord, SolutionRecord
 from storage.tallies import Tally
 from storage.utf8_text import clean_text
@@ -111,7 +117,7 @@ class AnswerLog:
             self._index.add_failure(kept)
 
     def repair(self) -> list[str]:
-        """Return, for people, what was damaged in the session's .jsonl files and is set aside.
+        """Return, for people, what was damaged in the session's files and is set aside.
 
         Call it with the session's lock held, before the first append: it changes files.
         """
@@ -120,7 +126,8 @@ class AnswerLog:
                 self._scan = scan_session(self.path)
             said = [repair_file(damage) for damage in self._scan.damages]
             self._scan.damages.clear()
-            return said
+            known = frozenset(self._index.paths.values())
+            return [*said, *set_orphans_aside(self.path, known)]
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk.

@@ -39,10 +39,16 @@ def flush_file(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Return once names that were made in the folder are on the disk, where that can be asked."""
+    """Return once names that were made in the folder are on the disk, where that can be asked.
+
+    A deleted folder is passed over.
+    """
     if sys.platform == "win32":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -43,6 +43,15 @@ class CsvExporter:
         return target
 
 
+def is_export(path: Path) -> bool:
+    """Return whether a .csv file was made here, in this version or another."""
+    if not path.is_file():
+        return False
+    start = f"{_COLUMNS[0]},".encode()
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
 def csv_row(record: SolutionRecord) -> list[str]:
     """Return a record as cells; nested values are JSON text, missing ones empty."""
     return [csv_cell(value) for value in msgspec.structs.astuple(record)]

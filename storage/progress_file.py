@@ -39,6 +39,7 @@ class Progress(msgspec.Struct, kw_only=True):
     in_flight: calls that may have been under way; above 0 only where the run was killed, and then
         the number of calls that may have been billed without an answer kept.
     active_seconds: time spent collecting, over all runs.
+    spent_usd: the money of all runs, the worst case of calls that were out included.
     """
 
     session_id: str
@@ -48,6 +49,7 @@ class Progress(msgspec.Struct, kw_only=True):
     last_saved: float = 0.0
     in_flight: int = 0
     active_seconds: float = 0.0
+    spent_usd: float = 0.0
 
 
 def read_progress(folder: Path) -> Progress | None:

@@ -54,6 +54,7 @@ class ProgressTracker:
     finish wait for the disk and may be called from another thread.
 
     in_flight: set it to how many calls may be under way at once; a resume after a kill reads it.
+    spent_usd: set it to the session's money so far; restore reads it back.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ProgressTracker:
         """start_time: seconds since 1970 when the session, not this run of it, began."""
         self.status: SessionStatus = "in_progress"
         self.in_flight = 0
+        self.spent_usd = 0.0
         self.total_tasks = total_tasks
         self._folder = folder
         self._session_id = session_id
@@ -108,6 +110,8 @@ class ProgressTracker:
             self._lanes[model].execution_seconds += tally.execution_seconds
         earlier = read_progress(store.path)
         self._active_seconds_before = earlier.active_seconds if earlier else 0.0
+        recorded_usd = sum(tally.cost_usd for tally in store.tallies.values())
+        self.spent_usd = max(recorded_usd, earlier.spent_usd if earlier else 0.0)
 
     def answered(self, label: str, task_id: str, seconds: float) -> None:
         """Count an answer; seconds: its last attempt."""
@@ -214,6 +218,7 @@ class ProgressTracker:
             "status": self.status,
             "in_flight": self.in_flight,
             "active_seconds": round(self._active_seconds(), 3),
+            "spent_usd": self.spent_usd,
         }
         return progress_chunks(head, counts, completed_ids, failed_ids, self._clock.time())
 

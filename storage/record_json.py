@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -10,6 +11,7 @@ from storage.jsonl_file import Line, read_lines
 from storage.solution_record import FailureRecord, SolutionRecord
 from storage.utf8_text import clean_value, count_lone_surrogates
 
+T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder()
 _SOLUTION_DECODER = msgspec.json.Decoder(SolutionRecord)
 _FAILURE_DECODER = msgspec.json.Decoder(FailureRecord)
@@ -42,18 +44,12 @@ def encode_failure(failure: FailureRecord) -> tuple[FailureRecord, bytes]:
 
 def decode_solution(content: bytes) -> SolutionRecord | None:
     """Return the solution of a line, or None where the line is none."""
-    try:
-        return _SOLUTION_DECODER.decode(content)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
+    return _decode(_SOLUTION_DECODER, content)
 
 
 def decode_failure(content: bytes) -> FailureRecord | None:
     """Return the failure of a line, or None where the line is none."""
-    try:
-        return _FAILURE_DECODER.decode(content)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
+    return _decode(_FAILURE_DECODER, content)
 
 
 def record_from_fields(fields: Mapping[str, object]) -> SolutionRecord:
@@ -84,6 +80,15 @@ def solutions_in(path: Path, start: int = 0) -> Iterator[tuple[Line, SolutionRec
         if (record.model, record.task_id) not in seen:
             seen.add((record.model, record.task_id))
             yield line, record
+
+
+def _decode(decoder: msgspec.json.Decoder[T], content: bytes) -> T | None:
+    try:
+        if not content.isascii():
+            content.decode("utf-8")  # msgspec does not look into fields that it passes over
+        return decoder.decode(content)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def _encode(record: SolutionRecord | FailureRecord, task_id: str) -> bytes:

@@ -1,12 +1,20 @@
 """A session's .jsonl files read through once: the index of what is there, and what is damaged."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.errors import StoreError
 from storage.durability import write_error
-from storage.jsonl_file import Line, cut_torn_tail, damaged_path, read_lines, set_aside
+from storage.export import is_export
+from storage.jsonl_file import (
+    Line,
+    cut_torn_tail,
+    damaged_path,
+    keep_whole_file,
+    read_lines,
+    set_aside,
+)
 from storage.record_index import RecordIndex
 from storage.record_json import decode_failure, decode_solution
 
@@ -84,6 +92,21 @@ def repair_file(damage: Damage) -> str:
     return f"{path.parent.name}/{path.name}: {', '.join(_findings(damage))}"
 
 
+def set_orphans_aside(folder: Path, known: Collection[Path]) -> Iterator[str]:
+    """Yield, for people, which derived files of model folders stand for answers that are gone.
+
+    known: the .jsonl files that hold answers. What is left of the others is kept as .damaged.
+    """
+    for inner in _model_folders(folder):
+        exports = (path for path in inner.glob("*.csv") if is_export(path))
+        orphans = [path for path in exports if path.with_suffix(".jsonl") not in known]
+        if not any(path.parent == inner for path in known):
+            orphans += inner.glob("summary.json")
+        for path in sorted(orphans):
+            kept = keep_whole_file(path)
+            yield f"{inner.name}/{path.name}: its answers are gone; kept as {kept.name}"
+
+
 def _findings(damage: Damage) -> Iterator[str]:
     kept = f"kept in {damaged_path(damage.path).name}"
     if damage.torn:
@@ -104,11 +127,14 @@ def _lines(count: int) -> str:
 
 def _sizes(folder: Path) -> dict[Path, int]:
     try:
-        folders = sorted(path for path in folder.iterdir() if path.is_dir())
-        files = [file for inner in folders if inner.name[0] != "." for file in _jsonl_files(inner)]
+        files = [file for inner in _model_folders(folder) for file in _jsonl_files(inner)]
         return {file: file.stat().st_size for file in [*files, *_jsonl_files(folder)]}
     except OSError as error:
         raise StoreError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def _model_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
 def _jsonl_files(folder: Path) -> list[Path]:

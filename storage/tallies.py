@@ -58,6 +58,8 @@ class Tally:
             self.unpriced += 1
         else:
             self.cost_usd += record.cost_usd
+        if record.extraction is not None:
+            self.cost_usd += record.extraction.cost_usd or 0.0
         if record.usage is not None:
             self.input_tokens += record.usage.input_tokens
             self.output_tokens += record.usage.output_tokens

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.command import pointed_at, run
 from tests.support.datasets import write_dataset
+from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer, ProviderServer
 
 GPT, CLAUDE = "gpt-4o", "claude-haiku-4-5-20251001"
@@ -252,15 +253,14 @@ async def test_failures_are_kept_apart_and_a_resume_tries_them_again(tmp_path: P
 
 async def test_a_key_that_is_refused_closes_its_lane_and_the_others_go_on(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 5})
-    refusal = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
+    refusal: Json = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
     async with ProviderServer() as server:
         server.script("openai", Answer(status=401, body=refusal))
         environment = pointed_at(server, "openai", "anthropic")
-        arguments = ("--models", GPT, CLAUDE, "--dataset-path", str(dataset))
-        arguments += ("--max-concurrent", "1")
         finished = await run(
             "run_collection.py",
-            *(*arguments, "--output-dir", str(tmp_path / "out")),
+            *("--models", GPT, CLAUDE, "--dataset-path", str(dataset), "--max-concurrent", "1"),
+            *("--output-dir", str(tmp_path / "out")),
             environment=environment,
         )
         assert finished.exit_code == 1, finished.output

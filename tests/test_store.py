@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -300,3 +301,19 @@ def test_a_reopened_session_knows_what_it_holds(tmp_path: Path) -> None:
     other = again.tallies["claude-3-sonnet", "dataclass"]
     assert (other.truncated, other.empty, other.unpriced) == (1, 1, 1)
     assert again.repair() == []
+
+
+def test_no_answer_is_held_in_memory(tmp_path: Path) -> None:
+    body = "x" * 200_000
+    tracemalloc.start()
+    try:
+        store = SolutionStore(tmp_path, "s")
+        for number in range(100):
+            store.append(solution(f"t{number}", raw_response=body))
+        store.checkpoint()
+        SolutionStore(tmp_path, "s").finish()
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (store.path / "gpt-4" / "dataclass.jsonl").stat().st_size > 20_000_000
+    assert peak_bytes < 5_000_000

@@ -200,12 +200,21 @@ def test_a_deleted_file_means_its_tasks_are_asked_again(tmp_path: Path) -> None:
     )
     tracker.restore(store)
     tracker.save()
+    store.finish("in_progress")
     (store.path / "gpt-4" / "dataclass.jsonl").unlink()
+    (store.path / "gpt-4" / "my notes.csv").write_text("mine")
     again, said = repaired(tmp_path)
     assert again.answered("gpt-4") == set()
+    assert sorted(path.name for path in (store.path / "gpt-4").iterdir()) == [
+        "dataclass.csv.damaged",
+        "my notes.csv",
+        "summary.json.damaged",
+    ]
     assert said == [
+        "gpt-4/dataclass.csv: its answers are gone; kept as dataclass.csv.damaged",
+        "gpt-4/summary.json: its answers are gone; kept as summary.json.damaged",
         "3 answers that progress.json counts are in no .jsonl file any more: "
-        "they will be asked again"
+        "they will be asked again",
     ]
 
 

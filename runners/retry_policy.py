@@ -1,0 +1,59 @@
+"""How often, how long and with what pauses one task is tried."""
+
+from dataclasses import dataclass
+from random import Random
+
+from config.clock import Clock
+from config.errors import ModelError, RateLimited, TransientError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """The bounds of one task. Attempts that were refused for their rate cost time alone."""
+
+    max_attempts: int = 8
+    task_timeout_seconds: float = 1800.0
+    first_backoff_seconds: float = 1.0
+    longest_backoff_seconds: float = 60.0
+
+    def backoff_seconds(self, failures: int, random: Random) -> float:
+        """Return a full-jitter wait after so many failures (1 or more)."""
+        ceiling = self.first_backoff_seconds * 2.0 ** (failures - 1)
+        return random.uniform(0.0, min(ceiling, self.longest_backoff_seconds))
+
+
+class RetryBounds:
+    """What is left of one task's attempts and time; its time starts with its first attempt."""
+
+    def __init__(self, policy: RetryPolicy, clock: Clock, random: Random) -> None:
+        self.last_error: ModelError | None = None
+        self._policy = policy
+        self._clock = clock
+        self._random = random
+        self._failures = 0
+        self._deadline: float | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        if self._deadline is None:
+            return None
+        return max(0.0, self._deadline - self._clock.monotonic())
+
+    def start(self) -> None:
+        if self._deadline is None:
+            self._deadline = self._clock.monotonic() + self._policy.task_timeout_seconds
+
+    def pause_after(self, error: ModelError) -> float | None:
+        """Return the wait before the next attempt in seconds, None where there is none."""
+        self.last_error = error
+        if not isinstance(error, TransientError):
+            return None
+        if isinstance(error, RateLimited):
+            return 0.0  # the limiter knows how long to wait
+        self._failures += 1
+        if self._failures >= self._policy.max_attempts:
+            return None
+        hints = [signal.retry_after_seconds or 0.0 for signal in error.signals]
+        jittered = self._policy.backoff_seconds(self._failures, self._random)
+        pause = max([jittered, *hints])
+        return pause if pause < (self.seconds_left or 0.0) else None
