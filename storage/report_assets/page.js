@@ -44,6 +44,7 @@ function seconds(value) {
 }
 
 function money(value) {
+  if (value === 0) return "$0";
   return `$${value.toFixed(value < 1 ? 4 : 2)}`;
 }
 
@@ -157,7 +158,7 @@ function fillHeat() {
 function heatCell(place, category, [valid, attempted]) {
   if (!attempted) return element("td", { class: "nothing" }, "–");
   const rate = valid / attempted;
-  const text = `${Math.round(100 * rate)} %`;
+  const text = `${Math.round(100 * rate)}%`;
   const label = `${models[place].label}, ${categories[category]}: ${valid} of ${attempted} valid, ${text}`;
   const button = element("button", { type: "button", title: label, "aria-label": label }, text);
   // From red over yellow to green; light enough for dark text in both colour schemes.
