@@ -7,13 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
-from scripts._cli import (
-    EXIT_OK,
-    add_common_flags,
-    positive_int,
-    run_command,
-    set_up_logging,
-)
+from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
 from scripts._report import print_table
 from scripts._session_place import session_place
 from storage.durability import replace_file
@@ -46,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="the .csv to write, a row a problem (default: comparison_<sessions>.csv beside the "
         "last session)",
     )
-    add_common_flags(parser)
+    add_output_dir_flag(parser)
     return parser
 
 
@@ -57,7 +51,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    set_up_logging(args.log_level, args.log_file)
     places = [session_place(session, args.output_dir) for session in args.sessions]
     stores = [open_session(folder, session_id) for folder, session_id in places]
     comparison = compare(stores)
@@ -80,10 +73,10 @@ def _print_columns(comparison: SessionComparison) -> None:
         rows.append([column.label, *map(str, counts), str(verdicts.count("undone"))])
     print_table(["session/model", "answered", "valid", "failed", "undone"], rows)
     if comparison.only_in_some:
-        print(f"{comparison.only_in_some} problems are not in all of the sessions")
+        print(f"Problems that not all of these have: {comparison.only_in_some}")
     reworded = sum(row.is_reworded for row in comparison.rows)
     if reworded:
-        print(f"{reworded} problems were worded otherwise in another session")
+        print(f"Problems that another session worded otherwise: {reworded}")
 
 
 def _print_difference(difference: Difference, limit: int) -> None:

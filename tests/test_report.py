@@ -139,7 +139,7 @@ def test_changed_problems_get_no_reference_solution(tmp_path: Path) -> None:
     assert changed["reference"] is None
     assert same is not None
     assert same["reference"]
-    assert page.notes.startswith("1 problems have changed")
+    assert page.notes.startswith("1 of 2 problems changed at ")
 
 
 def test_a_dataset_that_is_gone_is_said(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_texts_that_do_not_fit_are_left_out_solved_problems_first(tmp_path: Path
     sizes = [len(text) for name, text in whole.data.items() if name.startswith("body-")]
     page = ReportPage(write_report(store, most_body_bytes=sum(sizes) // 2 + 10))
     assert [bool(page.body(f"dataclass_{n}")) for n in range(6)] == [False] * 3 + [True] * 3
-    assert "texts of 3 problems are not in this page" in page.notes
+    assert "texts of 3 of 6 problems are not in this page" in page.notes
     assert page.model("gpt-4")["verdicts"] == "vvvnnn"
 
 
@@ -236,6 +236,16 @@ def test_records_that_were_reprocessed_are_not_counted_twice(tmp_path: Path) -> 
     before = page_of(store).overview["models"]
     opened = open_session(tmp_path / "out", "session_1")
     assert page_of(opened).overview["models"] == before
+
+
+def test_a_dataset_path_that_is_no_utf8_does_not_break_the_page(tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    asked = msgspec.structs.replace(metadata(), session_parameters={"dataset_path": "/x/\udcff"})
+    store.metadata = asked  # as a run has it in memory: on disk it is spelled out
+    store.append(solution())
+    page = page_of(store)
+    assert page.overview["parameters"] == {"dataset_path": "/x/\\udcff"}
+    assert "/x/\\udcff" in page.notes
 
 
 def test_damaged_lines_are_passed_over(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ function fillHeader() {
   byId("subtitle").textContent = parts.join(" · ");
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));
   byId("notes").hidden = overview.notes.length === 0;
+  byId("settings").append(facts(Object.entries(overview.parameters).map(([name, value]) =>
+    [name, typeof value === "string" ? value : JSON.stringify(value)])));
   const licences = byId("licences");
   byId("about").append(licences);
   licences.hidden = false;
