@@ -1,9 +1,10 @@
 """Paces one meter: the generic cell rate algorithm, one timestamp and no timer."""
 
+import math
 from dataclasses import dataclass
 
-SLACK_SECONDS = 0.05
-"""How much lateness of the event loop is made good; more would be a burst."""
+LATENESS_SECONDS = 0.05
+"""How late a send may be and still have its delay made good; more would be a burst."""
 
 
 @dataclass(slots=True)
@@ -14,13 +15,13 @@ class Pacer:
     """
 
     per_second: float | None = None
-    due: float = float("-inf")
+    due: float = -math.inf
 
     def take(self, now: float, amount: float) -> None:
         """Book an amount that leaves now; the next one waits its turn."""
         if self.per_second is not None:
-            on_time = now - self.due <= SLACK_SECONDS
-            self.due = (self.due if on_time else now) + amount / self.per_second
+            start = self.due if now - self.due <= LATENESS_SECONDS else now
+            self.due = start + amount / self.per_second
 
     def correct(self, amount: float) -> None:
         """Book more (or, negative, less) for something that has already left."""
@@ -29,8 +30,10 @@ class Pacer:
 
     def set_rate(self, now: float, per_second: float | None) -> None:
         """Change the rate; what is still owed is paid off at the new one."""
-        if per_second is None:
-            self.due = float("-inf")
-        elif self.per_second is not None and self.due > now:
+        if per_second == self.per_second:
+            return
+        if per_second is None or self.per_second is None:
+            self.due = -math.inf if per_second is None else now
+        elif self.due > now:
             self.due = now + (self.due - now) * self.per_second / per_second
         self.per_second = per_second
