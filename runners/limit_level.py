@@ -43,18 +43,19 @@ class LimitLevel:
         self.in_flight = ConcurrencyLearner()
         self.meters: dict[Meter, RateLearner] = {
             "requests": RateLearner(requests_per_minute, tell_of("requests")),
-            "tokens": RateLearner(tokens_per_minute, tell_of("tokens")),
+            "tokens": RateLearner(tokens_per_minute, tell_of("tokens"), uneven=True),
         }
 
     def meter(self, meter: Meter) -> RateLearner:
         """Return the meter's learner, a new one if it was never heard of."""
         if meter not in self.meters:
-            self.meters[meter] = RateLearner(None, self._tell_of(meter))
+            self.forget(meter)
         return self.meters[meter]
 
     def forget(self, meter: Meter) -> None:
         """Start the meter anew: what it learned was somebody else's limit."""
-        self.meters[meter] = RateLearner(None, self._tell_of(meter))
+        uneven = meter != "requests"
+        self.meters[meter] = RateLearner(None, self._tell_of(meter), uneven=uneven)
 
     def ready_at(self, now: float) -> float:
         """Return when every meter would let a request pass; infinity: not before a reply."""

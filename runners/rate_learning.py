@@ -25,9 +25,11 @@ SCARCE = 0.05
 class RateLearner:
     """One meter; amounts are requests or tokens, rates are per second."""
 
-    def __init__(self, ceiling_per_minute: float | None, tell: Tell) -> None:
+    def __init__(
+        self, ceiling_per_minute: float | None, tell: Tell, *, uneven: bool = False
+    ) -> None:
         self.log = AdmissionLog()
-        self.search = RateSearch()
+        self.search = RateSearch(uneven=uneven)
         self.block: RefusalBlock | None = None
         self.announced: float | None = None
         self._ceiling = ceiling_per_minute and ceiling_per_minute / 60
@@ -39,7 +41,7 @@ class RateLearner:
         self._scarce_until = math.inf
         self._scarce_rate = math.inf
         self._before: RateSearch | None = None
-        self.pacer = Pacer()
+        self.pacer = Pacer(uneven=uneven)
         self._pace(0.0)
 
     @property
@@ -148,7 +150,7 @@ class RateLearner:
             return
         if limit / 60 != self.announced:
             self.announced = limit / 60
-            self.search = RateSearch()
+            self.search = RateSearch(uneven=self.pacer.uneven)
             self._distrusted.clear()
             old = self.pacer.per_second
             self._pace(now)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 LATENESS_SECONDS = 0.05
 """How late a send may be and still have its delay made good; more would be a burst."""
+UNEVEN = 3.0
+"""The same in requests, where replies correct the amounts only afterwards."""
 
 
 @dataclass(slots=True)
@@ -15,13 +17,15 @@ class Pacer:
     """
 
     per_second: float | None = None
+    uneven: bool = False
     due: float = -math.inf
 
     def take(self, now: float, amount: float) -> None:
         """Book an amount that leaves now; the next one waits its turn."""
         if self.per_second is not None:
-            start = self.due if now - self.due <= LATENESS_SECONDS else now
-            self.due = start + amount / self.per_second
+            seconds = amount / self.per_second
+            lateness = max(LATENESS_SECONDS, UNEVEN * seconds if self.uneven else 0.0)
+            self.due = (self.due if now - self.due <= lateness else now) + seconds
 
     def correct(self, amount: float) -> None:
         """Book more (or, negative, less) for something that has already left."""

@@ -24,10 +24,12 @@ UNDER_LIVED = 0.997
 CREEP = 0.00125
 """Per step: a rate that lived is then one per cent under the one that is refused."""
 PATIENCE_SECONDS = 120.0
+UNEVEN_PATIENCE_SECONDS = 30.0
 PATIENCE_REQUESTS = 120.0
 """With the creep after it: one refusal in 300 requests, and a doubled limit found in 10 minutes."""
 CLIMB_AT_FIRST, CLIMB_AT_MOST = 0.01, 0.16
 SOON_SECONDS = 30.0
+WHERE_EXPECTED, UNDER_EXPECTED = 1.015, 0.99
 ANCHOR_SECONDS = 900.0
 USED = 0.8
 
@@ -35,12 +37,13 @@ USED = 0.8
 class RateSearch:
     """The learned rate of one meter, per second; None while no limit was met."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, uneven: bool = False) -> None:
         self.state: SearchState = "open"
         self.rate: float | None = None
         self.refused_rate = math.inf
         self.reason = "no limit met yet"
         self.step_at = math.inf
+        self._patience_seconds = UNEVEN_PATIENCE_SECONDS if uneven else PATIENCE_SECONDS
         self._since = -math.inf
         self._blind = False
         self._counted = 1.0
@@ -136,6 +139,8 @@ class RateSearch:
         if not episode.whole_minute:
             admitted = max(admitted, 0.97 * episode.pace)
         estimate = max(admitted, lived)
+        if episode.pace < WHERE_EXPECTED * self.refused_rate:
+            lived = max(lived, UNDER_EXPECTED * episode.pace)
         refused_rate = episode.pace
         if abs(estimate - self._estimate) < 0.02 * estimate:
             refused_rate = 1.01 * estimate
@@ -174,7 +179,7 @@ class RateSearch:
     def _growth(self, now: float, rate: float, amount: float) -> float:
         if rate < 0.985 * self.refused_rate:
             return float((0.995 * self.refused_rate / rate) ** (1 / 3))
-        patience = max(PATIENCE_SECONDS, PATIENCE_REQUESTS * amount / rate)
+        patience = max(self._patience_seconds, PATIENCE_REQUESTS * amount / rate)
         if now - self._since < patience:
             return 1.0
         if rate > 1.01 * self.refused_rate:

@@ -9,8 +9,8 @@ from runners.lane import Lane
 from runners.limit_level import Charge, LimitLevel
 
 TOGETHER_SECONDS = 2.0
-IN_A_ROW = 8
-IN_A_ROW_SECONDS = 600.0
+IN_A_ROW = 6
+IN_A_ROW_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,8 @@ class RefusalBlame:
             for other in together:
                 other.level.meter(meter).excuse(now)
             return bool(together)
-        if key.block is not None:
-            return True
-        if model.search.state != "open" and model.pacer.due > key.pacer.due:
+        is_model_tight = model.search.state != "open" and model.pacer.due > key.pacer.due
+        if key.block is None and is_model_tight:
             return False
         return not self._always_the_same(lane, now, meter)
 
