@@ -18,7 +18,9 @@ HEADROOM = 0.99
 """How much of a stated limit is used: the two clocks never quite agree."""
 FROZEN_SECONDS = 10.0
 DISTRUST_EPISODES = 3
-DISTRUST_SECONDS = 300.0
+DISTRUST_SECONDS = 120.0
+LESS_HEADROOM, LEAST_HEADROOM = 0.005, 0.95
+"""A refusal under an announced limit is chance or jitter: a little more distance ends it."""
 SCARCE = 0.05
 
 
@@ -37,6 +39,7 @@ class RateLearner:
         self._frozen_until = -math.inf
         self._ended_at = -math.inf
         self._refusal_seconds = 0.0
+        self._headroom = HEADROOM
         self._distrusted: list[float] = []
         self._scarce_until = math.inf
         self._scarce_rate = math.inf
@@ -151,6 +154,7 @@ class RateLearner:
         if limit / 60 != self.announced:
             self.announced = limit / 60
             self.search = RateSearch(uneven=self.pacer.uneven)
+            self._headroom = HEADROOM
             self._distrusted.clear()
             old = self.pacer.per_second
             self._pace(now)
@@ -218,11 +222,13 @@ class RateLearner:
             return False
         recent = [at for at in self._distrusted if now - at < DISTRUST_SECONDS]
         self._distrusted = [*recent, now]
+        self._headroom = max(LEAST_HEADROOM, self._headroom - LESS_HEADROOM)
         return len(self._distrusted) < DISTRUST_EPISODES
 
     def _pace(self, now: float) -> None:
-        stated = [limit for limit in (self._ceiling, self.announced) if limit is not None]
-        bounds = [HEADROOM * limit for limit in stated]
+        bounds = [] if self._ceiling is None else [HEADROOM * self._ceiling]
+        if self.announced is not None:
+            bounds.append(self._headroom * self.announced)
         if self.search.rate is not None:
             bounds.append(self.search.rate)
         if self._scarce_rate < math.inf:

@@ -24,12 +24,12 @@ UNDER_LIVED = 0.997
 CREEP = 0.00125
 """Per step: a rate that lived is then one per cent under the one that is refused."""
 PATIENCE_SECONDS = 120.0
-UNEVEN_PATIENCE_SECONDS = 30.0
+UNEVEN_PATIENCE_SECONDS = 60.0
 PATIENCE_REQUESTS = 120.0
 """With the creep after it: one refusal in 300 requests, and a doubled limit found in 10 minutes."""
 CLIMB_AT_FIRST, CLIMB_AT_MOST = 0.01, 0.16
 SOON_SECONDS = 30.0
-WHERE_EXPECTED, UNDER_EXPECTED = 1.015, 0.99
+WHERE_EXPECTED, UNDER_EXPECTED = 1.015, 0.995
 ANCHOR_SECONDS = 900.0
 USED = 0.8
 
