@@ -29,7 +29,7 @@ PATIENCE_REQUESTS = 120.0
 """With the creep after it: one refusal in 300 requests, and a doubled limit found in 10 minutes."""
 CLIMB_AT_FIRST, CLIMB_AT_MOST = 0.01, 0.16
 SOON_SECONDS = 30.0
-WHERE_EXPECTED, UNDER_EXPECTED = 1.015, 0.995
+WHERE_EXPECTED, UNDER_EXPECTED, UNEVEN_UNDER_EXPECTED = 1.015, 0.99, 0.995
 ANCHOR_SECONDS = 900.0
 USED = 0.8
 
@@ -44,6 +44,7 @@ class RateSearch:
         self.reason = "no limit met yet"
         self.step_at = math.inf
         self._patience_seconds = UNEVEN_PATIENCE_SECONDS if uneven else PATIENCE_SECONDS
+        self._under_expected = UNEVEN_UNDER_EXPECTED if uneven else UNDER_EXPECTED
         self._since = -math.inf
         self._blind = False
         self._counted = 1.0
@@ -140,7 +141,7 @@ class RateSearch:
             admitted = max(admitted, 0.97 * episode.pace)
         estimate = max(admitted, lived)
         if episode.pace < WHERE_EXPECTED * self.refused_rate:
-            lived = max(lived, UNDER_EXPECTED * episode.pace)
+            lived = max(lived, self._under_expected * episode.pace)
         refused_rate = episode.pace
         if abs(estimate - self._estimate) < 0.02 * estimate:
             refused_rate = 1.01 * estimate
