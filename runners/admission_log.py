@@ -1,10 +1,12 @@
 """How much one meter admitted, over the last minute and in all."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
 SPAN_SECONDS = 60.0
 SAMPLE_SECONDS = 0.25
+LONGEST_SPAN_SECONDS = 75.0
 
 
 @dataclass(slots=True)
@@ -26,8 +28,8 @@ class AdmissionLog:
             self.amount = amount
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_SECONDS:
             self._samples.append((now, self.total))
-            # One and a half spans are kept: a span may end a while before now.
-            while now - self._samples[0][0] > 1.5 * SPAN_SECONDS:
+            # Two spans are kept: a span may end a while before now.
+            while now - self._samples[0][0] > 2 * SPAN_SECONDS:
                 self._samples.popleft()
         self.total += amount
         self.amount += 0.05 * (amount - self.amount)
@@ -40,16 +42,18 @@ class AdmissionLog:
         """Return whether a whole minute before this moment was watched."""
         return self.started_at is not None and until - self.started_at >= SPAN_SECONDS
 
-    def rate(self, until: float) -> float:
+    def rate(self, until: float, *, refused_at: float = math.inf) -> float:
         """Return what was admitted per second over the minute before, at least one request.
 
         Over less than a minute a bucket of one second is taken to have been full at the start.
+        Where nothing was sent for all that minute, it is the last one before the refusal.
         """
-        begin = until - SPAN_SECONDS
-        admitted = next((self.total - total for at, total in self._samples if at > begin), 0.0)
-        admitted = max(admitted, self.amount)
+        span = SPAN_SECONDS
+        if until - span > refused_at - SAMPLE_SECONDS and self.started_at is not None:
+            span = until - max(self.started_at, refused_at - SPAN_SECONDS)
+        admitted = max(self.total - self.total_at(until - span), self.amount)
         if self.started_at is None or self.covers_a_minute(until):
-            return admitted / SPAN_SECONDS
+            return admitted / min(span, LONGEST_SPAN_SECONDS)
         return admitted / (until - self.started_at + 1.0)
 
     def total_at(self, moment: float) -> float:

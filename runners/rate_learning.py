@@ -207,7 +207,7 @@ class RateLearner:
                     ended_at=ended_at,
                     probes_refused=block.probes_refused,
                     pace=block.pace,
-                    admitted=self.log.rate(until),
+                    admitted=self.log.rate(until, refused_at=block.refused_at),
                     whole_minute=self.log.covers_a_minute(until),
                     briskest=block.briskest,
                     total=self.log.total,

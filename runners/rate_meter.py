@@ -19,9 +19,12 @@ class Pacer:
     per_second: float | None = None
     uneven: bool = False
     due: float = -math.inf
+    _taken_at: float = -math.inf
+    _taken: float = 0.0
 
     def take(self, now: float, amount: float) -> None:
         """Book an amount that leaves now; the next one waits its turn."""
+        self._taken_at, self._taken = now, amount
         if self.per_second is not None:
             seconds = amount / self.per_second
             lateness = max(LATENESS_SECONDS, UNEVEN * seconds if self.uneven else 0.0)
@@ -36,8 +39,10 @@ class Pacer:
         """Change the rate; what is still owed is paid off at the new one."""
         if per_second == self.per_second:
             return
-        if per_second is None or self.per_second is None:
-            self.due = -math.inf if per_second is None else now
+        if per_second is None:
+            self.due = -math.inf
+        elif self.per_second is None:
+            self.due = self._taken_at + self._taken / per_second
         elif self.due > now:
             self.due = now + (self.due - now) * self.per_second / per_second
         self.per_second = per_second

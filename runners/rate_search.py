@@ -140,7 +140,7 @@ class RateSearch:
         if not episode.whole_minute:
             admitted = max(admitted, 0.97 * episode.pace)
         estimate = max(admitted, lived)
-        if episode.pace < WHERE_EXPECTED * self.refused_rate:
+        if self.state != "learning" and episode.pace < WHERE_EXPECTED * self.refused_rate:
             lived = max(lived, self._under_expected * episode.pace)
         refused_rate = episode.pace
         if abs(estimate - self._estimate) < 0.02 * estimate:

@@ -36,10 +36,10 @@ class HiddenLimit:
     phase_seconds: float = 0.0
     meter: Meter = "requests"
     scope: LimitScope | None = None
-    _level: float = math.inf
-    _at: float = 0.0
-    _window: deque[tuple[float, float]] = field(default_factory=deque)
-    _used: float = 0.0
+    _level: float = field(default=math.inf, init=False)
+    _at: float = field(default=0.0, init=False)
+    _window: deque[tuple[float, float]] = field(default_factory=deque, init=False)
+    _used: float = field(default=0.0, init=False)
 
     def would_take(self, now: float, amount: float) -> bool:
         """Return whether there is room for the amount now."""
