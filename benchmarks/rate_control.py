@@ -121,7 +121,7 @@ def announced_limits(quick: bool) -> Iterator[Row]:
 
 def token_limits(quick: bool) -> Iterator[Row]:
     """Yield runs in which the token limit binds before that for requests."""
-    limits = [500] if quick else [500, 2000]
+    limits = [500] if quick else [200, 500, 2000]
     for per_minute, kind, headers in itertools.product(limits, LIMIT_KINDS, (False, True)):
         minutes = 12.0 if headers else 30.0
         outcome = simulate(

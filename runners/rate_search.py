@@ -120,7 +120,7 @@ class RateSearch:
             at, total = next(e for e in self._exits if episode.ended_at - e[0] < ANCHOR_SECONDS)
             span = episode.ended_at - at
             between = (episode.total - total) / span if span >= LEARNING_SECONDS else math.inf
-            rate = UNDER_ADMITTED * min(between, 0.98 * episode.pace)
+            rate = self._under_expected * min(between, 0.98 * episode.pace)
             self._hold(episode.ended_at, rate, episode.pace, "refused twice")
         else:
             self._settle(episode)
@@ -183,10 +183,12 @@ class RateSearch:
         patience = max(self._patience_seconds, PATIENCE_REQUESTS * amount / rate)
         if now - self._since < patience:
             return 1.0
+        if rate > self.refused_rate:
+            self._creep = min(2 * self._creep, CLIMB_AT_MOST)
         if rate > 1.01 * self.refused_rate:
             self.state = "climbing"
             self.reason = "not refused where it was before: the limit has risen"
-            self._creep = min(max(CLIMB_AT_FIRST, 2 * self._creep), CLIMB_AT_MOST)
+            self._creep = max(self._creep, CLIMB_AT_FIRST)
         return 1 + self._creep
 
     def _set(self, now: float, rate: float, total: float, amount: float = 0.0) -> None:
