@@ -5,8 +5,6 @@ Writes docs/rate-control.png where matplotlib is installed.
 """
 
 import argparse
-import importlib
-import importlib.util
 import itertools
 import sys
 import time
@@ -17,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.rate_plot import draw  # noqa: E402
 from tests.support.simulated_provider import LIMIT_KINDS, LimitKind  # noqa: E402
 from tests.support.simulated_run import (  # noqa: E402
     TOKENS_PER_REQUEST,
@@ -267,26 +266,6 @@ def rows(quick: bool) -> Iterator[Row]:
         yield from long_run()
 
 
-def draw(path: Path) -> None:
-    """Write the plot of rate over time against the true limit, for four kinds of limit."""
-    pyplot = importlib.import_module("matplotlib.pyplot")
-    figure, axes = pyplot.subplots(4, 1, figsize=(9, 10), sharex=True)
-    for axis, kind in zip(axes, LIMIT_KINDS, strict=True):
-        changes = ((1200.0, 0.5), (2400.0, 4.0))
-        outcome = simulate(Scenario(kind=kind, minutes=60, changes=changes))
-        minutes = [second / 60 for second in range(0, 3600, 10)]
-        sent = [6 * sum(outcome.admitted[s : s + 10]) for s in range(0, 3600, 10)]
-        refusals = [6 * sum(outcome.refused[s : s + 10]) for s in range(0, 3600, 10)]
-        axis.plot(minutes, sent, linewidth=0.9, label="admitted")
-        axis.plot(minutes, refusals, linewidth=0.9, color="tab:red", label="refused")
-        axis.step([0, 20, 40, 60], [500, 500, 250, 1000], "k--", linewidth=0.9, label="limit")
-        axis.set(title=kind, ylabel="requests a minute", ylim=(0, 1400))
-    axes[0].legend(loc="upper left", ncols=3)
-    axes[-1].set_xlabel("minutes; nothing is announced, the limit halves, then quadruples")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
 def main() -> int:
     """Print the table, write the plot; 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -298,11 +277,7 @@ def main() -> int:
         missed += sum(not figure.met for figure in row.figures)
         print(f"{row.name:48} {'  '.join(figure.text() for figure in row.figures)}", flush=True)
     print(f"{missed} figures miss their target (!); {time.perf_counter() - began:.0f} s")
-    if importlib.util.find_spec("matplotlib") is None:
-        print("matplotlib is not installed: no plot")
-    else:
-        draw(PLOT)
-        print(f"plot: {PLOT}")
+    print(f"plot: {PLOT}" if draw(PLOT) else "matplotlib is not installed: no plot")
     return 1 if missed else 0
 
 

@@ -165,6 +165,12 @@ class RateLearner:
         """Do not raise the rate for a while: the provider is overloaded."""
         self._frozen_until = now + FROZEN_SECONDS
 
+    def known(self) -> tuple[float, float] | None:
+        """Return the rate that was learned or announced and the one that is too much, or None."""
+        if self.search.rate is not None:
+            return self.search.rate, min(self.search.refused_rate, 2 * self.search.rate)
+        return None if self.announced is None else (HEADROOM * self.announced, self.announced)
+
     def restore(self, rate: float, refused_rate: float) -> None:
         """Start where an earlier run had got to; rates per second."""
         self.search.start_at(rate, refused_rate, "as learned in an earlier run")

@@ -47,7 +47,8 @@ class RateMemory:
         """Give a model's meters the rates that they had, and what its replies are like."""
         models = _mapping(_mapping(self._keys.get(key)).get("models"))
         facts = _mapping(models.get(lane.model))
-        _recall(lane.level, _mapping(facts.get("meters")))
+        if _recall(lane.level, _mapping(facts.get("meters"))):
+            lane.ramp.over = True  # the pace is known: there is nothing to feel out
         output_tokens = _positive(facts.get("output_tokens"))
         if output_tokens is not None:
             lane.output_tokens = output_tokens
@@ -67,20 +68,23 @@ def _lane_facts(lane: Lane) -> dict[str, object]:
 def _meter_facts(level: LimitLevel) -> dict[str, object]:
     facts: dict[str, object] = {}
     for meter, learner in level.meters.items():
-        search = learner.search
-        if search.rate is not None:
-            refused = search.refused_rate if search.refused_rate < math.inf else search.rate
-            facts[meter] = {"per_minute": 60 * search.rate, "refused_per_minute": 60 * refused}
+        known = learner.known()
+        if known is not None:
+            facts[meter] = {"per_minute": 60 * known[0], "refused_per_minute": 60 * known[1]}
     return facts
 
 
-def _recall(level: LimitLevel, facts: Mapping[str, object]) -> None:
+def _recall(level: LimitLevel, facts: Mapping[str, object]) -> bool:
+    """Give the meters the rates that they had; return whether there were any."""
+    found = False
     for meter in METERS:
         rates = _mapping(facts.get(meter))
         rate = _positive(rates.get("per_minute"))
         if rate is not None:
             refused = _positive(rates.get("refused_per_minute")) or rate
             level.meter(meter).restore(rate / 60, refused / 60)
+            found = True
+    return found
 
 
 def _mapping(value: object) -> Mapping[str, object]:
