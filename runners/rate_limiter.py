@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from config.clock import Clock
 from config.rate_signal import Meter
-from runners.lane import Lane
-from runners.limit_level import LimitLevel, TellOf
-from runners.permit import Permit
-from runners.rate_gate import KeyGate
-from runners.rate_learning import RateLearner, RateState, Tell
-from runners.rate_memory import RateMemory
+from runners.rate_control.limit_level import LimitLevel, TellOf
+from runners.rate_control.model_traffic import ModelTraffic
+from runners.rate_control.permit import Permit
+from runners.rate_control.rate_gate import KeyGate
+from runners.rate_control.rate_learning import RateLearner, RateState, Tell
+from runners.rate_control.rate_memory import RateMemory
 
 __all__ = ["AdaptiveRateLimiter", "Permit", "RateChange", "RateScope", "RateState", "RateStatus"]
 
@@ -78,15 +78,15 @@ class AdaptiveRateLimiter:
 
     async def acquire(self, scope: RateScope, *, input_tokens: int, urgent: bool = False) -> Permit:
         """Return a permit when this request may leave; urgent ones go to the queue's head."""
-        gate, lane = self._find(scope)
-        return await gate.acquire(lane, input_tokens, urgent=urgent)
+        gate, traffic = self._find(scope)
+        return await gate.acquire(traffic, input_tokens, urgent=urgent)
 
     def status(self, scope: RateScope) -> RateStatus:
         """Return how a scope stands, for the progress line."""
-        gate, lane = self._find(scope)
+        gate, traffic = self._find(scope)
         rates: list[tuple[float, RateLearner]] = []
         blocks: list[tuple[float, RateLearner]] = []
-        for level in (gate.level, lane.level):
+        for level in (gate.level, traffic.level):
             for meter, learner in level.meters.items():
                 if learner.pacer.per_second is not None:
                     amount = 1.0 if meter == "requests" else max(1.0, learner.log.amount)
@@ -95,14 +95,14 @@ class AdaptiveRateLimiter:
                     blocks.append((learner.block.until, learner))
         until, blocking = max(blocks, key=lambda b: b[0], default=(None, None))
         rate, tightest = min(rates, key=lambda r: r[0], default=(None, None))
-        decisive = blocking or tightest or lane.level.meters["requests"]
+        decisive = blocking or tightest or traffic.level.meters["requests"]
         return RateStatus(
             rate_per_minute=None if rate is None else 60 * rate,
-            in_use=lane.in_flight,
-            waiting=gate.waiting(lane),
+            in_use=traffic.in_flight,
+            waiting=gate.waiting(traffic),
             blocked_until=until,
             reason=decisive.reason,
-            suggested_slots=lane.suggested_slots(rate),
+            suggested_slots=traffic.suggested_slots(rate),
         )
 
     def snapshot(self) -> dict[str, object]:
@@ -113,25 +113,25 @@ class AdaptiveRateLimiter:
         """Start where an earlier run had got to; what cannot be read is ignored."""
         self._memory.restore(snapshot, self._gates)
 
-    def _find(self, scope: RateScope) -> tuple[KeyGate, Lane]:
+    def _find(self, scope: RateScope) -> tuple[KeyGate, ModelTraffic]:
         gate = self._gates.get(scope.key)
         if gate is None:
             level = LimitLevel(self._tell_of(scope.key))
             gate = self._gates[scope.key] = KeyGate(self._clock, level)
             self._memory.recall_key(scope.key, level)
-        lane = gate.lanes.get(scope.model)
-        if lane is None:
-            lane = gate.lanes[scope.model] = self._new_lane(scope)
-            self._memory.recall_lane(scope.key, lane)
-        return gate, lane
+        traffic = gate.by_model.get(scope.model)
+        if traffic is None:
+            traffic = gate.by_model[scope.model] = self._new_traffic(scope)
+            self._memory.recall_traffic(scope.key, traffic)
+        return gate, traffic
 
-    def _new_lane(self, scope: RateScope) -> Lane:
+    def _new_traffic(self, scope: RateScope) -> ModelTraffic:
         level = LimitLevel(
             self._tell_of(f"{scope.key} {scope.model}"),
             requests_per_minute=scope.requests_per_minute,
             tokens_per_minute=scope.tokens_per_minute,
         )
-        return Lane(scope.model, level, scouts=scope.announces_limits)
+        return ModelTraffic(scope.model, level, scouts=scope.announces_limits)
 
     def _tell_of(self, name: str) -> TellOf:
         def tell_of(meter: Meter) -> Tell:

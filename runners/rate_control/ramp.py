@@ -1,4 +1,4 @@
-"""How a lane comes up to the speed of its slots: in flight doubles, from two."""
+"""How a model comes up to the speed of its slots: in flight doubles, from two."""
 
 import math
 
@@ -9,7 +9,7 @@ SCOUT_AT_MOST_SECONDS = 5.0
 
 
 class Ramp:
-    """Bounds what is in flight over a lane's first seconds; each reply lets one more go.
+    """Bounds what is in flight over a model's first seconds; each reply lets one more go.
 
     scouts: the provider announces its limits, so the first requests go one a second, which any
     limit of 60 a minute permits, until a reply says more; a few seconds for no refusal at all.

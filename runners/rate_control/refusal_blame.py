@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from config.rate_signal import Meter, RateSignal
-from runners.lane import Lane
-from runners.limit_level import Charge, LimitLevel
+from runners.rate_control.limit_level import Charge, LimitLevel
+from runners.rate_control.model_traffic import ModelTraffic
 
 TOGETHER_SECONDS = 2.0
 IN_A_ROW = 6
@@ -31,32 +31,34 @@ class RefusalBlame:
     def __init__(self, key_level: LimitLevel) -> None:
         self._key_level = key_level
         self._disproved = False
-        self._last: Lane | None = None
+        self._last: ModelTraffic | None = None
         self._in_a_row = 0
         self._row_began_at = -math.inf
 
     def charge(
         self,
-        lane: Lane,
-        lanes: Iterable[Lane],
+        traffic: ModelTraffic,
+        by_model: Iterable[ModelTraffic],
         now: float,
         cost: Charge,
         signals: Sequence[RateSignal],
     ) -> Blame:
-        """Return what a refusal of this lane is charged to."""
+        """Return what a refusal of this model is charged to."""
         named = _named(signals, cost)
         meter: Meter = named.meter if named is not None and named.meter else "requests"
         if named is not None and named.scope is not None:
-            return Blame(self._key_level if named.scope == "key" else lane.level, meter)
-        others = [other for other in lanes if other is not lane]
-        is_key = bool(others) and not self._disproved and self._is_key(lane, others, now, meter)
-        lane.refused_at = now
-        return Blame(self._key_level if is_key else lane.level, meter)
+            return Blame(self._key_level if named.scope == "key" else traffic.level, meter)
+        others = [other for other in by_model if other is not traffic]
+        is_key = bool(others) and not self._disproved and self._is_key(traffic, others, now, meter)
+        traffic.refused_at = now
+        return Blame(self._key_level if is_key else traffic.level, meter)
 
-    def _is_key(self, lane: Lane, others: list[Lane], now: float, meter: Meter) -> bool:
+    def _is_key(
+        self, traffic: ModelTraffic, others: list[ModelTraffic], now: float, meter: Meter
+    ) -> bool:
         if meter == "concurrency":
             return False
-        key, model = self._key_level.meter(meter), lane.level.meter(meter)
+        key, model = self._key_level.meter(meter), traffic.level.meter(meter)
         if key.block is None and key.search.state == "open":
             together = [o for o in others if now - o.refused_at <= TOGETHER_SECONDS]
             for other in together:
@@ -65,11 +67,11 @@ class RefusalBlame:
         is_model_tight = model.search.state != "open" and model.pacer.due > key.pacer.due
         if key.block is None and is_model_tight:
             return False
-        return not self._always_the_same(lane, now, meter)
+        return not self._always_the_same(traffic, now, meter)
 
-    def _always_the_same(self, lane: Lane, now: float, meter: Meter) -> bool:
-        if lane is not self._last:
-            self._last, self._in_a_row, self._row_began_at = lane, 0, now
+    def _always_the_same(self, traffic: ModelTraffic, now: float, meter: Meter) -> bool:
+        if traffic is not self._last:
+            self._last, self._in_a_row, self._row_began_at = traffic, 0, now
         self._in_a_row += 1
         if self._in_a_row < IN_A_ROW:
             return False

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import cast
 
 from config.rate_signal import Meter
-from runners.lane import Lane
-from runners.limit_level import LimitLevel
-from runners.rate_gate import KeyGate
+from runners.rate_control.limit_level import LimitLevel
+from runners.rate_control.model_traffic import ModelTraffic
+from runners.rate_control.rate_gate import KeyGate
 
 VERSION = 1
 METERS: tuple[Meter, ...] = ("requests", "tokens", "input_tokens", "output_tokens")
@@ -24,7 +24,9 @@ class RateMemory:
         keys = dict(self._keys)
         for key, gate in gates.items():
             models = dict(_mapping(_mapping(keys.get(key)).get("models")))
-            models.update((model, _lane_facts(lane)) for model, lane in gate.lanes.items())
+            models.update(
+                (model, _model_facts(traffic)) for model, traffic in gate.by_model.items()
+            )
             keys[key] = {"meters": _meter_facts(gate.level), "models": models}
         return {"version": VERSION, "keys": keys}
 
@@ -36,32 +38,32 @@ class RateMemory:
         self._keys = _mapping(facts.get("keys"))
         for key, gate in gates.items():
             self.recall_key(key, gate.level)
-            for lane in gate.lanes.values():
-                self.recall_lane(key, lane)
+            for traffic in gate.by_model.values():
+                self.recall_traffic(key, traffic)
 
     def recall_key(self, key: str, level: LimitLevel) -> None:
         """Give a key's meters the rates that they had."""
         _recall(level, _mapping(_mapping(self._keys.get(key)).get("meters")))
 
-    def recall_lane(self, key: str, lane: Lane) -> None:
+    def recall_traffic(self, key: str, traffic: ModelTraffic) -> None:
         """Give a model's meters the rates that they had, and what its replies are like."""
         models = _mapping(_mapping(self._keys.get(key)).get("models"))
-        facts = _mapping(models.get(lane.model))
-        if _recall(lane.level, _mapping(facts.get("meters"))):
-            lane.ramp.over = True  # the pace is known: there is nothing to feel out
+        facts = _mapping(models.get(traffic.model))
+        if _recall(traffic.level, _mapping(facts.get("meters"))):
+            traffic.ramp.over = True  # the pace is known: there is nothing to feel out
         output_tokens = _positive(facts.get("output_tokens"))
         if output_tokens is not None:
-            lane.output_tokens = output_tokens
+            traffic.output_tokens = output_tokens
         in_flight = _positive(facts.get("in_flight"))
         if in_flight is not None:
-            lane.level.in_flight.limit = math.ceil(in_flight)
+            traffic.level.in_flight.limit = math.ceil(in_flight)
 
 
-def _lane_facts(lane: Lane) -> dict[str, object]:
+def _model_facts(traffic: ModelTraffic) -> dict[str, object]:
     return {
-        "meters": _meter_facts(lane.level),
-        "output_tokens": lane.output_tokens,
-        "in_flight": lane.level.in_flight.limit,
+        "meters": _meter_facts(traffic.level),
+        "output_tokens": traffic.output_tokens,
+        "in_flight": traffic.level.in_flight.limit,
     }
 
 

@@ -9,7 +9,7 @@ import math
 from collections import deque
 from typing import Literal
 
-from runners.refusal_block import Episode
+from runners.rate_control.refusal_block import Episode
 
 SearchState = Literal["open", "learning", "holding", "climbing"]
 

@@ -6,10 +6,10 @@ from copy import deepcopy
 from typing import Literal
 
 from config.rate_signal import RateSignal
-from runners.admission_log import AdmissionLog
-from runners.rate_meter import Pacer
-from runners.rate_search import RateSearch
-from runners.refusal_block import SHORTEST_DOUBT_SECONDS, Episode, RefusalBlock
+from runners.rate_control.admission_log import AdmissionLog
+from runners.rate_control.rate_meter import Pacer
+from runners.rate_control.rate_search import RateSearch
+from runners.rate_control.refusal_block import SHORTEST_DOUBT_SECONDS, Episode, RefusalBlock
 
 RateState = Literal["open", "blocked", "learning", "holding", "climbing", "announced", "configured"]
 Tell = Callable[[float | None, float | None, RateState, str], None]

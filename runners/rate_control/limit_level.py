@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from config.rate_signal import Meter, RateSignal
-from runners.concurrency_learning import ConcurrencyLearner
-from runners.rate_learning import RateLearner, Tell
+from runners.rate_control.concurrency_learning import ConcurrencyLearner
+from runners.rate_control.rate_learning import RateLearner, Tell
 
 TellOf = Callable[[Meter], Tell]
 

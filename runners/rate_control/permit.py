@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from config.rate_signal import RateSignal
-from runners.lane import Lane
-from runners.limit_level import Charge
+from runners.rate_control.limit_level import Charge
+from runners.rate_control.model_traffic import ModelTraffic
 
 
 class PermitOffice(Protocol):
@@ -30,10 +30,12 @@ class PermitOffice(Protocol):
 class Permit:
     """Leave to send one request; exactly one of its methods must be called, once."""
 
-    __slots__ = ("_office", "_open", "charge", "lane", "sent_at")
+    __slots__ = ("_office", "_open", "charge", "sent_at", "traffic")
 
-    def __init__(self, office: PermitOffice, lane: Lane, sent_at: float, charge: Charge) -> None:
-        self.lane = lane
+    def __init__(
+        self, office: PermitOffice, traffic: ModelTraffic, sent_at: float, charge: Charge
+    ) -> None:
+        self.traffic = traffic
         self.sent_at = sent_at
         self.charge = charge
         self._office = office
