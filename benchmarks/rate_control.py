@@ -26,8 +26,8 @@ from tests.support.simulated_run import (  # noqa: E402
 from tests.support.virtual_clock import WALL_CLOCK_AT_START  # noqa: E402
 
 PLOT = ROOT / "docs" / "rate-control.png"
-MINUTES = {60: 60.0, 180: 60.0, 500: 50.0, 1200: 40.0, 3000: 30.0}
-CHANGED_AT_SECONDS = 1937.0
+MINUTES = {60: 60.0, 180: 60.0, 500: 50.0, 1200: 30.0, 3000: 20.0}
+CHANGED_AT_SECONDS = 1337.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ def two_models(quick: bool) -> Iterator[Row]:
 
 
 def changing_limits(quick: bool) -> Iterator[Row]:
-    """Yield runs in which the limit halves or doubles after half an hour."""
+    """Yield runs in which the limit halves or doubles after twenty minutes."""
     limits = [500] if quick else [60, 500, 1500]
     for per_minute, kind, factor in itertools.product(limits, LIMIT_KINDS, (0.5, 2.0)):
         base = per_minute if factor > 1 else 2 * per_minute if per_minute == 60 else per_minute
@@ -184,7 +184,7 @@ def changing_limits(quick: bool) -> Iterator[Row]:
 def changing(kind: LimitKind, per_minute: float, factor: float) -> Scenario:
     """Return a run whose limit changes, to be measured from ten minutes after."""
     changes = ((CHANGED_AT_SECONDS, factor),)
-    return Scenario(kind=kind, per_minute=per_minute, minutes=54, changes=changes)
+    return Scenario(kind=kind, per_minute=per_minute, minutes=44, changes=changes)
 
 
 def recovery_seconds(outcome: Outcome, factor: float) -> float:
