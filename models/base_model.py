@@ -24,6 +24,8 @@ from models.client_pool import ClientPool
 from models.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
 
+# What local servers take as a key is no secret ("ollama", "EMPTY"), and may stand in an answer.
+_SHORTEST_SECRET = 16
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
 
 
@@ -157,7 +159,7 @@ class BaseModel:
         """
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                return _writable(await self.send(prompt))
+                return self._writable(await self.send(prompt))
         except ModelError as error:
             self._tidy(error)
             raise
@@ -195,6 +197,23 @@ class BaseModel:
         """Put an error's text on one line, without the key."""
         text = _utf8(" ".join(str(error).split()))
         error.args = (text.replace(self.api_key, "[key]") if self.api_key else text,)
+        error.request_id = self._recordable(error.request_id)
+
+    def _writable(self, completion: Completion) -> Completion:
+        return replace(
+            completion,
+            text=self._recordable(completion.text) or "",
+            reasoning_text=self._recordable(completion.reasoning_text),
+            served_model=self._recordable(completion.served_model),
+            request_id=self._recordable(completion.request_id),
+        )
+
+    def _recordable(self, text: str | None) -> str | None:
+        """Return a text as a file may hold it, without a key that the provider repeats."""
+        if text is None:
+            return None
+        is_secret = len(self.api_key) >= _SHORTEST_SECRET
+        return _utf8(text.replace(self.api_key, "[key]") if is_secret else text)
 
 
 def make_model(
@@ -231,15 +250,6 @@ def _import_model_file(stem: str) -> Any:
         raise ConfigError(
             f"models/{stem}.py needs {error.name}: pip install -r requirements.txt"
         ) from error
-
-
-def _writable(completion: Completion) -> Completion:
-    reasoning = completion.reasoning_text
-    return replace(
-        completion,
-        text=_utf8(completion.text),
-        reasoning_text=None if reasoning is None else _utf8(reasoning),
-    )
 
 
 def _utf8(text: str) -> str:

@@ -1,6 +1,7 @@
 """OpenAI's models, through its own SDK: chat completions, or Responses for those that need it."""
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -138,6 +139,8 @@ class OpenAIModel(ChatCompletionsModel):
         return super().read_error(error)
 
     def _open_client(self) -> AbstractAsyncContextManager[openai.AsyncOpenAI]:
+        # With OPENAI_LOG=debug it shows replies' headers, which may repeat the key.
+        logging.getLogger("openai").setLevel(logging.WARNING)
         organization, project = self.options.openai_organization, self.options.openai_project
         headers = {name: openai.Omit() for name in _ambient_header_names()}
         if not organization:
