@@ -108,7 +108,9 @@ class BaseModel:
         self.model_name = str(params.pop("model_name", config.name))
         row_max_tokens = params.pop("max_tokens", None)
         row_temperature = params.pop("temperature", None)
-        self.max_tokens = int(_first(options.max_tokens, row_max_tokens, _default_budget(config)))
+        wanted_tokens = int(_first(options.max_tokens, row_max_tokens, _default_budget(config)))
+        # More than the model can give is refused with a 400.
+        self.max_tokens = min(wanted_tokens, config.max_output_tokens or wanted_tokens)
         self.temperature = float(_first(options.temperature, row_temperature, DEFAULT_TEMPERATURE))
         self.extra_params = params
         self.request_timeout_seconds = options.request_timeout_seconds
@@ -120,6 +122,8 @@ class BaseModel:
         row = self.config
         if not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ConfigError(f"{row.api_key_env} holds a character that no key has")
+        if re.match(r"[^/]*//[^/]*@", self.base_url):
+            raise ConfigError(f"{row.base_url_env} names a user: set {row.api_key_env} instead")
         if self.base_url and not re.match(r"https?://[^/]", self.base_url):
             raise ConfigError(f"{row.base_url_env}: {self.base_url} is no http(s) address")
 
@@ -258,8 +262,7 @@ def _utf8(text: str) -> str:
 
 
 def _default_budget(config: ModelConfig) -> int:
-    wanted = DEFAULT_MAX_TOKENS_REASONING if config.reasons else DEFAULT_MAX_TOKENS
-    return min(wanted, config.max_output_tokens or wanted)
+    return DEFAULT_MAX_TOKENS_REASONING if config.reasons else DEFAULT_MAX_TOKENS
 
 
 def _first(*choices: Any) -> Any:

@@ -86,6 +86,12 @@ class OpenAIModel(ChatCompletionsModel):
         if self.endpoint not in _ENDPOINTS:
             raise ConfigError(f"{config.name}: endpoint is chat or responses, not {self.endpoint}")
 
+    @property
+    def sends_temperature(self) -> bool:
+        # It is refused while the model reasons: "Only the default (1) value is supported."
+        effort = self.extra_params.get("reasoning_effort") or "none"
+        return super().sends_temperature and effort == "none"
+
     def request_body(self, prompt: Prompt) -> dict[str, object]:
         if self.endpoint == "chat":
             return super().request_body(prompt)
@@ -97,7 +103,7 @@ class OpenAIModel(ChatCompletionsModel):
         }
         if prompt.system:
             body["instructions"] = prompt.system
-        if self.config.accepts_temperature:
+        if self.sends_temperature:
             body["temperature"] = self.temperature
         extra = dict(self.extra_params)
         if "reasoning_effort" in extra:
