@@ -171,12 +171,12 @@ async def test_a_reply_in_gzip(clients: ClientPool) -> None:
         return response
 
     app = web.Application()
-    app.router.add_post("/chat/completions", answer)
+    app.router.add_post("/v1/chat/completions", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         for provider in CHAT_PROVIDERS:
             model = make_model(row(provider), api_key="key", base_url=url, clients=clients)
             assert (await model.complete(PROMPT)).text == "def add"
