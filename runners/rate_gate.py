@@ -1,88 +1,32 @@
-"""One API key's gate: lets waiting requests go, fairly between models, when every limit permits."""
+"""One API key's gate: lets requests go, fairly between models, as soon as every limit permits."""
 
 import asyncio
 import math
 from collections.abc import Sequence
 
 from config.clock import Clock
-from config.rate_signal import Meter, RateSignal
+from config.rate_signal import RateSignal
 from runners.fair_queue import FairQueue, Place
+from runners.lane import Lane
 from runners.limit_level import Charge, LimitLevel
-from runners.ramp import Ramp
+from runners.permit import Permit
+from runners.refusal_blame import RefusalBlame
 
 SAME_INSTANT_SECONDS = 1e-6
-KEY_SUSPICION_SECONDS = 2.0
-OUTPUT_TOKENS_AT_FIRST = 500.0
-
-
-class Lane:
-    """One model's requests at the gate."""
-
-    def __init__(self, level: LimitLevel) -> None:
-        self.level = level
-        self.slots = 1
-        self.in_use = 0
-        self.ramp = Ramp()
-        self.output_tokens = OUTPUT_TOKENS_AT_FIRST
-        self.refused_at = -math.inf
-
-    def learn_output(self, tokens: int) -> None:
-        self.output_tokens += 0.05 * (tokens - self.output_tokens)
-
-
-class Permit:
-    """Leave to send one request; exactly one of its methods must be called, once."""
-
-    __slots__ = ("_charge", "_gate", "_lane", "_open", "_sent_at")
-
-    def __init__(self, gate: "KeyGate", lane: Lane, sent_at: float, charge: Charge) -> None:
-        self._gate = gate
-        self._lane = lane
-        self._sent_at = sent_at
-        self._charge = charge
-        self._open = True
-
-    def accepted(
-        self, signals: Sequence[RateSignal], *, tokens_used: tuple[int, int] | None
-    ) -> None:
-        """Report a 2xx reply; tokens_used is (input, output), None where it did not say."""
-        self._close()
-        self._gate.accepted(self._lane, self._sent_at, self._charge, signals, tokens_used)
-
-    def refused(self, signals: Sequence[RateSignal]) -> None:
-        """Report that the provider said: too fast."""
-        self._close()
-        self._gate.refused(self._lane, self._sent_at, self._charge, signals)
-
-    def overloaded(self) -> None:
-        """Report a 5xx, a timeout or a lost connection: says nothing about the rate."""
-        self._close()
-        self._gate.pump()
-
-    def released(self) -> None:
-        """Report a request that was cancelled or failed for reasons of its own."""
-        self._close()
-        self._gate.pump()
-
-    def withdrawn(self) -> None:
-        """Give back the place of a request that never left."""
-        self._close()
-        self._gate.withdrawn(self._lane, self._sent_at, self._charge)
-
-    def _close(self) -> None:
-        if not self._open:
-            raise RuntimeError("this permit has already been reported on")
-        self._open = False
-        self._lane.in_use -= 1
 
 
 class KeyGate:
-    """The queue and the limits of one API key."""
+    """The queue and the limits of one API key.
+
+    Of all that wait one leads: it sleeps until the next may go, lets go whoever may, and when
+    its own turn comes hands the lead on. So there is no task of the gate's own.
+    """
 
     def __init__(self, clock: Clock, level: LimitLevel) -> None:
         self.level = level
         self.lanes: dict[str, Lane] = {}
         self._clock = clock
+        self._blame = RefusalBlame(level)
         self._queue: FairQueue[Lane, Permit] = FairQueue()
         self._leader: Place[Lane, Permit] | None = None
         self._alarm_at = math.inf
@@ -95,6 +39,7 @@ class KeyGate:
                 return self._grant(lane, input_tokens, now)
         place = Place[Lane, Permit](lane, input_tokens, _new_bell())
         self._queue.add(place, urgent=urgent)
+        self._pump()
         taken = False
         try:
             permit = await self._turn(place)
@@ -108,89 +53,93 @@ class KeyGate:
         """Return how many of the lane's requests wait for their turn."""
         return self._queue.waiting(lane)
 
-    def pump(self) -> None:
-        """Let go whoever may; wake the leader if it would sleep too long for the rest."""
-        if self._queue and self._let_go() < self._alarm_at and self._leader is not None:
-            _ring(self._leader.wake)
-
     def accepted(
-        self,
-        lane: Lane,
-        sent_at: float,
-        charge: Charge,
-        signals: Sequence[RateSignal],
-        tokens_used: tuple[int, int] | None,
+        self, permit: Permit, signals: Sequence[RateSignal], tokens_used: tuple[int, int] | None
     ) -> None:
-        now = self._clock.monotonic()
-        lane.ramp.replies += 1
+        """Learn from a 2xx reply."""
+        now = self._finish(permit)
+        lane, sent_at, charge = permit.lane, permit.sent_at, permit.charge
         real = charge if tokens_used is None else Charge(*tokens_used)
-        for level in (self.level, lane.level):
-            level.accepted(now, sent_at)
-            if tokens_used is not None:
-                level.corrected(charge, real)
-        if tokens_used is not None:
-            lane.learn_output(tokens_used[1])
-        self._announced(lane, signals)
-        self.pump()
+        self.level.accepted(now, sent_at, charge, real)
+        lane.level.accepted(now, sent_at, charge, real)
+        lane.replied(now - sent_at, None if tokens_used is None else tokens_used[1])
+        announced = self._announce(permit, now, signals)
+        if not lane.ramp.over:
+            lane.ramp.replied(now, announced=announced)
+        self._pump()
 
-    def refused(
-        self, lane: Lane, sent_at: float, charge: Charge, signals: Sequence[RateSignal]
-    ) -> None:
-        now = self._clock.monotonic()
-        self._announced(lane, signals)
+    def refused(self, permit: Permit, signals: Sequence[RateSignal]) -> None:
+        """Charge a refusal to the limit that it met, and stop what that limit holds."""
+        now = self._finish(permit)
+        lane, charge = permit.lane, permit.charge
+        if self._announce(permit, now, signals):
+            lane.ramp.replied(now, announced=True)
         wait = max((s.retry_after_seconds or 0.0 for s in signals), default=0.0)
-        meter: Meter = next((s.meter for s in signals if s.meter is not None), "requests")
-        level = self._charged_level(lane, now, signals)
-        lane.refused_at = now
-        for each in (self.level, lane.level):
-            for m, learner in each.meters.items():
-                if each is level and m == meter:
-                    learner.refused(now, sent_at, charge.amount(m), wait)
-                else:
-                    learner.log.correct(-charge.amount(m))
-        self.pump()
+        blame = self._blame.charge(lane, self.lanes.values(), now, charge, signals)
+        for level in (self.level, lane.level):
+            if level is blame.level:
+                level.refused(now, permit.sent_at, charge, blame.meter, wait)
+            else:
+                level.refused_elsewhere(charge)
+        self._pump()
 
-    def withdrawn(self, lane: Lane, sent_at: float, charge: Charge) -> None:
-        self.level.unsent(sent_at, charge)
-        lane.level.unsent(sent_at, charge)
-        self.pump()
+    def overloaded(self, permit: Permit) -> None:
+        """Stop the rates from rising for a while; they do not fall."""
+        now = self._finish(permit)
+        self.level.freeze(now)
+        permit.lane.level.freeze(now)
+        self._pump()
 
-    def _charged_level(self, lane: Lane, now: float, signals: Sequence[RateSignal]) -> LimitLevel:
-        named = next((s.scope for s in signals if s.scope is not None), None)
-        if named is not None:
-            return self.level if named == "key" else lane.level
-        others = (other.refused_at for other in self.lanes.values() if other is not lane)
-        together = any(now - refused_at <= KEY_SUSPICION_SECONDS for refused_at in others)
-        return self.level if together else lane.level
+    def released(self, permit: Permit) -> None:
+        """Take back the place in flight."""
+        self._finish(permit)
+        self._pump()
 
-    def _announced(self, lane: Lane, signals: Sequence[RateSignal]) -> None:
+    def withdrawn(self, permit: Permit) -> None:
+        """Take back the place in flight and in the pace."""
+        self._finish(permit)
+        self.level.unsent(permit.sent_at, permit.charge)
+        permit.lane.level.unsent(permit.sent_at, permit.charge)
+        self._pump()
+
+    def _finish(self, permit: Permit) -> float:
+        self.level.in_flight.finished()
+        permit.lane.level.in_flight.finished()
+        return self._clock.monotonic()
+
+    def _announce(self, permit: Permit, now: float, signals: Sequence[RateSignal]) -> bool:
         for signal in signals:
-            if signal.limit_per_minute is not None:
-                level = self.level if signal.scope == "key" else lane.level
-                meter = level.meter(signal.meter or "requests")
-                meter.announced(self._clock.monotonic(), signal)
+            level = self.level if signal.scope == "key" else permit.lane.level
+            level.announce(now, permit.sent_at, signal)
+        return any(signal.limit_per_minute is not None for signal in signals)
 
     def _ready_at(self, lane: Lane, now: float) -> float:
-        ramp_at = lane.ramp.ready_at(now, lane.in_use, lane.slots)
-        return max(self.level.ready_at(now), lane.level.ready_at(now), ramp_at)
+        return max(self.level.ready_at(now), lane.ready_at(now))
 
     def _grant(self, lane: Lane, input_tokens: int, now: float) -> Permit:
         charge = Charge(input_tokens, lane.output_tokens)
         self.level.sent(now, charge)
         lane.level.sent(now, charge)
-        lane.in_use += 1
+        lane.ramp.sent()
         return Permit(self, lane, now, charge)
+
+    def _pump(self) -> None:
+        """Let go whoever may; wake the leader if it would sleep too long for the rest."""
+        if self._queue and self._leader is not None and self._let_go() < self._alarm_at:
+            _ring(self._leader.wake)
 
     def _let_go(self) -> float:
         """Grant all that may leave now; return when the next one may."""
         now = self._clock.monotonic()
         while self._queue:
-            lane, ready_at = min(
-                ((lane, self._ready_at(lane, now)) for lane in self._queue.lanes()),
-                key=lambda candidate: max(candidate[1], now),
-            )
-            if ready_at > now + SAME_INSTANT_SECONDS:
-                return ready_at
+            next_at = math.inf
+            for lane in self._queue.lanes():
+                ready_at = self._ready_at(lane, now)
+                if ready_at <= now + SAME_INSTANT_SECONDS:
+                    break
+                next_at = min(next_at, ready_at)
+            else:
+                return next_at
             place = self._queue.pop(lane)
             place.grant = self._grant(lane, place.input_tokens, now)
             _ring(place.wake)
@@ -206,14 +155,14 @@ class KeyGate:
         return place.grant
 
     async def _lead(self, place: Place[Lane, Permit]) -> None:
-        """Sleep for everybody until the next one may go, till the leader's own turn."""
         self._leader = place
         try:
-            while place.grant is None:
+            while True:
                 self._alarm_at = self._let_go()
-                if place.grant is None:
-                    place.wake = _new_bell()
-                    await self._sleep(place.wake)
+                if place.grant is not None:
+                    return
+                place.wake = _new_bell()
+                await self._sleep(place.wake)
         finally:
             self._leader = None
             self._alarm_at = math.inf
@@ -236,7 +185,7 @@ class KeyGate:
         if place.grant is None:
             self._queue.discard(place)
         else:
-            place.grant.withdrawn()
+            place.grant.withdraw()
         if self._leader is None:
             self._appoint()
 

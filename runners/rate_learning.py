@@ -1,252 +1,245 @@
-"""What one meter of one scope permits: learns it from refusals, and paces just under it."""
+"""What one meter of one scope permits: configured, announced or learned, whichever is least."""
 
 import math
-from collections import deque
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Literal
 
 from config.rate_signal import RateSignal
 from runners.admission_log import AdmissionLog
 from runners.rate_meter import Pacer
+from runners.rate_search import RateSearch
+from runners.refusal_block import SHORTEST_DOUBT_SECONDS, Episode, RefusalBlock
 
-Phase = Literal["open", "riding", "holding"]
+RateState = Literal["open", "blocked", "learning", "holding", "climbing", "announced", "configured"]
+Tell = Callable[[float | None, float | None, RateState, str], None]
 
 HEADROOM = 0.99
-LONGEST_WAIT_SECONDS = 8.0
-RIDE_SECONDS = 62.0
+"""How much of a stated limit is used: the two clocks never quite agree."""
+FROZEN_SECONDS = 10.0
+DISTRUST_EPISODES = 3
+DISTRUST_SECONDS = 120.0
+LESS_HEADROOM, LEAST_HEADROOM = 0.005, 0.95
+"""A refusal under an announced limit is chance or jitter: a little more distance ends it."""
+SCARCE = 0.05
 
 
 class RateLearner:
     """One meter; amounts are requests or tokens, rates are per second."""
 
-    def __init__(self, ceiling_per_minute: float | None) -> None:
-        self.ceiling = None if ceiling_per_minute is None else HEADROOM * ceiling_per_minute / 60
-        self.announced_limit: float | None = None
-        self.learned: float | None = None
-        self.refused_rate = math.inf
-        self.phase: Phase = "open"
+    def __init__(
+        self, ceiling_per_minute: float | None, tell: Tell, *, uneven: bool = False
+    ) -> None:
         self.log = AdmissionLog()
-        self.pacer = Pacer(self.ceiling)
-        self.blocked_until: float | None = None
-        self.frozen_until = -math.inf
-        self._refusal_seconds = 0.3
-        self._wait = 0.0
-        self._probe_at: float | None = None
-        self._exit_at = -math.inf
-        self._exits: deque[tuple[float, float]] = deque(maxlen=400)
-        self._step_at = -math.inf
-        self._step_total = 0.0
-        self._quick = 0
-        self._blocked_at = -math.inf
-        self._probes_refused = 0
-        self._estimate = 0.0
-        self._first = 0.0
-        self._exiting = False
-        self._last_refused_at = 0.0
-        self._blind = False
-        self._rates: deque[tuple[float, float]] = deque()
-        self._exit_total = 0.0
-        self._ride_from = 0.0
-        self._counted = 1.0
-        self._held_since = 0.0
-        self._creep = 0.005
-        self._anchor: tuple[float, float] | None = None
-        self._deep = False
-        self._amount = 1.0
+        self.search = RateSearch(uneven=uneven)
+        self.block: RefusalBlock | None = None
+        self.announced: float | None = None
+        self._ceiling = ceiling_per_minute and ceiling_per_minute / 60
+        self._tell = tell
+        self._frozen_until = -math.inf
+        self._ended_at = -math.inf
+        self._refusal_seconds = 0.0
+        self._headroom = HEADROOM
+        self._distrusted: list[float] = []
+        self._scarce_until = math.inf
+        self._scarce_rate = math.inf
+        self._before: RateSearch | None = None
+        self.pacer = Pacer(uneven=uneven)
+        self._pace(0.0)
 
-    # -- the way of one request
+    @property
+    def state(self) -> RateState:
+        """What the present rate comes from."""
+        if self.block is not None:
+            return "blocked"
+        if self.search.state != "open":
+            return self.search.state
+        if self.announced is not None:
+            return "announced"
+        return "open" if self._ceiling is None else "configured"
+
+    @property
+    def reason(self) -> str:
+        """Why the rate is what it is, in a few words."""
+        if self.block is not None:
+            return "refused: waiting"
+        if self.search.state != "open":
+            return self.search.reason
+        return {"announced": "the provider says so", "configured": "as configured"}.get(
+            self.state, self.search.reason
+        )
+
     def ready_at(self, now: float) -> float:
-        if self.blocked_until is None:
+        """Return when the next request may leave; a time that has passed means at once."""
+        if self.block is None:
             return self.pacer.due
-        if self._probe_at is not None:
-            sure_at = self._probe_at + max(0.1, 2 * self._refusal_seconds)
-            if now < sure_at:
-                return sure_at
-            self._exit(now, self._probe_at)
-            return self.pacer.due
-        return max(self.blocked_until, self.pacer.due)
+        if self.block.probe_at is None:
+            return max(self.block.until, self.pacer.due)
+        doubt = max(SHORTEST_DOUBT_SECONDS, 2 * self._refusal_seconds)
+        if now < self.block.probe_at + doubt:
+            return self.block.probe_at + doubt
+        self._resume(now, self.block)
+        return self.pacer.due
 
     def sent(self, now: float, amount: float) -> None:
-        if self.blocked_until is not None:
-            self._probe_at = now
+        """Count a request that leaves now, as admitted until it is refused."""
+        if self.block is not None:
+            self.block.probe_at = now
         self.log.add(now, amount)
-        self._amount += 0.05 * (amount - self._amount)
         self.pacer.take(now, amount)
-        if self.learned is not None and now >= self._step_at:
+        if now >= self.search.step_at:
             self._step(now)
+        if now >= self._scarce_until:
+            self._scarce_until = math.inf
+            self._scarce_rate = math.inf
+            self._pace(now)
 
     def unsent(self, sent_at: float, amount: float) -> None:
-        if self._probe_at == sent_at:
-            self._probe_at = None
+        """Take back a request that never left."""
+        if self.block is not None and self.block.probe_at == sent_at:
+            self.block.probe_at = None
         self.log.correct(-amount)
         self.pacer.correct(-amount)
 
     def corrected(self, amount: float) -> None:
+        """Count so much more (or less) for a request that has been answered."""
         self.log.correct(amount)
         self.pacer.correct(amount)
 
     def accepted(self, now: float, sent_at: float) -> None:
-        if self._probe_at is not None and sent_at >= self._probe_at:
-            self._exit(now, self._probe_at)
+        """Note that the provider took a request: a probe that it took ends the waiting."""
+        block = self.block
+        if block is not None and block.probe_at is not None and sent_at >= block.probe_at:
+            self._resume(now, block)
 
-    def refused(self, now: float, sent_at: float, amount: float, retry_after_seconds: float) -> None:
+    def refused_elsewhere(self, amount: float) -> None:
+        """Note that a request was refused for another meter's sake."""
         self.log.correct(-amount)
-        self._refusal_seconds = 0.8 * self._refusal_seconds + 0.2 * (now - sent_at)
-        if self.blocked_until is None:
-            if sent_at <= self._exit_at:
-                return
-            rate = self.pacer.per_second or self._admitted_rate(now)
-            self._wait = max(0.25, 2.2 * self._amount / rate)
-            self._probes_refused = 0
-            self._last_refused_at = now
-            self._blocked_at = now
-            if self.learned is not None:
-                self.refused_rate = rate
-            else:
-                self._first = self.log.briskest(now)
-            self.blocked_until = now + max(self._wait, retry_after_seconds)
-        elif self._probe_at == sent_at:
-            rate = self.pacer.per_second or self._admitted_rate(now)
-            self._wait = min(2 * self._wait, max(LONGEST_WAIT_SECONDS, 1.2 * self._amount / rate))
-            self._probe_at = None
-            self._probes_refused += 1
-            self._last_refused_at = now
-            self.blocked_until = now + max(self._wait, retry_after_seconds)
 
-    def announced(self, now: float, signal: RateSignal) -> None:
+    def refused(
+        self, now: float, sent_at: float, amount: float, retry_after_seconds: float
+    ) -> None:
+        """Note that this meter's limit was met: stop, wait, then probe."""
+        self.log.correct(-amount)
+        if self.block is not None:
+            self.block.refused_again(now, sent_at, retry_after_seconds)
+        elif sent_at > self._ended_at:
+            self._refusal_seconds = now - sent_at
+            self._before = deepcopy(self.search)
+            self.block = RefusalBlock.begin(
+                now,
+                pace=self.pacer.per_second or self.log.rate(now),
+                amount=self.log.amount,
+                briskest=self.log.briskest(now),
+                retry_after_seconds=retry_after_seconds,
+            )
+            self._say(self.pacer.per_second, f"refused: waiting {self.block.until - now:.1f} s")
+        elif retry_after_seconds > 0:
+            self.pacer.due = max(self.pacer.due, now + retry_after_seconds)
+
+    def excuse(self, now: float) -> None:
+        """Forget the last refusal: another scope's limit was met, not this one's."""
+        before, self._before = self._before, None
+        if before is not None:
+            self.block = None
+            self.search = before
+            self._pace(now)
+            self._say(self.pacer.per_second, "the limit met is the API key's")
+
+    def announce(self, now: float, sent_at: float, signal: RateSignal) -> None:
+        """Take up what a reply says about the limit; -1 and 0 are no limits (Azure sends them)."""
         limit = signal.limit_per_minute
-        if limit is not None and limit > 0 and limit / 60 != self.announced_limit:
-            self.announced_limit = limit / 60
+        if limit is None or not 0 < limit < math.inf:
+            return
+        if limit / 60 != self.announced:
+            self.announced = limit / 60
+            self.search = RateSearch(uneven=self.pacer.uneven)
+            self._headroom = HEADROOM
+            self._distrusted.clear()
+            old = self.pacer.per_second
+            self._pace(now)
+            self._say(old, f"the provider says {limit:,.0f} a minute")
+        self._spare(now, sent_at, limit, signal)
+
+    def freeze(self, now: float) -> None:
+        """Do not raise the rate for a while: the provider is overloaded."""
+        self._frozen_until = now + FROZEN_SECONDS
+
+    def known(self) -> tuple[float, float] | None:
+        """Return the rate that was learned or announced and the one that is too much, or None."""
+        if self.search.rate is not None:
+            return self.search.rate, min(self.search.refused_rate, 2 * self.search.rate)
+        return None if self.announced is None else (HEADROOM * self.announced, self.announced)
+
+    def restore(self, rate: float, refused_rate: float) -> None:
+        """Start where an earlier run had got to; rates per second."""
+        self.search.start_at(rate, refused_rate, "as learned in an earlier run")
+        self._pace(0.0)
+
+    def _spare(self, now: float, sent_at: float, limit: float, signal: RateSignal) -> None:
+        """Stretch the last few of a window over what is left of it: somebody else uses the key.
+
+        A bucket's reset is the time until it is full, which its remainder already tells. Headers
+        are taken to be as old as the reply took.
+        """
+        if signal.remaining is None or signal.reset_seconds is None:
+            return
+        left, seconds = signal.remaining / limit, signal.reset_seconds - (now - sent_at)
+        bucket = abs(signal.reset_seconds - 60 * (1 - left)) < 3.0
+        if left < SCARCE and 2.0 < seconds <= 60.0 and not bucket:
+            since_sent = self.log.total - self.log.total_at(sent_at)
+            rate = max(signal.remaining - since_sent, self.log.amount) / seconds
+            self._scarce_rate, self._scarce_until = rate, now + seconds
             self._pace(now)
 
-    # -- learning
-    def _admitted_rate(self, now: float) -> float:
-        if self.blocked_until is not None or self._exiting:
-            now = 0.5 * (self._last_refused_at + now)
-        span = self.log.span(now)
-        return max(self.log.admitted_in_span(now), self._amount) / (span if span >= 60 else span + 1)
+    def _step(self, now: float) -> None:
+        was = self.search.state
+        old = self.pacer.per_second
+        frozen = now < self._frozen_until
+        self.search.step(now, self.log.total, self.log.amount, frozen=frozen)
+        self._pace(now)
+        if self.search.state != was:
+            self._say(old, self.search.reason)
+
+    def _resume(self, now: float, block: RefusalBlock) -> None:
+        self.block = None
+        self._ended_at = ended_at = block.probe_at or now
+        old = self.pacer.per_second
+        if not self._trusts_announcement(ended_at):
+            until = block.watched_until()
+            self.search.learn(
+                Episode(
+                    refused_at=block.refused_at,
+                    ended_at=ended_at,
+                    probes_refused=block.probes_refused,
+                    pace=block.pace,
+                    admitted=self.log.rate(until, refused_at=block.refused_at),
+                    whole_minute=self.log.covers_a_minute(until),
+                    briskest=block.briskest,
+                    total=self.log.total,
+                    amount=self.log.amount,
+                )
+            )
+        self._pace(now)
+        self._say(old, self.reason)
+
+    def _trusts_announcement(self, now: float) -> bool:
+        if self.announced is None or self.search.state != "open":
+            return False
+        recent = [at for at in self._distrusted if now - at < DISTRUST_SECONDS]
+        self._distrusted = [*recent, now]
+        self._headroom = max(LEAST_HEADROOM, self._headroom - LESS_HEADROOM)
+        return len(self._distrusted) < DISTRUST_EPISODES
 
     def _pace(self, now: float) -> None:
-        bounds = [self.learned, self.ceiling]
-        if self.announced_limit is not None:
-            bounds.append(HEADROOM * self.announced_limit)
-        known = [b for b in bounds if b is not None]
-        self.pacer.set_rate(now, min(known) if known else None)
+        bounds = [] if self._ceiling is None else [HEADROOM * self._ceiling]
+        if self.announced is not None:
+            bounds.append(self._headroom * self.announced)
+        if self.search.rate is not None:
+            bounds.append(self.search.rate)
+        if self._scarce_rate < math.inf:
+            bounds.append(self._scarce_rate)
+        self.pacer.set_rate(now, min(bounds, default=None))
 
-    def _set(self, now: float, rate: float) -> None:
-        if rate != self.learned:
-            self._rates.append((now, rate))
-        self.learned = rate
-        self._step_at = now + (max(0.5, self._amount / rate) if self.phase == "riding" else 15)
-        self._step_total = self.log.total
-        self._pace(now)
-
-    def _exit(self, now: float, at: float) -> None:
-        self.blocked_until = None
-        self._probe_at = None
-        quick = at - self._exit_at
-        mark = (at, self.log.total)
-        rate = self.pacer.per_second
-        self._exiting = True
-        admitted = self._admitted_rate(at)
-        self._exiting = False
-        if self.phase == "open":
-            first = self._first if not self._probes_refused else min(self._first, admitted)
-            self._ride(now, at, 0.97 * first)
-        elif self.phase == "riding":
-            if at - self._ride_from >= 55:
-                self._settle(now, admitted, rate)
-            else:
-                since = next((e for e in self._exits if e[0] >= max(self._ride_from, at - 15)), None)
-                if since is None:
-                    since = self._exits[-1]
-                self._counted = (self.log.total - since[1]) / self._amount
-                est = (self.log.total - since[1]) / (at - since[0])
-                if self._counted < 20:
-                    est = max(est, 0.6 * rate)
-                self._ride_pace(now, 0.97 * min(est, rate))
-        else:
-            assert rate is not None
-            if quick > 30:
-                self._quick = 0
-                self._anchor = next((e for e in self._exits if at - e[0] < 900), None)
-            self._quick += 1
-            if (admitted < 0.75 * rate and self._probes_refused > 1) or self._quick >= 3:
-                self._quick = 0
-                self._ride(now, at, 0.97 * min(admitted, rate))
-            elif self._quick == 2 and self._anchor is not None:
-                est = (self.log.total - self._anchor[1]) / (at - self._anchor[0])
-                if est < 0.97 * rate:
-                    self._deep = True
-                self._hold(now, 0.99 * min(est, rate), rate)
-            else:
-                self._settle(now, admitted, rate)
-        self._rates.clear()
-        assert self.learned is not None
-        self._rates.append((now, self.learned))
-        self._exit_at = at
-        self._exit_total = self.log.total
-        self._exits.append(mark)
-
-    def _settle(self, now: float, admitted: float, refused_rate: float) -> None:
-        lived = self._lived(now)
-        estimate = min(max(admitted, lived), refused_rate)
-        agreed = abs(estimate - self._estimate) < 0.02 * estimate
-        self._estimate = estimate
-        if self._probes_refused:
-            refused_rate = estimate + (refused_rate - estimate) / 3
-        rate = max(0.99 * min(admitted, refused_rate), 0.997 * min(lived, refused_rate))
-        self._hold(now, rate, 1.01 * estimate if agreed else refused_rate)
-
-    def _lived(self, now: float) -> float:
-        """The rate that was in force, unrefused, for the last 75 s, or 0."""
-        lived = 0.0
-        for at, rate in self._rates:
-            if at > self._blocked_at - 125:
-                break
-            lived = rate
-        return lived
-
-    def _ride(self, now: float, at: float, rate: float) -> None:
-        self.phase = "riding"
-        self._blind = self.log.span(now) < 60
-        self._ride_from = at
-        self._counted = max(1.0, self.log.admitted_in_span(now) / self._amount)
-        self._set(now, rate)
-
-    def _ride_pace(self, now: float, rate: float) -> None:
-        self._set(now, rate)
-
-    def _hold(self, now: float, rate: float, refused_rate: float) -> None:
-        self.phase = "holding"
-        self.refused_rate = refused_rate
-        self._held_since = now
-        self._creep = 0.00125
-        self._set(now, rate)
-
-    def _step(self, now: float) -> None:
-        rate = self.learned
-        assert rate is not None
-        if self.phase == "riding":
-            if now - self._ride_from > 75:
-                if self._blind:
-                    self._hold(now, rate, rate)
-                    self._held_since = -math.inf
-                    self._creep = 0.03
-                else:
-                    self._hold(now, rate, max(rate, self.refused_rate))
-                return
-            counted = self._counted + (self.log.total - self._exit_total) / self._amount
-            self._set(now, rate * (1 + 0.5 * max(0.002, 1 / counted)))
-            return
-        used = self.log.total - self._step_total
-        if used < 0.8 * rate * 15 or now < self.frozen_until:
-            self._set(now, rate)
-            return
-        if rate < 0.985 * self.refused_rate:
-            self._set(now, rate * (0.995 * self.refused_rate / rate) ** (1 / 3))
-        elif now - self._held_since < max(120, 120 * self._amount / rate):
-            self._set(now, rate)
-        else:
-            if rate > 1.01 * self.refused_rate:
-                self._creep = min(max(0.01, 2 * self._creep), 0.16)
-            self._set(now, rate * (1 + self._creep))
+    def _say(self, old: float | None, reason: str) -> None:
+        self._tell(old, self.pacer.per_second, self.state, reason)

@@ -16,8 +16,10 @@ from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.interrupt import on_interrupt
 from runners.progress_display import make_display
 from runners.run_models import RunModels
+from storage.manifest import SessionMetadata
 from storage.progress_file import read_progress
 from storage.progress_tracker import ProgressTracker
+from storage.report import write_report_or_warn
 from storage.session_lock import SessionLock
 from storage.sessions import repair_session
 from storage.solution_store import SolutionStore
@@ -46,6 +48,7 @@ async def run_session(
         stack.enter_context(SessionLock(store.path))
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
+        _keep_accepted_changes(plan, store)
         tracker = _open_tracker(plan, store, clock)
         display = make_display(progress, sys.stderr)
         runner = CollectionRunner(plan.settings, store, tracker, display, clock, Random())
@@ -77,6 +80,25 @@ async def _run_interruptibly(
     return outcome
 
 
+def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetadata:
+    """Return what a new session keeps of its plan, for a resume; start_seconds: wall time."""
+    return SessionMetadata(
+        collection_start=start_seconds,
+        total_problems=len(plan.problems),
+        models=[config.label for config in plan.models],
+        categories=plan.categories,
+        session_parameters=plan.settings.to_parameters(),
+        dataset=plan.content_hashes,
+    )
+
+
+def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
+    """Let the session know the dataset as it is now: nobody is asked about it a second time."""
+    metadata = store.metadata
+    if metadata and metadata.dataset is not None and metadata.dataset != plan.content_hashes:
+        store.replace_metadata(session_metadata(plan, metadata.collection_start))
+
+
 def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
     earlier = read_progress(store.path)
     if earlier and earlier.in_flight:
@@ -106,3 +128,4 @@ def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
 def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:
     store.finish(outcome.status)
     tracker.finish(outcome.status)
+    write_report_or_warn(store)

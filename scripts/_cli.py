@@ -17,19 +17,19 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
-def add_common_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that every command takes."""
-    group = parser.add_argument_group("common")
-    group.add_argument(
+def add_output_dir_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that every command takes."""
+    parser.add_argument(
         "--output-dir", metavar="DIR", help="the folder of sessions (default: generated)"
     )
+
+
+def add_log_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of commands that log what they do; with them comes set_up_logging."""
+    group = parser.add_argument_group("what is said")
     group.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     group.add_argument("--log-file", metavar="FILE", help="also write the log, with DEBUG, to FILE")
-
-
-def add_progress_flag(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that chooses how a run shows its progress."""
-    parser.add_argument(
+    group.add_argument(
         "--progress",
         default="auto",
         choices=("auto", "bars", "lines", "json"),

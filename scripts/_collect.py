@@ -16,7 +16,7 @@ from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan, plan_collection
 from runners.dataset_changes import dataset_changes
 from runners.run_models import RunModels, build_models
-from runners.session_run import run_session
+from runners.session_run import run_session, session_metadata
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import print_estimate
 from scripts._report import print_report, resume_command
@@ -53,7 +53,9 @@ def collect(
         return EXIT_OK
 
     def open_store() -> SolutionStore:
-        store = create_session(plan.settings.output_dir, session_id, session_metadata(plan))
+        store = create_session(
+            plan.settings.output_dir, session_id, session_metadata(plan, time.time())
+        )
         logger.info("Session %s", store.path)
         return store
 
@@ -118,18 +120,6 @@ def run_and_report(
     return EXIT_INCOMPLETE if outcome.failed or outcome.undone else EXIT_OK
 
 
-def session_metadata(plan: CollectionPlan) -> SessionMetadata:
-    """Return what a new session keeps of its plan, for a resume."""
-    return SessionMetadata(
-        collection_start=time.time(),
-        total_problems=len(plan.problems),
-        models=[config.label for config in plan.models],
-        categories=plan.categories,
-        session_parameters=plan.settings.to_parameters(),
-        dataset={problem.task_id: problem.content_hash for problem in plan.problems},
-    )
-
-
 def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
     """Say so before the models are loaded; create_session makes sure."""
     if session_id is not None and session_folder(output_dir, session_id).exists():
@@ -154,7 +144,7 @@ def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_chang
     """Raise ConfigError where problems changed since the session began and that is not accepted."""
     if metadata.dataset is None:  # a session that kept no hashes
         return
-    changes = dataset_changes(metadata.dataset, plan.problems)
+    changes = dataset_changes(metadata.dataset, plan.content_hashes)
     if not changes:
         return
     said = f"{plan.settings.dataset_path} is not what the session began with: {changes}"

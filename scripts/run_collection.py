@@ -11,8 +11,8 @@ from config.collection_settings import CollectionSettings
 from config.environment import Environment
 from scripts._cli import (
     EXIT_OK,
-    add_common_flags,
-    add_progress_flag,
+    add_log_flags,
+    add_output_dir_flag,
     load_environment,
     positive_int,
     run_command,
@@ -46,8 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_how_to_call(parser)
     _add_patience(parser)
     _add_money(parser)
-    add_common_flags(parser)
-    add_progress_flag(parser)
+    add_output_dir_flag(parser)
+    add_log_flags(parser)
     return parser
 
 
