@@ -143,7 +143,7 @@ function validationFacts({ validation, extraction }) {
     ["Found names", (structure.found_names ?? []).join(", ")],
     ["Imports", [...(imports.imports ?? []), ...(imports.from_imports ?? [])].join(", ")],
     ["Lines", validation.line_count],
-    ["Extraction", extraction && `${extraction.method}, ${extraction.candidates} candidates`
+    ["Extraction", extraction && `${extraction.method}, candidates: ${extraction.candidates}`
       + (extraction.ambiguous ? ", ambiguous" : "") + (extraction.model ? `, by ${extraction.model}` : "")],
   ]);
 }
