@@ -9,7 +9,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/python scripts/run_collection.py --quick-test --models smollm2_135m
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .

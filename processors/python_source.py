@@ -14,10 +14,9 @@ from processors.newer_syntax import downgrade
 SyntaxKind = Literal["broken", "newer_syntax", "too_deep", "too_large", "bad_text", "empty"]
 
 MAX_SOURCE_CHARS = 1_200_000
-# CPython's parser bounds itself by depth, but how deep its C stack really is differs between
-# versions, platforms and threads. No written program comes near these figures.
+# CPython's parser bounds brackets (200), indentation (100) and its own depth, but how deep the C
+# stack really is differs between versions, platforms and threads. No program comes near this.
 MAX_OPERATORS_IN_A_ROW = 1_500
-MAX_OPEN_BRACKETS = 120
 
 # warnings.catch_warnings changes the whole process; two threads inside it restore each other's
 # state. The parser holds the interpreter's lock anyway, so nobody waits longer for this one.
@@ -25,11 +24,6 @@ _WARNINGS_LOCK = threading.Lock()
 
 _SEPARATORS = re.compile(r"[,;:]|\n(?=\S)")
 _OPERATORS = re.compile(r"[-+*/%~.(\[{<>=@&|^]|\b(?:not|lambda|if|and|or|await|in|is)\b")
-_STRINGS_AND_BRACKETS = re.compile(
-    r"(?P<skip>\"\"\"(?:[^\"\\]|\\.|\"(?!\"\"))*\"\"\"|'''(?:[^'\\]|\\.|'(?!''))*'''"
-    r"|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*)|(?P<open>[(\[{])|[)\]}]",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +72,8 @@ def _parse(text: str) -> Parsed:
             warnings.simplefilter("ignore")
             return Parsed(tree=ast.parse(text))
     except SyntaxError as error:
-        return Parsed(tree=None, error=error.msg, line=error.lineno, kind="broken")
+        kind: SyntaxKind = "too_deep" if error.msg.startswith("too many") else "broken"
+        return Parsed(tree=None, error=error.msg, line=error.lineno, kind=kind)
     except ValueError as error:  # half a surrogate pair
         return Parsed(tree=None, error=_one_line(error), kind="bad_text")
     except (RecursionError, MemoryError):
@@ -105,23 +100,11 @@ def _one_line(error: Exception) -> str:
 
 
 def _is_too_deep(text: str) -> bool:
-    """Return whether the parser should not be trusted with the text; linear."""
-    if len(text) >= 2 * MAX_OPERATORS_IN_A_ROW:
-        longest = max(_SEPARATORS.split(text), key=len)
-        if len(_OPERATORS.findall(longest)) > MAX_OPERATORS_IN_A_ROW:
-            return True
-    brackets = text.count("(") + text.count("[") + text.count("{")
-    return brackets > MAX_OPEN_BRACKETS and _bracket_depth(text) > MAX_OPEN_BRACKETS
-
-
-def _bracket_depth(text: str) -> int:
-    depth = deepest = 0
-    for match in _STRINGS_AND_BRACKETS.finditer(text):
-        if match["skip"] is not None:
-            continue
-        depth = depth + 1 if match["open"] else max(0, depth - 1)
-        deepest = max(deepest, depth)
-    return deepest
+    """Return whether one expression in the text is a chain of absurd length; linear."""
+    if max(map(len, text.split(","))) < 2 * MAX_OPERATORS_IN_A_ROW:
+        return False
+    longest = max(_SEPARATORS.split(text), key=len)
+    return len(_OPERATORS.findall(longest)) > MAX_OPERATORS_IN_A_ROW
 
 
 def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -20,6 +20,7 @@ from runners.run_models import RunModels
 from storage.manifest import SessionMetadata
 from storage.progress_file import read_progress
 from storage.progress_tracker import ProgressTracker
+from storage.report import write_report_or_warn
 from storage.session_lock import SessionLock
 from storage.sessions import repair_session
 from storage.solution_store import SolutionStore
@@ -133,3 +134,4 @@ def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
 def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:
     store.finish(outcome.status)
     tracker.finish(outcome.status)
+    write_report_or_warn(store)
