@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -16,20 +15,21 @@ from runners.answer_keeper import AnswerKeeper
 from runners.budget import Budget, CapReached
 from runners.lane import Lane
 from runners.lane_progress import LaneWatch
+from runners.lane_widths import LaneWidths
 from runners.parallel_executor import ParallelExecutor
 from runners.progress_display import ProgressDisplay
-from runners.rate_limiter import AdaptiveRateLimiter, RateChange, RateScope
+from runners.rate_limiter import AdaptiveRateLimiter, RateScope
 from runners.reliable_call import ReliableCaller
 from runners.retry_policy import RetryPolicy
 from runners.run_models import RunModels
+from runners.watchdog import Watchdog
 from storage.manifest import SessionStatus
 from storage.progress_tracker import ProgressTracker
+from storage.rate_limits_file import read_rate_limits, write_rate_limits
 from storage.solution_store import SolutionStore
 
-logger = logging.getLogger("collector")
-
 _TICK_SECONDS = 0.5  # answers are on the disk, and shown, at most this much later
-_STARTING_WIDTH_AUTO = 4
+_LEARNED_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,7 @@ class CollectionRunner:
         store: SolutionStore,
         tracker: ProgressTracker,
         display: ProgressDisplay,
+        limiter: AdaptiveRateLimiter,
         clock: Clock,
         random: Random,
     ) -> None:
@@ -71,7 +72,7 @@ class CollectionRunner:
         self._tracker = tracker
         self._display = display
         self._clock = clock
-        self._limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
+        self._limiter = limiter
         policy = RetryPolicy(
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
@@ -86,13 +87,16 @@ class CollectionRunner:
 
         Raises StoreError where an answer cannot be written.
         """
-        width = self._settings.max_concurrent_per_model
-        slots = _STARTING_WIDTH_AUTO if width == "auto" else width
-        lanes = [self._lane(model, problems, slots) for model in models.answering]
+        self._limiter.restore(read_rate_limits(self._store.path))
+        lanes = [self._lane(model, problems) for model in models.answering]
         # The extraction lane has no work of its own: the workers of the others ask through it.
-        extracting = self._lane(models.extraction, (), slots) if models.extraction else None
+        extracting = self._lane(models.extraction, ()) if models.extraction else None
         self._lanes = [*lanes, extracting] if extracting else lanes
-        self._tracker.in_flight = slots * len(lanes)
+        widths = LaneWidths(
+            self._settings.max_concurrent_per_model, lanes, extracting, self._limiter
+        )
+        await self._expect_calls(widths.calls_at_most(widths.wanted()))
+        widths.set(widths.wanted())
         keeper = AnswerKeeper(
             self._settings, self._store, self._tracker, self._caller, extracting, self._clock
         )
@@ -104,6 +108,9 @@ class CollectionRunner:
                     self._keep_on_disk(),
                     self._keep_exported(keeper),
                     self._keep_shown(watch),
+                    self._keep_watch(Watchdog(self._lanes, self._clock)),
+                    self._keep_learned(),
+                    *([self._keep_wide(widths, executor)] if widths.is_auto else []),
                 )
                 keeping = [group.create_task(each) for each in upkeep]
                 async with asyncio.TaskGroup() as work:
@@ -113,6 +120,7 @@ class CollectionRunner:
                     task.cancel()
         finally:
             self._tracker.spent_usd = self._budget.spent_usd
+            self._save_learned()
             self._display.close(watch.progress())
         return self._outcome(lanes, executor.stopped_by)
 
@@ -130,26 +138,13 @@ class CollectionRunner:
         for lane in self._lanes:
             lane.abandon()
 
-    def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
-        return AnswerKeeper(
-            self._settings,
-            self._store,
-            self._tracker,
-            self._caller,
-            extraction_lane,
-            self._clock,
-        )
-
-    def _lane(self, model: BaseModel, problems: Sequence[Problem], slots: int) -> Lane:
-        lane = Lane(
+    def _lane(self, model: BaseModel, problems: Sequence[Problem]) -> Lane:
+        return Lane(
             model=model,
             scope=rate_scope(model),
             problems=self._undone(model, problems),
-            width=slots,
             clock=self._clock,
         )
-        self._limiter.register(lane.scope, slots=slots)
-        return lane
 
     def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> Iterator[Problem]:
         label, store = model.config.label, self._store
@@ -179,6 +174,35 @@ class CollectionRunner:
             self._display.show(watch.progress())
             await self._clock.sleep(_TICK_SECONDS)
 
+    async def _keep_watch(self, watchdog: Watchdog) -> None:
+        while True:
+            watchdog.look()
+            await self._clock.sleep(_TICK_SECONDS)
+
+    async def _keep_learned(self) -> None:
+        while True:
+            await self._clock.sleep(_LEARNED_SECONDS)
+            await asyncio.to_thread(self._save_learned)
+
+    def _save_learned(self) -> None:
+        if learned := self._limiter.snapshot():
+            write_rate_limits(self._store.path, learned)
+
+    async def _keep_wide(self, widths: LaneWidths, executor: ParallelExecutor) -> None:
+        while True:
+            await self._clock.sleep(_TICK_SECONDS)
+            wanted = widths.wanted()
+            await self._expect_calls(widths.calls_at_most(wanted))
+            for lane in widths.set(wanted):
+                executor.fill(lane)
+
+    async def _expect_calls(self, at_most: int) -> None:
+        """Put the number of calls that may be under way on the disk before it is reached."""
+        grows = at_most > self._tracker.in_flight
+        self._tracker.in_flight = at_most
+        if grows:
+            await asyncio.to_thread(self._tracker.save)
+
     def _outcome(self, lanes: Sequence[Lane], stopped_by: CapReached | None) -> RunOutcome:
         counts = self._tracker.progress()
         return RunOutcome(
@@ -201,7 +225,3 @@ def rate_scope(model: BaseModel) -> RateScope:
         requests_per_minute=model.config.requests_per_minute,
         tokens_per_minute=model.config.tokens_per_minute,
     )
-
-
-def _log_rate_change(change: RateChange) -> None:
-    logger.info("%s: %s (%s)", change.scope, change.state, change.reason)

@@ -15,6 +15,7 @@ from runners.collection_plan import CollectionPlan
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.interrupt import on_interrupt
 from runners.progress_display import make_display
+from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.run_models import RunModels
 from storage.manifest import SessionMetadata
 from storage.progress_file import read_progress
@@ -51,7 +52,8 @@ async def run_session(
         _keep_accepted_changes(plan, store)
         tracker = _open_tracker(plan, store, clock)
         display = make_display(progress, sys.stderr)
-        runner = CollectionRunner(plan.settings, store, tracker, display, clock, Random())
+        limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
+        runner = CollectionRunner(plan.settings, store, tracker, display, limiter, clock, Random())
         try:
             outcome = await _run_interruptibly(runner, models, plan)
         except* CollectionError as errors:
@@ -118,6 +120,10 @@ def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> P
     )
     tracker.restore(store)
     return tracker
+
+
+def _log_rate_change(change: RateChange) -> None:
+    logger.info("%s: %s (%s)", change.scope, change.state, change.reason)
 
 
 def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
