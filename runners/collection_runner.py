@@ -1,15 +1,17 @@
 """Drives one session: lanes of work in, records and progress on disk out."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from urllib.parse import urlsplit
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
+from config.errors import StoreError
 from models.base_model import BaseModel
 from prompts.problems import Problem
 from runners.answer_keeper import AnswerKeeper
@@ -22,6 +24,7 @@ from runners.rate_limiter import AdaptiveRateLimiter, RateChange, RateScope
 from runners.reliable_call import ReliableCaller
 from runners.retry_policy import RetryPolicy
 from runners.run_models import RunModels
+from runners.run_stop import RunStop
 from storage.manifest import SessionStatus
 from storage.progress_tracker import ProgressTracker
 from storage.solution_store import SolutionStore
@@ -78,114 +81,137 @@ class CollectionRunner:
         )
         self._budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
         self._caller = ReliableCaller(self._limiter, self._budget, policy, clock, random)
-        self._lanes: list[Lane] = []
-        self._interrupted = False
+        self._stop = RunStop(settings.grace_seconds, clock)
 
     async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
         """Return when every task is answered, failed or left undone.
 
-        Raises StoreError where an answer cannot be written.
+        Raises StoreError where an answer cannot be written; those that could be are.
         """
         width = self._settings.max_concurrent_per_model
         slots = _STARTING_WIDTH_AUTO if width == "auto" else width
-        lanes = [self._lane(model, problems, slots) for model in models.answering]
+        undone = {model: self._undone(model, problems) for model in models.answering}
+        lanes = [self._lane(model, undone[model], slots) for model in models.answering]
         # The extraction lane has no work of its own: the workers of the others ask through it.
         extracting = self._lane(models.extraction, (), slots) if models.extraction else None
-        self._lanes = [*lanes, extracting] if extracting else lanes
-        self._tracker.in_flight = slots * len(lanes)
+        self._stop.lanes = [*lanes, extracting] if extracting else lanes
         keeper = AnswerKeeper(
-            self._settings, self._store, self._tracker, self._caller, extracting, self._clock
-        )
-        executor = ParallelExecutor(self._caller, keeper.keep)
-        watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
-        try:
-            async with asyncio.TaskGroup() as group:
-                upkeep = (
-                    self._keep_on_disk(),
-                    self._keep_exported(keeper),
-                    self._keep_shown(watch),
-                )
-                keeping = [group.create_task(each) for each in upkeep]
-                async with asyncio.TaskGroup() as work:
-                    work.create_task(keeper.finish_pending())
-                    work.create_task(executor.run(self._lanes))
-                for task in keeping:
-                    task.cancel()
-        finally:
-            self._tracker.spent_usd = self._budget.spent_usd
-            self._display.close(watch.progress())
-        return self._outcome(lanes, executor.stopped_by)
-
-    async def interrupt(self) -> None:
-        """Stop sending, wait for calls in flight up to the grace time, then let them go."""
-        self._interrupted = True
-        for lane in self._lanes:
-            lane.stop()
-        await self._clock.sleep(self._settings.grace_seconds)
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Stop now; what is written stays."""
-        self._interrupted = True
-        for lane in self._lanes:
-            lane.abandon()
-
-    def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
-        return AnswerKeeper(
             self._settings,
             self._store,
             self._tracker,
             self._caller,
-            extraction_lane,
+            extracting,
             self._clock,
+            self._stop.break_off,
         )
+        watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
+        # On the disk before the first call leaves: a kill may come at any time from then on.
+        self._tracker.in_flight = sum(min(slots, len(left)) for left in undone.values())
+        await asyncio.to_thread(self._tracker.save)
+        try:
+            stopped_by = await self._work(keeper, watch)
+        finally:
+            self._tracker.in_flight = self._stop.let_go + keeper.unkept_answers
+            self._tracker.spent_usd = self._budget.spent_usd
+            self._close_display(watch)
+        if self._stop.broken_by:
+            raise self._stop.broken_by
+        return self._outcome(lanes, problems, stopped_by)
+
+    async def interrupt(self) -> None:
+        """Stop sending, wait for calls in flight up to the grace time, then let them go."""
+        await self._stop.interrupt()
+
+    def abandon(self) -> None:
+        """Stop now; what is written stays."""
+        self._stop.abandon()
+
+    async def _work(self, keeper: AnswerKeeper, watch: LaneWatch) -> CapReached | None:
+        """Return why the work ended early, None where it did not."""
+        executor = ParallelExecutor(self._caller, keeper.keep)
+        async with asyncio.TaskGroup() as group:
+            upkeep = (
+                self._keep_on_disk(),
+                self._keep_exported(keeper),
+                self._keep_shown(watch),
+                self._stop.wait_for_break(),
+            )
+            keeping = [group.create_task(each) for each in upkeep]
+            async with asyncio.TaskGroup() as work:
+                work.create_task(keeper.finish_pending())
+                work.create_task(executor.run(self._stop.lanes))
+            await keeper.keep_the_rest()
+            for task in keeping:
+                task.cancel()
+        return executor.stopped_by
 
     def _lane(self, model: BaseModel, problems: Sequence[Problem], slots: int) -> Lane:
         lane = Lane(
             model=model,
             scope=rate_scope(model),
-            problems=self._undone(model, problems),
+            problems=iter(problems),
             width=slots,
             clock=self._clock,
         )
         self._limiter.register(lane.scope, slots=slots)
         return lane
 
-    def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> Iterator[Problem]:
+    def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> list[Problem]:
         label, store = model.config.label, self._store
-        return (
+        return [
             problem
             for problem in problems
             if not store.is_answered(label, problem.task_id)
             and not store.is_pending(label, problem.task_id)
-        )
+        ]
 
     async def _keep_on_disk(self) -> None:
         while True:
             await self._clock.sleep(_TICK_SECONDS)
             self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
-            await asyncio.to_thread(self._store.sync)
-            await asyncio.to_thread(self._tracker.save_if_due)
+            try:
+                await asyncio.to_thread(self._store.sync)
+                await asyncio.to_thread(self._tracker.save_if_due)
+            except StoreError as error:
+                self._stop.break_off(error)
 
     async def _keep_exported(self, keeper: AnswerKeeper) -> None:
         """Apart from the above: a long export must not keep answers from the disk."""
         while True:
             await self._clock.sleep(_TICK_SECONDS)
             if keeper.batch_is_full():
-                await asyncio.to_thread(self._store.checkpoint_if_due)
+                try:
+                    await asyncio.to_thread(self._store.checkpoint_if_due)
+                except StoreError as error:
+                    self._stop.break_off(error)
 
     async def _keep_shown(self, watch: LaneWatch) -> None:
         while True:
-            self._display.show(watch.progress())
+            # Whoever watched may be gone, the terminal with them: the work goes on.
+            with contextlib.suppress(OSError):
+                self._display.show(watch.progress())
             await self._clock.sleep(_TICK_SECONDS)
 
-    def _outcome(self, lanes: Sequence[Lane], stopped_by: CapReached | None) -> RunOutcome:
+    def _close_display(self, watch: LaneWatch) -> None:
+        with contextlib.suppress(OSError):
+            self._display.close(watch.progress())
+
+    def _outcome(
+        self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None
+    ) -> RunOutcome:
         counts = self._tracker.progress()
+        failed = self._store.failed_tasks
+        undone = (
+            problem.task_id not in failed.get(lane.label, {})
+            for lane in lanes
+            for problem in problems
+            if not self._store.is_answered(lane.label, problem.task_id)
+        )
         return RunOutcome(
-            interrupted=self._interrupted,
+            interrupted=self._stop.interrupted,
             answered=counts.successful_tasks,
             failed=counts.failed_tasks,
-            undone=counts.total_tasks - counts.completed_tasks,
+            undone=sum(undone),
             stopped_by=str(stopped_by) if stopped_by else None,
             closed={lane.label: str(lane.closed_by) for lane in lanes if lane.closed_by},
         )
