@@ -43,9 +43,13 @@ class Program:
         *arguments: str,
         environment: Mapping[str, str],
         wrapper: str | None = None,
+        wrapped_in: tuple[str, ...] = (),
     ) -> "Program":
-        """Start scripts/<script>; wrapper: Python code that is given the script to run."""
-        python = [sys.executable, *(["-c", wrapper] if wrapper else [])]
+        """Start scripts/<script>.
+
+        wrapper: Python code that runs it, given wrapped_in, the script and its arguments.
+        """
+        python = [sys.executable, *(["-c", wrapper, *wrapped_in] if wrapper else [])]
         process = await asyncio.create_subprocess_exec(
             *python,
             str(ROOT / "scripts" / script),
@@ -98,7 +102,8 @@ class Collection:
         self._server = server
         self.output = output
         self.session = output / "s"
-        self._first = (
+        self.first_command = (
+            "run_collection.py",
             *("--models", *MODELS, "--dataset-path", str(dataset), "--session-id", "s"),
             *("--output-dir", str(output), "--extraction", "regex", *more),
         )
@@ -106,8 +111,7 @@ class Collection:
     async def start(self, *, wrapper: str | None = None, **environment: str) -> Program:
         """Start the first run."""
         return await Program.start(
-            "run_collection.py",
-            *self._first,
+            *self.first_command,
             environment={**self.environment, **environment},
             wrapper=wrapper,
         )
