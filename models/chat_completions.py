@@ -97,6 +97,11 @@ class ChatCompletionsModel(BaseModel):
 
     max_tokens_field: ClassVar[str] = "max_tokens"
 
+    @property
+    def sends_temperature(self) -> bool:
+        """Whether a temperature goes out."""
+        return self.config.accepts_temperature
+
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
         body = self.request_body(prompt)
@@ -125,7 +130,7 @@ class ChatCompletionsModel(BaseModel):
             "messages": messages,
             self.max_tokens_field: self.max_tokens,
         }
-        if self.config.accepts_temperature:
+        if self.sends_temperature:
             body["temperature"] = self.temperature
         return {**body, **self.extra_params}
 
