@@ -80,9 +80,12 @@ class BaseModel:
     A subclass overrides one of two methods: generate_completion (text in, text out) or send
     (Prompt in, Completion out). Either may raise what it likes; complete turns it into a
     ModelError. A model is an async context manager: whatever it opens itself, it closes there.
+
+    most_at_once: how many calls in flight are of use, None for no such bound.
     """
 
     default_base_url: ClassVar[str] = ""
+    most_at_once: int | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

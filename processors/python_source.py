@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from processors.newer_syntax import downgrade
@@ -22,6 +23,7 @@ MAX_OPERATORS_IN_A_ROW = 1_500
 # state. The parser holds the interpreter's lock anyway, so nobody waits longer for this one.
 _WARNINGS_LOCK = threading.Lock()
 
+_KEPT_CHARS = 50_000  # a tree takes up to 100 times the room of its text
 _SEPARATORS = re.compile(r"[,;:]|\n(?=\S)")
 _OPERATORS = re.compile(r"[-+*/%~.(\[{<>=@&|^]|\b(?:not|lambda|if|and|or|await|in|is)\b")
 
@@ -45,7 +47,7 @@ class Parsed:
 
 
 def parse_python(text: str) -> Parsed:
-    """Return the tree of the text, or why there is none."""
+    """Return the tree of the text, or why there is none; nobody may change the tree."""
     if not text.strip():
         return Parsed(tree=None, error="there is no code", kind="empty")
     if len(text) > MAX_SOURCE_CHARS:
@@ -54,6 +56,10 @@ def parse_python(text: str) -> Parsed:
         )
     if "\0" in text:
         return Parsed(tree=None, error="the code holds a NUL character", kind="bad_text")
+    return _parse_known_text(text) if len(text) <= _KEPT_CHARS else _parse_text(text)
+
+
+def _parse_text(text: str) -> Parsed:
     if _is_too_deep(text):
         return Parsed(tree=None, error="nested too deeply", kind="too_deep")
     parsed = _parse(text)
@@ -64,6 +70,10 @@ def parse_python(text: str) -> Parsed:
                 tree=rewritten.tree, error=parsed.error, line=parsed.line, kind="newer_syntax"
             )
     return parsed
+
+
+# Extraction, the check for its name and the verdict on it read the same code one after another.
+_parse_known_text = lru_cache(maxsize=4)(_parse_text)
 
 
 def _parse(text: str) -> Parsed:

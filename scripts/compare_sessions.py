@@ -9,10 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from scripts._cli import (
     EXIT_OK,
-    add_common_flags,
+    add_output_dir_flag,
     positive_int,
     run_command,
-    set_up_logging,
 )
 from scripts._report import print_table
 from scripts._session_place import session_place
@@ -46,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="the .csv to write, a row a problem (default: comparison_<sessions>.csv beside the "
         "last session)",
     )
-    add_common_flags(parser)
+    add_output_dir_flag(parser)
     return parser
 
 
@@ -57,7 +56,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    set_up_logging(args.log_level, args.log_file)
     places = [session_place(session, args.output_dir) for session in args.sessions]
     stores = [open_session(folder, session_id) for folder, session_id in places]
     comparison = compare(stores)

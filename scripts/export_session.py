@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
-from scripts._cli import EXIT_OK, add_common_flags, run_command, set_up_logging
+from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
 from scripts._session_place import session_place
 from storage.session_export import default_target, export_session
 from storage.sessions import open_session
@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="the file (for runcodeeval: the folder) to write; default: "
         "solutions.<format>, or runcodeeval/, inside the session",
     )
-    add_common_flags(parser)
+    add_output_dir_flag(parser)
     return parser
 
 
@@ -48,7 +48,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    set_up_logging(args.log_level, args.log_file)
     store = open_session(*session_place(args.session, args.output_dir))
     target = Path(args.out).expanduser() if args.out else default_target(store, args.format)
     rows = export_session(store, args.format, target)
