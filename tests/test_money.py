@@ -62,10 +62,10 @@ async def test_a_session_never_spends_more_than_its_cap_resumes_included(tmp_pat
     dataset = write_dataset(tmp_path / "data", {"sums": 30})
     out = ("--output-dir", str(tmp_path / "out"))
     async with ProviderServer() as server:
-        environment = pointed_at(server, "openai")
+        environment = pointed_at(server, "xai")
         finished = await run(
             "run_collection.py",
-            *("--models", "gpt-4o", "--dataset-path", str(dataset), *out),
+            *("--models", "grok-4.3", "--dataset-path", str(dataset), *out),
             *("--max-cost", "0.02", "--max-tokens", "1000"),
             environment=environment,
         )
