@@ -12,6 +12,7 @@ from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
+from storage.session_folder import session_folder
 from scripts._cli import (
     EXIT_OK,
     add_log_flags,
@@ -60,7 +61,9 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         return EXIT_OK
     if args.session is None:
         raise ConfigError("which session? Name one, or see --list-sessions")
-    session_id = Path(args.session).name  # a session's path will do as well
+    session_id = args.session
+    if not session_folder(folder, session_id).is_dir():
+        session_id = Path(session_id).name  # a session's path will do as well
     if args.status:
         from scripts._sessions import print_status, watch_status
 
