@@ -28,6 +28,7 @@ from runners.run_stop import RunStop
 from storage.manifest import SessionStatus
 from storage.progress_tracker import ProgressTracker
 from storage.solution_store import SolutionStore
+from storage.spare_files import spare_files
 
 logger = logging.getLogger("collector")
 
@@ -129,20 +130,22 @@ class CollectionRunner:
     async def _work(self, keeper: AnswerKeeper, watch: LaneWatch) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
         executor = ParallelExecutor(self._caller, keeper.keep)
-        async with asyncio.TaskGroup() as group:
-            upkeep = (
-                self._keep_on_disk(),
-                self._keep_exported(keeper),
-                self._keep_shown(watch),
-                self._stop.wait_for_break(),
-            )
-            keeping = [group.create_task(each) for each in upkeep]
-            async with asyncio.TaskGroup() as work:
-                work.create_task(keeper.finish_pending())
-                work.create_task(executor.run(self._stop.lanes))
-            await keeper.keep_the_rest()
-            for task in keeping:
-                task.cancel()
+        with spare_files() as spare:
+            async with asyncio.TaskGroup() as group:
+                upkeep = (
+                    self._keep_on_disk(),
+                    self._keep_exported(keeper),
+                    self._keep_shown(watch),
+                    self._stop.wait_for_break(),
+                )
+                keeping = [group.create_task(each) for each in upkeep]
+                async with asyncio.TaskGroup() as work:
+                    work.create_task(keeper.finish_pending())
+                    work.create_task(executor.run(self._stop.lanes))
+                spare.close()
+                await keeper.keep_the_rest()
+                for task in keeping:
+                    task.cancel()
         return executor.stopped_by
 
     def _lane(self, model: BaseModel, problems: Sequence[Problem], slots: int) -> Lane:
