@@ -9,7 +9,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/python scripts/run_collection.py --quick-test --models smollm2_135m
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -24,6 +24,6 @@ $(VENV)/run.stamp: $(VENV)/bin/python requirements.txt requirements-local.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-local.txt
 	@touch $@
 
-$(VENV)/test.stamp: $(VENV)/run.stamp requirements-dev.txt
+$(VENV)/test.stamp: $(VENV)/run.stamp requirements-dev.txt requirements-export.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

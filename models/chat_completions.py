@@ -1,6 +1,7 @@
 """The wire format that most providers share, over one aiohttp session per address and key."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,8 @@ from models.rate_headers import read_rate_signals
 from models.reply_errors import error_from_reply, read_request_id
 from prompts.prompt_template import Prompt
 
+# At the end of a line; inside a code block it counts only on a line of its own.
+_END_OF_THINKING = re.compile(r"(?P<alone>^)?</think>[ \t\r]*$", re.MULTILINE)
 _PROMPT_FIELDS = frozenset({"messages", "input", "instructions"})
 _FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -97,6 +100,11 @@ class ChatCompletionsModel(BaseModel):
 
     max_tokens_field: ClassVar[str] = "max_tokens"
 
+    @property
+    def sends_temperature(self) -> bool:
+        """Whether a temperature goes out."""
+        return self.config.accepts_temperature
+
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
         body = self.request_body(prompt)
@@ -125,7 +133,7 @@ class ChatCompletionsModel(BaseModel):
             "messages": messages,
             self.max_tokens_field: self.max_tokens,
         }
-        if self.config.accepts_temperature:
+        if self.sends_temperature:
             body["temperature"] = self.temperature
         return {**body, **self.extra_params}
 
@@ -219,9 +227,9 @@ def split_thinking(content: str) -> tuple[str, str]:
         thinking, _, answer = content.lstrip().removeprefix("<think>").partition("</think>")
         return thinking.strip(), answer.lstrip("\r\n")
     if "<think>" not in content:  # a chat template may open the block in the prompt itself
-        thinking, closed, answer = f"\n{content}\n".partition("\n</think>\n")
-        if closed:
-            return thinking.strip(), answer.strip("\r\n")
+        end = _END_OF_THINKING.search(content)
+        if end and (end["alone"] or content.count("```", 0, end.start()) % 2 == 0):
+            return content[: end.start()].strip(), content[end.end() :].strip("\r\n")
     return "", content
 
 

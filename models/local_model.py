@@ -9,7 +9,7 @@ from config.model_config import ModelConfig
 from models.base_model import CallOptions
 from models.chat_completions import ChatCompletionsModel, Reply
 from models.client_pool import ClientPool
-from models.embedded_llama import EmbeddedLlama
+from models.embedded_llama import SLOTS, EmbeddedLlama
 from models.local_catalog import find_gguf, with_api_path
 
 _DEFAULT_CONTEXT_TOKENS = 4096
@@ -42,6 +42,7 @@ class LocalModel(ChatCompletionsModel):
             self._gguf_path = find_gguf(package=str(package or ""), path=str(path or ""))
             self._context_tokens = config.context_tokens or _DEFAULT_CONTEXT_TOKENS
             self.max_tokens = min(self.max_tokens, self._context_tokens)
+            self.most_at_once = SLOTS
         elif not self.base_url:
             raise ConfigError(
                 f"{config.name}: set LOCAL_BASE_URL to the server's address, "

@@ -18,6 +18,7 @@ from models.reply_errors import error_from_reply
 
 DEADLINE_SECONDS = 60.0
 MOST_PAGES = 50  # a list that goes on after that goes round in a circle
+_ROUTER_POLICIES = ("fastest", "cheapest", "preferred")  # in a host's place
 _DATE_AT_END = re.compile(r"-\d{8}$")
 
 
@@ -118,7 +119,8 @@ async def _google_ids(model: BaseModel) -> AsyncIterator[str]:
 def _names(entry: _Entry) -> Iterator[str]:
     """Yield the names by which one entry may be asked for."""
     live = [host.provider for host in entry.providers or () if host.status == "live"]
-    yield from (f"{entry.id}:{host}" for host in live)
+    policies = _ROUTER_POLICIES if live else ()
+    yield from (f"{entry.id}:{host}" for host in (*live, *policies))
     if live or entry.providers is None:
         yield entry.id
         yield entry.id.removesuffix(":latest")  # Ollama

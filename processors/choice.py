@@ -2,12 +2,12 @@
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from processors.cues import is_alternative, is_rejected, is_settled, is_taken_back
 from processors.definitions import is_plain_value, is_sketch, solution_names
-from processors.joins import LARGE, with_missing_parts
+from processors.joins import LARGE, lacks_names, with_missing_parts
 from processors.pieces import Method, Piece, names_of, trimmed
 from processors.python_source import imported_names
 from processors.reply_text import Line
@@ -26,20 +26,29 @@ class Choice:
     ambiguous: bool = False
 
 
-def choose(pieces: Sequence[Piece], name: str | None, parser: Parser, text: str) -> Choice | None:
-    """Return the code that defines the name; without a name, that defines anything."""
+def choose(
+    pieces: Sequence[Piece],
+    name: str | None,
+    parser: Parser,
+    text: str,
+    spare: Callable[[], Sequence[Piece]],
+) -> Choice | None:
+    """Return the code that defines the name; without a name, that defines anything.
+
+    spare: further pieces, for imports and helpers that these ones lack.
+    """
     defining = [piece for piece in pieces if piece.is_readable and _defines(piece, name)]
     if not defining:
-        return _salvaged(pieces, name, parser)
+        return _salvaged(pieces, name, parser, spare)
     groups = [defining] if name is not None else _by_names(defining)
     best = [_best(group, name) for group in groups]
     chosen = [piece for piece, _ in best]
     ambiguous = any(is_open for _, is_open in best)
     if name is not None and (later := _broken_after(chosen[0], pieces, name)):
         if is_rejected(chosen[0].cue) or is_taken_back(text[chosen[0].place[1] :][:400]):
-            return _salvaged(later, name, parser) or Choice(lines=(), method="none")
+            return _salvaged(later, name, parser, spare) or Choice(lines=(), method="none")
         ambiguous = True
-    return _finished(chosen, pieces, name, parser, ambiguous=ambiguous)
+    return _finished(chosen, pieces, name, parser, spare, ambiguous=ambiguous)
 
 
 def _defines(piece: Piece, name: str | None) -> bool:
@@ -112,10 +121,13 @@ def _finished(
     pieces: Sequence[Piece],
     name: str | None,
     parser: Parser,
+    spare: Callable[[], Sequence[Piece]],
     *,
     ambiguous: bool,
 ) -> Choice:
     parts = with_missing_parts(chosen, pieces, name)
+    if (others := spare()) and lacks_names(parts):
+        parts = with_missing_parts(chosen, [*pieces, *others], name)
     if len(parts) == 1:
         lines = pruned(parts[0].lines, parts[0].tree if parts[0].parsed.is_valid else None, name)
         return Choice(lines=lines, method=parts[0].method, ambiguous=ambiguous)
@@ -123,7 +135,7 @@ def _finished(
     joined = [line for part in parts for line in (*part.lines, blank)][:-1]
     parsed = parser.parse(code_of(joined))
     if parsed.tree is None:
-        return _finished(chosen[-1:], (), name, parser, ambiguous=True)
+        return _finished(chosen[-1:], (), name, parser, tuple, ambiguous=True)
     lines = pruned(joined, parsed.tree if parsed.is_valid else None, name)
     return Choice(lines=lines, method="joined_fences", ambiguous=ambiguous)
 
@@ -135,10 +147,20 @@ def pruned(lines: Sequence[Line], tree: ast.Module | None, name: str | None) -> 
     return tuple(trimmed(without_usage(tree, lines, name)))
 
 
-def _salvaged(pieces: Sequence[Piece], name: str | None, parser: Parser) -> Choice | None:
+def _salvaged(
+    pieces: Sequence[Piece],
+    name: str | None,
+    parser: Parser,
+    spare: Callable[[], Sequence[Piece]],
+) -> Choice | None:
     """Return the complete statements of a piece that does not parse, if they answer."""
     for piece in reversed(pieces):
-        if piece.is_readable or not piece.rank or not _opens_or_assigns(piece, name):
+        if (
+            piece.parsed.kind == "too_large"
+            or piece.is_readable
+            or not piece.rank
+            or not _opens_or_assigns(piece, name)
+        ):
             continue
         whole = complete_statements(piece.lines, parser)
         parsed = parser.parse(code_of(whole.lines))
@@ -153,7 +175,7 @@ def _salvaged(pieces: Sequence[Piece], name: str | None, parser: Parser) -> Choi
         )
         needed = {name} | missing_names(parsed.tree)
         if _defines(rest, name) and not needed & set(whole.broken_names):
-            return _finished([rest], pieces, name, parser, ambiguous=False)
+            return _finished([rest], pieces, name, parser, spare, ambiguous=False)
     return None
 
 

@@ -15,8 +15,9 @@ from processors.unfenced import bare_pieces, inline_pieces, json_pieces, tag_pie
 
 EXTRACTION_VERSION = "1"  # raised whenever the result for some reply may change
 
-# A reply's share of the parser, in characters and calls: 1 MB of code is read once.
-_PARSED_CHARACTERS = 1_300_000
+# A reply's share of the parser, in characters and calls: it reads 1.2 MB a second, and all of a
+# reply of 1 MB has to be done in less than one. A longer block is taken unread.
+_PARSED_CHARACTERS = 500_000
 _PARSED_PIECES = 4_000
 _MAX_PROSE = 20_000
 
@@ -68,6 +69,7 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
     """Return the choice, how many pieces there were, and whether the last of them is cut off."""
     parser = Parser(_PARSED_CHARACTERS, _PARSED_PIECES)
     blocks, fenced = fence_pieces(text, parser)
+    fenced = [piece for piece in fenced if piece.lines]
     gaps = prose_between(text, blocks)
     stages: tuple[Callable[[], Iterable[Piece]], ...] = (
         lambda: fenced,
@@ -77,10 +79,15 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
         lambda: inline_pieces(text, name, parser) if name else (),
     )
     seen: list[Piece] = []
+
+    def spare() -> list[Piece]:
+        is_fenced = len(seen) == len(fenced)
+        return list(bare_pieces(text, gaps, parser)) if is_fenced else fenced
+
     for stage in stages:
         pieces = [piece for piece in stage() if piece.lines]
         seen += pieces
-        choice = choose(pieces, name, parser, text)
+        choice = choose(pieces, name, parser, text, spare)
         if choice is not None:
             return choice if choice.lines else None, len(seen), _is_cut(seen, text, parser)
     is_cut = _is_cut(seen, text, parser)
@@ -94,7 +101,9 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
 def _is_cut(pieces: Sequence[Piece], text: str, parser: Parser) -> bool:
     """Return whether the text ends inside a statement of its last piece of code."""
     last = max(pieces, key=lambda piece: piece.place[1], default=None)
-    if last is None or last.is_readable or text[last.place[1] :].strip():
+    if last is None or last.is_readable or last.parsed.kind == "too_large":
+        return False
+    if text[last.place[1] :].strip():
         return False
     is_open = last.method == "bare" or not last.is_closed
     return is_open and complete_statements(last.lines, parser).is_cut
@@ -108,9 +117,10 @@ def _span(answer: Answer, lines: Sequence[Line]) -> tuple[int, int] | None:
     """Return where the code stands in the raw reply, if it stands there in one piece."""
     if any(line.start < 0 for line in lines):
         return None
-    if any(answer.text[a.end : b.start].strip("\n") for a, b in pairwise(lines)):
+    if any(b.start != a.end + 1 for a, b in pairwise(lines)):
         return None
     first, last = lines[0], lines[-1]
-    start = answer.text.find(first.text, first.start, first.end)
-    end = answer.text.find(last.text, last.start, last.end) + len(last.text)
-    return answer.raw_place(max(start, first.start)), answer.raw_place(end, is_end=True)
+    start = max(first.start, answer.text.find(first.text, first.start, first.end))
+    found = answer.text.find(last.text, last.start, last.end)
+    end = found + len(last.text) if found >= 0 else last.end
+    return answer.raw_place(start), answer.raw_place(end, is_end=True)

@@ -12,11 +12,12 @@ from processors.statements import Parser, code_of
 _BARE_FENCE = re.compile(r"^[ \t]{0,12}(?:`{3,}|~{3,})[ \t]*$", re.M)
 _MAX_OTHER_ENDS = 3
 _MAX_RESCANS = 20
+_MAX_BLOCKS = 2_000  # of a reply with more, the last ones
 
 
 def fence_pieces(text: str, parser: Parser) -> tuple[list[Block], list[Piece]]:
     """Return the blocks and one piece for each; blocks that continue a class are one piece."""
-    blocks = find_blocks(text)
+    blocks = find_blocks(text)[-_MAX_BLOCKS:]
     pieces: list[Piece] = []
     number = rescans = 0
     while number < len(blocks):
@@ -24,7 +25,7 @@ def fence_pieces(text: str, parser: Parser) -> tuple[list[Block], list[Piece]]:
         after = blocks[number - 1].closes_at if number else 0
         piece = _piece(text, block, block_lines(text, block), after, parser)
         if block.is_closed and not piece.is_readable and rescans < _MAX_RESCANS:
-            longer = _longer(text, block, after, parser) if '"""' in text or "'''" in text else None
+            longer = _longer(text, block, after, parser)
             if longer is not None:
                 rescans += 1
                 block, piece = longer

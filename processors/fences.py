@@ -15,7 +15,7 @@ from processors.reply_text import Line, split_lines
 _FENCE_LINE = re.compile(
     r"^(?P<margin>[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*)*)(?P<marks>`{3,}|~{3,})(?P<info>[^\n]*)$"
     # "Here it is: ```python" opens a block for every reader but CommonMark.
-    r"|^(?P<lead>[^`\n]*[^`\s][^`\n]*)(?P<late>`{3,})(?P<word>python3?|py)[ \t]*$",
+    r"|^(?P<lead>[^`\n]++)(?P<late>`{3,})(?P<word>python3?|py)[ \t]*$",
     re.M | re.I,
 )
 _PYTHON = re.compile(
@@ -136,22 +136,34 @@ def _opens_inside(block: Block, match: re.Match[str]) -> bool:
 def block_lines(text: str, block: Block) -> list[Line]:
     """Return the block's lines without its margin."""
     lines = split_lines(text, block.starts_at, block.ends_at)
-    if block.quotes or block.column > 0:
-        lines = [line._replace(text=_without_margin(line.text, block)) for line in lines]
+    if block.quotes:
+        lines = [line._replace(text=_unquoted(line.text, block.quotes)) for line in lines]
+    # Code that is indented less than its list item keeps what it has in common.
+    first = next((line.text for line in lines if line.text.strip()), "")
+    margin = min(block.column, _columns(first[: len(first) - len(first.lstrip())]))
+    if margin > 0:
+        lines = [line._replace(text=_without_margin(line.text, margin)) for line in lines]
     if code := block.code_in_label:
         start = text.index(code, block.opens_at)
         lines.insert(0, Line(code, start, start + len(code)))
     return lines
 
 
-def _without_margin(line: str, block: Block) -> str:
-    for _ in range(block.quotes):
+def _columns(blanks: str) -> int:
+    return len(blanks.expandtabs(4))
+
+
+def _unquoted(line: str, quotes: int) -> str:
+    for _ in range(quotes):
         if quote := _QUOTE.match(line):
             line = line[quote.end() :]
+    return line
+
+
+def _without_margin(line: str, margin: int) -> str:
     blanks = len(line) - len(line.lstrip(" \t"))
-    taken = column = 0
-    while taken < blanks and column < block.column:
-        column += 4 - column % 4 if line[taken] == "\t" else 1
+    taken = 0
+    while taken < blanks and _columns(line[:taken]) < margin:
         taken += 1
     return line[taken:]
 

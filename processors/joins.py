@@ -10,7 +10,7 @@ from processors.reply_text import Line
 from processors.statements import missing_names
 from processors.usage import line_numbers
 
-LARGE = 200_000  # characters; what is longer is kept as it stands, to keep the time linear
+LARGE = 100_000  # characters; what is longer is kept as it stands, to keep the time linear
 
 
 def with_missing_parts(
@@ -21,10 +21,11 @@ def with_missing_parts(
     A piece that itself defines the expected name (an earlier version, say) gives only the
     statements that are needed.
     """
+    taken = {id(piece) for piece in chosen}
     others = [
         piece
         for piece in pieces
-        if piece.is_readable and piece not in chosen and piece.rank and len(piece.code) < LARGE
+        if piece.is_readable and id(piece) not in taken and piece.rank and len(piece.code) < LARGE
     ]
     if not others or sum(len(piece.code) for piece in chosen) > LARGE:
         return list(chosen)
@@ -42,6 +43,14 @@ def with_missing_parts(
         todo += _needs(others[number], missing, name)
     parts = [_part(others[number], names, name) for number, names in wanted.items()]
     return sorted([*chosen, *parts], key=lambda piece: piece.place)
+
+
+def lacks_names(parts: Sequence[Piece]) -> bool:
+    """Return whether the pieces read a name that none of them binds."""
+    if sum(len(piece.code) for piece in parts) > LARGE:
+        return False
+    bound = {name for piece in parts for name in _bound(piece.tree)}
+    return any(missing_names(piece.tree) - bound for piece in parts)
 
 
 def _binders(pieces: list[Piece]) -> dict[str, list[int]]:

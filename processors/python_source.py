@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from processors.newer_syntax import downgrade
@@ -14,22 +15,17 @@ from processors.newer_syntax import downgrade
 SyntaxKind = Literal["broken", "newer_syntax", "too_deep", "too_large", "bad_text", "empty"]
 
 MAX_SOURCE_CHARS = 1_200_000
-# CPython's parser bounds itself by depth, but how deep its C stack really is differs between
-# versions, platforms and threads. No written program comes near these figures.
+# CPython's parser bounds brackets (200), indentation (100) and its own depth, but how deep the C
+# stack really is differs between versions, platforms and threads. No program comes near this.
 MAX_OPERATORS_IN_A_ROW = 1_500
-MAX_OPEN_BRACKETS = 120
 
 # warnings.catch_warnings changes the whole process; two threads inside it restore each other's
 # state. The parser holds the interpreter's lock anyway, so nobody waits longer for this one.
 _WARNINGS_LOCK = threading.Lock()
 
+_KEPT_CHARS = 50_000  # a tree takes up to 100 times the room of its text
 _SEPARATORS = re.compile(r"[,;:]|\n(?=\S)")
 _OPERATORS = re.compile(r"[-+*/%~.(\[{<>=@&|^]|\b(?:not|lambda|if|and|or|await|in|is)\b")
-_STRINGS_AND_BRACKETS = re.compile(
-    r"(?P<skip>\"\"\"(?:[^\"\\]|\\.|\"(?!\"\"))*\"\"\"|'''(?:[^'\\]|\\.|'(?!''))*'''"
-    r"|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*)|(?P<open>[(\[{])|[)\]}]",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +47,7 @@ class Parsed:
 
 
 def parse_python(text: str) -> Parsed:
-    """Return the tree of the text, or why there is none."""
+    """Return the tree of the text, or why there is none; nobody may change the tree."""
     if not text.strip():
         return Parsed(tree=None, error="there is no code", kind="empty")
     if len(text) > MAX_SOURCE_CHARS:
@@ -60,6 +56,10 @@ def parse_python(text: str) -> Parsed:
         )
     if "\0" in text:
         return Parsed(tree=None, error="the code holds a NUL character", kind="bad_text")
+    return _parse_known_text(text) if len(text) <= _KEPT_CHARS else _parse_text(text)
+
+
+def _parse_text(text: str) -> Parsed:
     if _is_too_deep(text):
         return Parsed(tree=None, error="nested too deeply", kind="too_deep")
     parsed = _parse(text)
@@ -72,13 +72,18 @@ def parse_python(text: str) -> Parsed:
     return parsed
 
 
+# Extraction, the check for its name and the verdict on it read the same code one after another.
+_parse_known_text = lru_cache(maxsize=4)(_parse_text)
+
+
 def _parse(text: str) -> Parsed:
     try:
         with _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Parsed(tree=ast.parse(text))
     except SyntaxError as error:
-        return Parsed(tree=None, error=error.msg, line=error.lineno, kind="broken")
+        kind: SyntaxKind = "too_deep" if error.msg.startswith("too many") else "broken"
+        return Parsed(tree=None, error=error.msg, line=error.lineno, kind=kind)
     except ValueError as error:  # half a surrogate pair
         return Parsed(tree=None, error=_one_line(error), kind="bad_text")
     except (RecursionError, MemoryError):
@@ -105,23 +110,11 @@ def _one_line(error: Exception) -> str:
 
 
 def _is_too_deep(text: str) -> bool:
-    """Return whether the parser should not be trusted with the text; linear."""
-    if len(text) >= 2 * MAX_OPERATORS_IN_A_ROW:
-        longest = max(_SEPARATORS.split(text), key=len)
-        if len(_OPERATORS.findall(longest)) > MAX_OPERATORS_IN_A_ROW:
-            return True
-    brackets = text.count("(") + text.count("[") + text.count("{")
-    return brackets > MAX_OPEN_BRACKETS and _bracket_depth(text) > MAX_OPEN_BRACKETS
-
-
-def _bracket_depth(text: str) -> int:
-    depth = deepest = 0
-    for match in _STRINGS_AND_BRACKETS.finditer(text):
-        if match["skip"] is not None:
-            continue
-        depth = depth + 1 if match["open"] else max(0, depth - 1)
-        deepest = max(deepest, depth)
-    return deepest
+    """Return whether one expression in the text is a chain of absurd length; linear."""
+    if max(map(len, text.split(","))) < 2 * MAX_OPERATORS_IN_A_ROW:
+        return False
+    longest = max(_SEPARATORS.split(text), key=len)
+    return len(_OPERATORS.findall(longest)) > MAX_OPERATORS_IN_A_ROW
 
 
 def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:

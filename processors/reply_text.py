@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 # Terminal colours, and marks of byte order or of joining that nobody sees at a line's start.
-_DELETED = re.compile(r"\r+(?=\n)|\x1b\[[0-9;]*[A-Za-z]|\A\ufeff+|(?<=\n)[\ufeff\u200b]+")
+_DELETED = re.compile(r"(?<!\r)\r++(?=\n)|\x1b\[[0-9;]*[A-Za-z]|\A\ufeff+|(?<=\n)[\ufeff\u200b]+")
 _TAG = re.compile(
     r"(?P<open><(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)>"
     r"|<\|begin_of_thought\|>|\[THINK\]|\u25c1think\u25b7)"
@@ -19,6 +19,7 @@ _TAG = re.compile(
     r"|(?P<fence>^[ \t>]*(?:`{3,}|~{3,})[^`<\[\n]*$)",
     re.M | re.I,
 )
+_ANY_TAG = re.compile(r"</?(?:think|thought|reason|scratch|seed:)|<\||\[/?THINK\]|\u25c1", re.I)
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]*<\|message\|>")
 _TURN_END = re.compile(
     r"<\|(?:im_end|endoftext|eot_id|end_of_text|return|end_of_turn|END_OF_TURN_TOKEN)\|>"
@@ -94,6 +95,8 @@ def _blank(text: str, spans: list[tuple[int, int]]) -> str:
 
 def _without_protocol(text: str) -> str:
     """Return the text without turn marks, and without the turns that a model made up after."""
+    if "<" not in text and "[/INST]" not in text:
+        return text
     channels = list(_CHANNEL.finditer(text))
     finals = [match for match in channels if match[1] == "final"]
     if finals:
@@ -110,6 +113,8 @@ def _without_protocol(text: str) -> str:
 
 def _without_thinking(text: str) -> tuple[str, bool]:
     """Return the text with its thinking blanked, and whether the thinking never ends."""
+    if not _ANY_TAG.search(text):
+        return text, False
     thinking = _Thinking()
     for match in _TAG.finditer(text):
         if match["fence"] is not None:

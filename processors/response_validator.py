@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import deque
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from typing import Literal
@@ -23,6 +24,7 @@ from processors.python_source import (
 ObjectKind = Literal["function", "class"]
 
 
+_HOLD_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -185,7 +187,7 @@ def _imports(tree: ast.Module) -> ImportsVerdict:
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield (module, name taken from it, "" for the module itself), in the code's order."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         match node:
             case ast.Import(names=aliases):
                 yield from ((alias.name, "") for alias in aliases)
@@ -194,6 +196,17 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield from ((source, alias.name) for alias in aliases)
             case _:
                 pass
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield what ast.walk does, but for expressions: these hold no statements, and are most."""
+    todo = deque[ast.AST]([tree])
+    while todo:
+        node = todo.popleft()
+        yield node
+        todo.extend(
+            child for child in ast.iter_child_nodes(node) if isinstance(child, _HOLD_STATEMENTS)
+        )
 
 
 def _is_installed(package: str) -> bool:

@@ -96,12 +96,13 @@ class SolutionExtractor:
         """Return whether extract_with_llm would ask, so that the reply can be stored before."""
         if self._ask is None or self._mode == "regex" or len(raw_response) > _MAX_ASKED:
             return False
+        is_found = _defines(found.code, expected_name)
+        if is_found and self._mode == "auto":
+            return False
         answer = read_answer(raw_response).text
         if not answer.strip() or (not found.code and (found.truncated or refuses(answer))):
             return False
-        if not _defines(found.code, expected_name):
-            return True
-        return self._mode == "agentic" and not _is_clean(raw_response, found)
+        return not is_found or not _is_clean(raw_response, found)
 
     async def extract_with_llm(
         self, raw_response: str, task_id: str, found: Extraction, expected_name: str | None = None

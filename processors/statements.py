@@ -30,10 +30,10 @@ class Parser:
 
     def parse(self, text: str) -> Parsed:
         """Return the parsed text; kind "too_large" once the reply's share is used up."""
+        if len(text) > self._characters or self._calls <= 0:
+            return Parsed(tree=None, error="too much code in one reply", kind="too_large")
         self._characters -= len(text)
         self._calls -= 1
-        if self._characters < 0 or self._calls < 0:
-            return Parsed(tree=None, error="too much code in one reply", kind="too_large")
         return parse_python(text)
 
 
@@ -182,6 +182,4 @@ def missing_names(tree: ast.Module) -> set[str]:
                 bound.update(value for field, value in ast.iter_fields(node) if field == "name")
             case _:
                 pass
-    if "*" in bound:
-        return set()
     return read - bound - set(dir(builtins)) - {"__file__", "__doc__"}

@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from processors.pieces import Piece, read_piece
 from processors.reply_text import Line, split_lines
@@ -43,12 +44,13 @@ _CODE_KEY = re.compile(
     r"code|solution|answer|python|source|implementation|program|final|function|script", re.I
 )
 _MAX_JSON_DEPTH = 50
+_MAX_PIECES = 2_000  # of a kind; the first ones count
 _MAX_JSON_STARTS = 5
 
 
 def tag_pieces(text: str, parser: Parser) -> Iterator[Piece]:
     """Yield what stands in tags that replies use for code."""
-    for start, end, is_closed in [*_tagged(text), *_boxed(text)]:
+    for start, end, is_closed in [*islice(_tagged(text), _MAX_PIECES), *_boxed(text)]:
         lines, place = split_lines(text, start, end), (start, end)
         piece = read_piece(lines, "tags", parser, place, rank=2, is_closed=is_closed)
         if not piece.is_readable and "&" in text[start:end]:
@@ -168,7 +170,7 @@ def _runs(lines: list[Line]) -> Iterator[list[Line]]:
 
 def inline_pieces(text: str, name: str, parser: Parser) -> Iterator[Piece]:
     """Yield the inline code in which the name is defined."""
-    for match in _INLINE.finditer(text):
+    for match in islice(_INLINE.finditer(text), _MAX_PIECES):
         start, end = match.span(2)
         if word := _INLINE_WORD.match(text, start, end):
             start = word.end()

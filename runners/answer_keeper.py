@@ -1,11 +1,13 @@
 """What happens to each outcome: extracted, checked, priced, on disk, counted."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from config.errors import StoreError
+from processors.code_candidates import Extraction
 from processors.solution_extractor import SolutionExtractor
 from prompts.problems import Problem
 from runners.answer_record import answer_record, failure_record, with_extraction
@@ -18,6 +20,8 @@ from storage.solution_record import SolutionRecord
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
+
+_LARGE_CODE = 100_000  # characters; judging more would hold up the event loop
 
 
 class AnswerKeeper:
@@ -124,11 +128,18 @@ class AnswerKeeper:
             reply, name, truncated_reply=record.finish_reason == "length"
         )
         if not extractor.needs_llm(reply, extraction, name):
-            return with_extraction(record, extraction)
+            return await self._judged(record, extraction)
         if not self._store.is_pending(record.model, record.task_id):
             self._store.append_pending(record)
         extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
-        return with_extraction(record, extraction, ask)
+        return await self._judged(record, extraction, ask)
+
+    async def _judged(
+        self, record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
+    ) -> SolutionRecord:
+        if len(extraction.code) < _LARGE_CODE:
+            return with_extraction(record, extraction, asked)
+        return await asyncio.to_thread(with_extraction, record, extraction, asked)
 
     def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
         lane = self._extraction_lane

@@ -1,9 +1,7 @@
 """Drives one session: lanes of work in, records and progress on disk out."""
 
 import asyncio
-import contextlib
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -11,29 +9,28 @@ from urllib.parse import urlsplit
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
-from config.errors import StoreError
 from models.base_model import BaseModel
+from models.rate_headers import ANNOUNCES_LIMITS
 from prompts.problems import Problem
 from runners.answer_keeper import AnswerKeeper
 from runners.budget import Budget, CapReached
 from runners.lane import Lane
 from runners.lane_progress import LaneWatch
+from runners.lane_widths import LaneWidths
 from runners.parallel_executor import ParallelExecutor
 from runners.progress_display import ProgressDisplay
-from runners.rate_limiter import AdaptiveRateLimiter, RateChange, RateScope
+from runners.rate_limiter import AdaptiveRateLimiter, RateScope
 from runners.reliable_call import ReliableCaller
 from runners.retry_policy import RetryPolicy
 from runners.run_models import RunModels
 from runners.run_stop import RunStop
+from runners.upkeep import Upkeep
+from runners.watchdog import Watchdog
 from storage.manifest import SessionStatus
 from storage.progress_tracker import ProgressTracker
+from storage.rate_limits_file import read_rate_limits
 from storage.solution_store import SolutionStore
 from storage.spare_files import spare_files
-
-logger = logging.getLogger("collector")
-
-_TICK_SECONDS = 0.5  # answers are on the disk, and shown, at most this much later
-_STARTING_WIDTH_AUTO = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,21 +64,22 @@ class CollectionRunner:
         store: SolutionStore,
         tracker: ProgressTracker,
         display: ProgressDisplay,
+        limiter: AdaptiveRateLimiter,
         clock: Clock,
         random: Random,
     ) -> None:
         self._settings = settings
         self._store = store
         self._tracker = tracker
-        self._display = display
         self._clock = clock
-        self._limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
+        self._limiter = limiter
         policy = RetryPolicy(
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
         )
-        self._budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
-        self._caller = ReliableCaller(self._limiter, self._budget, policy, clock, random)
+        budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
+        self._caller = ReliableCaller(limiter, budget, policy, clock, random)
+        self._upkeep = Upkeep(store, tracker, limiter, budget, display, clock)
         self._stop = RunStop(settings.grace_seconds, clock)
 
     async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
@@ -89,32 +87,23 @@ class CollectionRunner:
 
         Raises StoreError where an answer cannot be written; those that could be are.
         """
-        width = self._settings.max_concurrent_per_model
-        slots = _STARTING_WIDTH_AUTO if width == "auto" else width
-        undone = {model: self._undone(model, problems) for model in models.answering}
-        lanes = [self._lane(model, undone[model], slots) for model in models.answering]
+        self._limiter.restore(read_rate_limits(self._store.path))
+        lanes = [self._lane(model, problems) for model in models.answering]
         # The extraction lane has no work of its own: the workers of the others ask through it.
-        extracting = self._lane(models.extraction, (), slots) if models.extraction else None
+        extracting = self._lane(models.extraction, ()) if models.extraction else None
         self._stop.lanes = [*lanes, extracting] if extracting else lanes
-        keeper = AnswerKeeper(
-            self._settings,
-            self._store,
-            self._tracker,
-            self._caller,
-            extracting,
-            self._clock,
-            self._stop.break_off,
-        )
+        width = self._settings.max_concurrent_per_model
+        widths = LaneWidths(width, lanes, extracting, self._limiter)
+        keeper = self._keeper(extracting)
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         # On the disk before the first call leaves: a kill may come at any time from then on.
-        self._tracker.in_flight = sum(min(slots, len(left)) for left in undone.values())
-        await asyncio.to_thread(self._tracker.save)
+        await self._upkeep.expect_calls(widths.calls_at_most(widths.wanted()))
+        widths.set(widths.wanted())
         try:
-            stopped_by = await self._work(keeper, watch)
+            stopped_by = await self._work(keeper, watch, widths)
         finally:
             self._tracker.in_flight = self._stop.let_go + keeper.unkept_answers
-            self._tracker.spent_usd = self._budget.spent_usd
-            self._close_display(watch)
+            self._upkeep.close(watch)
         if self._stop.broken_by:
             raise self._stop.broken_by
         return self._outcome(lanes, problems, stopped_by)
@@ -127,37 +116,45 @@ class CollectionRunner:
         """Stop now; what is written stays."""
         self._stop.abandon()
 
-    async def _work(self, keeper: AnswerKeeper, watch: LaneWatch) -> CapReached | None:
+    async def _work(
+        self, keeper: AnswerKeeper, watch: LaneWatch, widths: LaneWidths
+    ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
         executor = ParallelExecutor(self._caller, keeper.keep)
+        watchdog = Watchdog(self._stop.lanes, self._clock)
+        loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor, self._stop.break_off)
         with spare_files() as spare:
             async with asyncio.TaskGroup() as group:
-                upkeep = (
-                    self._keep_on_disk(),
-                    self._keep_exported(keeper),
-                    self._keep_shown(watch),
-                    self._stop.wait_for_break(),
-                )
-                keeping = [group.create_task(each) for each in upkeep]
+                beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]
                 async with asyncio.TaskGroup() as work:
                     work.create_task(keeper.finish_pending())
                     work.create_task(executor.run(self._stop.lanes))
                 spare.close()
                 await keeper.keep_the_rest()
-                for task in keeping:
+                for task in beside:
                     task.cancel()
         return executor.stopped_by
 
-    def _lane(self, model: BaseModel, problems: Sequence[Problem], slots: int) -> Lane:
-        lane = Lane(
+    def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
+        return AnswerKeeper(
+            self._settings,
+            self._store,
+            self._tracker,
+            self._caller,
+            extraction_lane,
+            self._clock,
+            self._stop.break_off,
+        )
+
+    def _lane(self, model: BaseModel, problems: Sequence[Problem]) -> Lane:
+        undone = self._undone(model, problems)
+        return Lane(
             model=model,
             scope=rate_scope(model),
-            problems=iter(problems),
-            width=slots,
+            problems=iter(undone),
+            tasks=len(undone),
             clock=self._clock,
         )
-        self._limiter.register(lane.scope, slots=slots)
-        return lane
 
     def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> list[Problem]:
         label, store = model.config.label, self._store
@@ -167,37 +164,6 @@ class CollectionRunner:
             if not store.is_answered(label, problem.task_id)
             and not store.is_pending(label, problem.task_id)
         ]
-
-    async def _keep_on_disk(self) -> None:
-        while True:
-            await self._clock.sleep(_TICK_SECONDS)
-            self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
-            try:
-                await asyncio.to_thread(self._store.sync)
-                await asyncio.to_thread(self._tracker.save_if_due)
-            except StoreError as error:
-                self._stop.break_off(error)
-
-    async def _keep_exported(self, keeper: AnswerKeeper) -> None:
-        """Apart from the above: a long export must not keep answers from the disk."""
-        while True:
-            await self._clock.sleep(_TICK_SECONDS)
-            if keeper.batch_is_full():
-                try:
-                    await asyncio.to_thread(self._store.checkpoint_if_due)
-                except StoreError as error:
-                    self._stop.break_off(error)
-
-    async def _keep_shown(self, watch: LaneWatch) -> None:
-        while True:
-            # Whoever watched may be gone, the terminal with them: the work goes on.
-            with contextlib.suppress(OSError):
-                self._display.show(watch.progress())
-            await self._clock.sleep(_TICK_SECONDS)
-
-    def _close_display(self, watch: LaneWatch) -> None:
-        with contextlib.suppress(OSError):
-            self._display.close(watch.progress())
 
     def _outcome(
         self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None
@@ -229,8 +195,5 @@ def rate_scope(model: BaseModel) -> RateScope:
         model=model.model_name,
         requests_per_minute=model.config.requests_per_minute,
         tokens_per_minute=model.config.tokens_per_minute,
+        announces_limits=model.config.provider in ANNOUNCES_LIMITS,
     )
-
-
-def _log_rate_change(change: RateChange) -> None:
-    logger.info("%s: %s (%s)", change.scope, change.state, change.reason)

@@ -28,19 +28,24 @@ class CallOut:
 class Lane:
     """One model and the problems that it still has to solve.
 
-    problems: shared by the lane's workers; each takes the next.
-    width: how many workers there are at most, None to follow the learned rate.
+    problems: shared by the lane's workers; each takes the next. tasks: how many there are.
+    width: how many workers there should be; workers: how many there are.
+    exhausted: the last problem was taken.
     """
 
     model: BaseModel
     scope: RateScope
     problems: Iterator[Problem]
-    width: int
     clock: Clock
+    tasks: int = 0
+    width: int = 0
     closed_by: LaneClosed | None = None
     stopping: bool = False
+    workers: int = 0
+    exhausted: bool = False
     _waiting: dict[asyncio.Task[None], bool] = field(default_factory=dict)  # True: to try again
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
+    _called_off: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def label(self) -> str:
@@ -51,10 +56,23 @@ class Lane:
         """The requests in flight, oldest first."""
         return sorted(self._out.values(), key=lambda call: call.since)
 
+    def out_for(self, seconds: float) -> list[CallOut]:
+        """Return the requests that have been in flight for so long, oldest first."""
+        now = self.clock.monotonic()
+        return [call for call in self.calls_out if now - call.since >= seconds]
+
     @property
     def retrying(self) -> int:
         """How many workers wait to send a request again."""
         return sum(self._waiting.values())
+
+    def take(self) -> Problem | None:
+        """Return the next problem for a worker, None where the worker is to end."""
+        if self.stopping or self.workers > self.width:
+            return None
+        problem = next(self.problems, None)
+        self.exhausted = problem is None
+        return problem
 
     @contextmanager
     def waiting(self, *, again: bool = False) -> Iterator[None]:
@@ -68,8 +86,14 @@ class Lane:
         self._waiting[worker] = again
         try:
             yield
+        except asyncio.CancelledError:
+            # As asyncio.timeout does: take back our own cancellation, let any other one through.
+            if worker in self._called_off and not worker.uncancel():
+                raise LaneStopped from None
+            raise
         finally:
             del self._waiting[worker]
+            self._called_off.discard(worker)
 
     @contextmanager
     def sending(self, task_id: str) -> Iterator[None]:
@@ -84,7 +108,8 @@ class Lane:
     def stop(self) -> None:
         """Send nothing more; requests that are out may still come back."""
         self.stopping = True
-        for worker in self._waiting:
+        for worker in self._waiting.keys() - self._called_off:
+            self._called_off.add(worker)
             worker.cancel()
 
     def abandon(self) -> None:

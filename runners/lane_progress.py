@@ -7,12 +7,11 @@ from config.clock import Clock
 from runners.lane import Lane
 from runners.progress_display import LaneProgress, RunProgress
 from runners.rate_limiter import AdaptiveRateLimiter
+from runners.watchdog import LONG_OUT_SECONDS
 from storage.progress_file import ModelProgress
 from storage.progress_tracker import ProgressTracker
 from storage.tallies import Tally
 from storage.tallies import total as sum_of
-
-_LONG_OUT_SECONDS = 120.0  # from then on a call that is still out is worth a word
 
 
 class LaneWatch:
@@ -77,10 +76,9 @@ class LaneWatch:
         if blocked_seconds:
             until = datetime.fromtimestamp(self._clock.time() + blocked_seconds)
             return f"rate limit until {until:%H:%M:%S}"
-        oldest = next(iter(lane.calls_out), None)
-        now = self._clock.monotonic()
-        if oldest and now - oldest.since > _LONG_OUT_SECONDS:
-            return f"{oldest.task_id} still out after {now - oldest.since:.0f} s"
+        if long_out := lane.out_for(LONG_OUT_SECONDS):
+            seconds = self._clock.monotonic() - long_out[0].since
+            return f"{long_out[0].task_id} still out after {seconds:.0f} s"
         return f"retrying {lane.retrying}" if lane.retrying else ""
 
 

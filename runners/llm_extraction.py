@@ -5,7 +5,7 @@ from config.errors import LaneClosed
 from config.model_configs import ModelConfig, select_models
 from models.base_model import Completion
 from prompts.prompt_template import Prompt
-from runners.lane import Lane
+from runners.lane import Lane, LaneStopped
 from runners.reliable_call import GaveUp, ReliableCaller
 
 # The cheapest current model of each provider, in the order in which keys are looked for.
@@ -53,6 +53,10 @@ class ExtractionAsk:
             outcome = await self._caller.call(self._lane, prompt, f"extraction of {self._task_id}")
         except LaneClosed as error:
             self._lane.close(error)
+            raise
+        except LaneStopped:
+            if self._lane.closed_by:  # by another question, while this one waited
+                raise self._lane.closed_by from None
             raise
         if isinstance(outcome, GaveUp):
             raise outcome.error

@@ -15,7 +15,7 @@ from config.errors import (
     TimedOut,
     TransientError,
 )
-from models.base_model import Completion
+from models.base_model import BaseModel, Completion
 from models.pricing import price
 from prompts.prompt_template import Prompt
 from runners.budget import Budget, Reservation
@@ -92,7 +92,7 @@ class ReliableCaller:
             if leave is None:
                 break
             waited = self._clock.monotonic() - wait_from
-            outcome = await self._attempt(lane, prompt, task_id, leave)
+            outcome = await self._attempt(lane, prompt, task_id, leave, bounds)
             attempts.append(outcome.record(waited))
             _log_attempt(lane, task_id, attempts, outcome)
             if isinstance(outcome.result, Completion):
@@ -133,12 +133,12 @@ class ReliableCaller:
         return _Leave(permit, reservation)
 
     async def _attempt(
-        self, lane: Lane, prompt: Prompt, task_id: str, leave: "_Leave"
+        self, lane: Lane, prompt: Prompt, task_id: str, leave: "_Leave", bounds: RetryBounds
     ) -> "_AttemptOutcome":
         started, from_ = self._clock.time(), self._clock.monotonic()
         try:
             with lane.sending(task_id):
-                completion = await lane.model.complete(prompt)
+                completion = await _complete(lane.model, prompt, bounds)
         except ModelError as error:
             leave.failed(error)
             if isinstance(error, LaneClosed):
@@ -181,6 +181,18 @@ class _Leave:
     def abandoned(self) -> None:
         self.permit.released()
         self.reservation.settle(self.reservation.worst_usd)
+
+
+async def _complete(model: BaseModel, prompt: Prompt, bounds: RetryBounds) -> Completion:
+    """Return the reply within what the attempt and the task have left of their time."""
+    seconds_left = bounds.seconds_left
+    if seconds_left is None or seconds_left > model.request_timeout_seconds:
+        return await model.complete(prompt)
+    try:
+        async with asyncio.timeout(seconds_left):
+            return await model.complete(prompt)
+    except TimeoutError as error:
+        raise TimedOut("the task's time was over before a whole reply came") from error
 
 
 def estimate_tokens(prompt: Prompt) -> int:

@@ -17,10 +17,12 @@ from runners.collection_plan import CollectionPlan
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.interrupt import on_interrupt
 from runners.progress_display import make_display
+from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.run_models import RunModels
 from storage.manifest import SessionMetadata
 from storage.progress_file import read_progress
 from storage.progress_tracker import ProgressTracker
+from storage.report import write_report_or_warn
 from storage.session_lock import SessionLock
 from storage.session_views import has_all_views, is_concluded
 from storage.sessions import repair_session
@@ -53,7 +55,8 @@ async def run_session(
         _keep_accepted_changes(plan, store)
         tracker = _open_tracker(plan, store, clock)
         display = make_display(progress, sys.stderr)
-        runner = CollectionRunner(plan.settings, store, tracker, display, clock, Random())
+        limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
+        runner = CollectionRunner(plan.settings, store, tracker, display, limiter, clock, Random())
         conclude = partial(_conclude, store, tracker)
         try:
             outcome = await _run_interruptibly(runner, models, plan, conclude)
@@ -164,6 +167,10 @@ def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> P
     return tracker
 
 
+def _log_rate_change(change: RateChange) -> None:
+    logger.info("%s: %s (%s)", change.scope, change.state, change.reason)
+
+
 def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
     first = errors.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
@@ -172,3 +179,4 @@ def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
 def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:
     store.finish(outcome.status)
     tracker.finish(outcome.status)
+    write_report_or_warn(store)

@@ -3,32 +3,46 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median, quantiles
 
 from runners.collection_runner import RunOutcome
 from scripts._root import ROOT
+from storage.outcomes import SessionOutcomes, read_outcomes
+from storage.report import REPORT_PAGE_NAME
 from storage.solution_store import SolutionStore
 from storage.summaries import by_model
 from storage.tallies import Tally, total
 
-_HEADINGS = ("model", "answered", "valid", "failed", "truncated", "refused", "avg s", "cost USD")
+_HEADINGS = (
+    "model",
+    "answered",
+    "valid",
+    "failed",
+    "truncated",
+    "refused",
+    "median s",
+    "p95 s",
+    "tokens",
+    "cost USD",
+)
 
 
 def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> None:
     """Print how a run ended, where its results are, and what to type next."""
+    outcomes = read_outcomes(store)
     tallies = by_model(store.tallies)
-    print_table(_HEADINGS, [_row(model, total(kinds.values())) for model, kinds in tallies.items()])
+    rows = [_row(model, total(kinds.values()), outcomes) for model, kinds in tallies.items()]
+    print_table(_HEADINGS, rows)
     for label, reason in outcome.closed.items():
         print(f"{label}: stopped early: {reason}")
+    if outcome.stopped_by:
+        print(f"The run stopped: {outcome.stopped_by}")
     print(f"\nResults: {store.path}")
-    print("  <model>/<category>.jsonl and .csv hold the answers, summary.json the rates,")
-    print("  cross_model_comparison.json the models side by side, failures.jsonl what failed")
-    left = outcome.undone + outcome.failed
-    if left:
-        print(f"\n{outcome.undone} tasks undone, {outcome.failed} failed. To go on with them:")
-        print(f"  {resume_command(store.session_id, output_dir)}")
-    else:
-        print("\nNext: put API keys into .env (cp .env.example .env) and choose models from")
-        print("  python scripts/run_collection.py --list-models")
+    if (store.path / REPORT_PAGE_NAME).exists():
+        print(f"  {REPORT_PAGE_NAME}: everything on one page, for a browser")
+    print("  <model>/<category>.jsonl and .csv: the answers; summary.json: the rates")
+    print("  cross_model_comparison.json: problems x models; failures.jsonl: what failed, if any")
+    print(_next_step(store, outcome, output_dir))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -36,7 +50,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
     for row in [headings, *rows]:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join([row[0].ljust(widths[0]), *cells[1:]]))
+        print("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
 
 
 def resume_command(session_id: str, output_dir: Path) -> str:
@@ -47,7 +61,30 @@ def resume_command(session_id: str, output_dir: Path) -> str:
     return command
 
 
-def _row(model: str, tally: Tally) -> list[str]:
+def _row(model: str, tally: Tally, outcomes: SessionOutcomes) -> list[str]:
+    found = [problem.by_model.get(model) for problem in outcomes.problems]
+    times = [outcome.seconds for outcome in found if outcome and outcome.seconds is not None]
     counts = (tally.answered, tally.valid, tally.failed, tally.truncated, tally.refused)
-    cost = "unknown" if tally.unpriced else f"{tally.cost_usd:.4f}"
-    return [model, *map(str, counts), f"{tally.average_seconds:.1f}", cost]
+    return [
+        model,
+        *map(str, counts),
+        f"{median(times):.1f}" if times else "-",
+        f"{_p95(times):.1f}" if times else "-",
+        f"{tally.input_tokens + tally.output_tokens:,}",
+        f"{tally.cost_usd:.4f}" + (" + unknown" if tally.unpriced else ""),
+    ]
+
+
+def _p95(times: Sequence[float]) -> float:
+    return quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0]
+
+
+def _next_step(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> str:
+    if outcome.undone or outcome.failed:
+        left = f"{outcome.undone} tasks undone, {outcome.failed} failed"
+        raised = " --max-cost USD" if outcome.stopped_by else ""
+        return f"\n{left}. To go on:\n  {resume_command(store.session_id, output_dir)}{raised}"
+    return (
+        "\nNext: put API keys into .env (cp .env.example .env), and choose models from\n"
+        "  python scripts/run_collection.py --list-models"
+    )

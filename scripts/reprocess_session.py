@@ -6,12 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
-from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
-from config.collection_settings import output_dir
-from config.environment import Environment
 from runners.reprocess import Change, reprocess_session
-from scripts._cli import EXIT_OK, add_output_dir_flag, load_environment, run_command
+from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
 from scripts._report import print_table
+from scripts._session_place import session_place
 from storage.sessions import open_session
 
 _MOST_NAMED = 20
@@ -20,7 +18,7 @@ _MOST_NAMED = 20
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("session", metavar="SESSION", help="the session's id")
+    parser.add_argument("session", metavar="SESSION", help="the session's id or folder")
     add_output_dir_flag(parser)
     return parser
 
@@ -28,12 +26,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
     args = build_parser().parse_args(argv)
-    return run_command(lambda: _run(args, load_environment()))
+    return run_command(lambda: _run(args))
 
 
-def _run(args: argparse.Namespace, environment: Environment) -> int:
-    folder = output_dir(args.output_dir, environment, ROOT)
-    store = open_session(folder, Path(args.session).name)
+def _run(args: argparse.Namespace) -> int:
+    store = open_session(*session_place(args.session, args.output_dir))
     written, changes = reprocess_session(store)
     headings = ["model", "answers", "code changed", "valid before", "valid now"]
     print_table(headings, [_row(model, found) for model, found in changes.items()])

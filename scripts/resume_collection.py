@@ -12,7 +12,6 @@ from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
-from storage.session_folder import session_folder
 from scripts._cli import (
     EXIT_OK,
     add_log_flags,
@@ -22,12 +21,13 @@ from scripts._cli import (
     set_up_logging,
     usd,
 )
+from scripts._session_place import session_place
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id")
+    parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id or folder")
     parser.add_argument("--list-sessions", action="store_true", help="list the sessions there are")
     parser.add_argument("--status", action="store_true", help="show how the session stands")
     parser.add_argument(
@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--max-cost", type=usd, metavar="USD", help="raise or set the cap on the whole session"
     )
     parser.add_argument(
-        "--watch", action="store_true", help="with --status: keep showing it until it ends"
+        "--watch", action="store_true", help="keep showing how it stands until it ends"
     )
     add_output_dir_flag(parser)
     add_log_flags(parser)
@@ -53,18 +53,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, environment: Environment) -> int:
-    folder = output_dir(args.output_dir, environment, ROOT)
     if args.list_sessions:
         from scripts._sessions import print_sessions
 
-        print_sessions(folder)
+        print_sessions(output_dir(args.output_dir, environment, ROOT))
         return EXIT_OK
     if args.session is None:
         raise ConfigError("which session? Name one, or see --list-sessions")
-    session_id = args.session
-    if not session_folder(folder, session_id).is_dir():
-        session_id = Path(session_id).name  # a session's path will do as well
-    if args.status:
+    folder, session_id = session_place(args.session, args.output_dir)
+    if args.status or args.watch:
         from scripts._sessions import print_status, watch_status
 
         if args.watch:

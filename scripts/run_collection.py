@@ -25,6 +25,7 @@ _EPILOG = """\
 examples:
   run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
   run_collection.py --list-models                          what there is, and which keys are set
+  run_collection.py --check-models --models gpt-4o         is it served, and what else to use
   run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
   run_collection.py --models gpt-4o --categories typing regex
 
@@ -72,8 +73,13 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("look before you leap (nothing is sent)")
+    group = parser.add_argument_group("look before you leap (no problem is sent)")
     group.add_argument("--list-models", action="store_true", help="list models and key status")
+    group.add_argument(
+        "--check-models",
+        action="store_true",
+        help="ask the providers which of --models (default: all whose key is set) they serve",
+    )
     group.add_argument("--dry-run", action="store_true", help="check everything, count the tasks")
     group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
 
@@ -176,6 +182,10 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         print_model_list(environment)
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
+    if args.check_models:
+        from scripts._check_models import check_models
+
+        return check_models(args.models or (), environment)
     settings = CollectionSettings.from_args(args, environment, ROOT)
 
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -54,7 +54,7 @@ def is_export(path: Path) -> bool:
 
 def csv_row(record: SolutionRecord) -> list[str]:
     """Return a record as cells; nested values are JSON text, missing ones empty."""
-    return [_cell(value) for value in msgspec.structs.astuple(record)]
+    return [csv_cell(value) for value in msgspec.structs.astuple(record)]
 
 
 def _append_rows(source: Path, start: int, target: Path) -> int:
@@ -71,22 +71,24 @@ def _write_anew(source: Path, target: Path) -> int:
 
     def rows() -> Iterator[bytes]:
         nonlocal end
-        yield _encode_row(_COLUMNS)
+        yield csv_line(_COLUMNS)
         for line, record in solutions_in(source):
             end = line.offset + len(line.raw)
-            yield _encode_row(csv_row(record))
+            yield csv_line(csv_row(record))
 
     replace_file(target, rows(), durable=False)
     return end
 
 
-def _encode_row(cells: list[str] | tuple[str, ...]) -> bytes:
+def csv_line(cells: Sequence[str]) -> bytes:
+    """Return cells as one line of a .csv file."""
     buffer = io.StringIO()
     csv.writer(buffer).writerow(cells)
     return buffer.getvalue().encode("utf-8")
 
 
-def _cell(value: object) -> str:
+def csv_cell(value: object) -> str:
+    """Return a value as a cell that no spreadsheet runs, cuts or spills."""
     if value is None:
         return ""
     if isinstance(value, str):

@@ -1,5 +1,6 @@
 """What providers list as served, and what to use instead of the rest."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,9 +16,11 @@ from config.errors import (
     LaneClosed,
     ModelError,
     RateLimited,
+    TimedOut,
 )
 from config.model_config import ModelConfig
 from config.model_configs import select_models
+from models import model_listing
 from models.base_model import BaseModel, CallOptions, make_model
 from models.client_pool import ClientPool
 from models.model_listing import listed_models, use_instead
@@ -130,7 +133,8 @@ async def test_the_router_lists_a_model_by_its_live_hosts() -> None:
     ]
     gone: Json = [{"provider": "novita", "status": "error"}]
     data: Json = [{"id": "a/b", "providers": hosts}, {"id": "c/d", "providers": gone}]
-    assert await listed(ListServer({"data": data}), "huggingface") == {"a/b", "a/b:groq"}
+    names = {"a/b", "a/b:groq", "a/b:fastest", "a/b:cheapest", "a/b:preferred"}
+    assert await listed(ListServer({"data": data}), "huggingface") == names
 
 
 async def test_anthropic_pages_and_lifecycles() -> None:
@@ -209,6 +213,20 @@ async def test_nobody_at_the_address() -> None:
     async with ClientPool() as clients:
         with pytest.raises(ConnectionLost):
             await listed_models(connect("openai", url, clients))
+
+
+async def test_a_list_that_never_comes_ends_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(model_listing, "DEADLINE_SECONDS", 0.05)
+    server = ListServer()
+    monkeypatch.setattr(server, "handle", never)
+    with pytest.raises(TimedOut, match=r"openai: no model list in 0\.05 s"):
+        await listed(server, "openai")
 
 
 async def test_a_class_without_an_address_cannot_be_asked() -> None:

@@ -39,6 +39,7 @@ def test_progress_has_guides_shape(tmp_path: Path) -> None:
     clock = HandClock()
     tracker = tracker_for(tmp_path, clock)
     tracker.in_flight = 6
+    tracker.spent_usd = 0.25
     tracker.answered("gpt-4", "dataclass_1", 2.0)
     tracker.answered("gpt-4", "dataclass_2", 3.0)
     tracker.failed("claude-3-sonnet", "dataclass_1", "RateLimited: 429")
@@ -53,6 +54,7 @@ def test_progress_has_guides_shape(tmp_path: Path) -> None:
         "status": "in_progress",
         "in_flight": 6,
         "active_seconds": 30.0,
+        "spent_usd": 0.25,
         "current_progress": {
             "completed_tasks": 3,
             "total_tasks": 24,

@@ -56,7 +56,7 @@ def _case(section: str) -> Case:
     keys = dict(line.split(": ", 1) for line in lines)
     reply, mark, code = body.removeprefix("\n").partition("\n--- code\n")
     if keys.get("escapes") == "yes":
-        reply = _unescaped(reply)
+        reply, code = _unescaped(reply), _unescaped(code)
     return Case(title=title, reply=reply, code=code.rstrip("\n") if mark else None, keys=keys)
 
 

@@ -62,11 +62,15 @@ class Command:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         folder: Path = ROOT,
+        root: Path = ROOT,
     ) -> "Command":
-        """Start scripts/<script> in a folder, with no settings but those of environment."""
+        """Start scripts/<script> in a folder, with no settings but those of environment.
+
+        root: the project's folder, or that of a copy.
+        """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(ROOT / "scripts" / script),
+            str(root / "scripts" / script),
             *arguments,
             cwd=folder,
             env={**bare_environment(), **(environment or {})},
@@ -75,6 +79,10 @@ class Command:
             stderr=asyncio.subprocess.PIPE,
         )
         return cls(process)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     async def finished(self) -> Finished:
         """Return what it printed and its exit code (negative: the signal that ended it)."""
@@ -93,9 +101,12 @@ async def run(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     folder: Path = ROOT,
+    root: Path = ROOT,
 ) -> Finished:
     """Return what a command printed and its exit code."""
-    command = await Command.start(script, *arguments, environment=environment, folder=folder)
+    command = await Command.start(
+        script, *arguments, environment=environment, folder=folder, root=root
+    )
     return await command.finished()
 
 

@@ -15,31 +15,16 @@ import random
 import sys
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from aiohttp import web
 
 from tests.support.provider_formats import FORMATS, PREFIXES, Json, Provider, listing, solve
+from tests.support.scripted_answers import STALL, Answer, Ending, retryable_faults
 
-Ending = Literal["whole", "reset", "cut", "blank lines", "never"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One scripted reply.
-
-    body: text, bytes, or what becomes JSON; None for the provider's own good answer.
-    ending: whole; reset: the connection breaks before a byte; cut: it breaks in the middle of the
-        body; blank lines: as DeepSeek does while a call is queued; never: blank lines for ever.
-    """
-
-    status: int = 200
-    body: Json | bytes = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-    ending: Ending = "whole"
+__all__ = ["Answer", "ProviderServer", "Request", "retryable_faults"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +47,13 @@ class ProviderServer:
     """The server; an async context manager.
 
     requests: every call to a model, in the order of arrival.
+    listings: every question for a list of models.
+    answered: the places in requests of the calls that got a whole good answer.
     connections: the addresses from which they came.
     answers: how many good answers went out, by provider and model.
     most_at_once: the greatest number of calls in flight, by provider and model.
     served: the ids in a provider's model list; one that is not there gets a 404 where it is set.
+    faults: how many calls went wrong, by the fault's place in retryable_faults; stalls are last.
     """
 
     def __init__(
@@ -75,16 +63,26 @@ class ProviderServer:
         chance: random.Random | None = None,
         latency_seconds: float = 0.0,
         served: Mapping[Provider, list[str]] | None = None,
+        stalls: bool = False,
     ) -> None:
+        """fault_rate: the share of calls that get a fault, every kind equally often.
+
+        stalls: some faults are replies that never end.
+        """
         self.requests: list[Request] = []
+        self.listings: list[Request] = []
+        self.answered: list[int] = []
         self.connections: set[tuple[str, int]] = set()
         self.answers: Counter[tuple[Provider, str]] = Counter()
         self.most_at_once: Counter[tuple[Provider, str]] = Counter()
         self.served = dict(served or {})
+        self.faults: Counter[int] = Counter()
         self.port = 0
         self._fault_rate = fault_rate
         self._chance = chance or random.Random(0)
         self._latency_seconds = latency_seconds
+        self._stalls = stalls
+        self._deck: list[int] = []
         self._in_flight: Counter[tuple[Provider, str]] = Counter()
         self._scripts: dict[Provider, deque[Answer]] = {name: deque() for name in PREFIXES}
         self._runner: web.AppRunner | None = None
@@ -132,6 +130,8 @@ class ProviderServer:
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             if request.method == "GET":
+                headers = dict(request.headers)
+                self.listings.append(Request(provider, "GET", request.path, headers, {}))
                 return web.json_response(listing(provider, self.served.get(provider)))
             return await self._answer_call(provider, request)
 
@@ -140,6 +140,7 @@ class ProviderServer:
     async def _answer_call(self, provider: Provider, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.text())
         call = Request(provider, request.method, request.path, dict(request.headers), body)
+        place = len(self.requests)
         self.requests.append(call)
         if request.transport:
             self.connections.add(request.transport.get_extra_info("peername"))
@@ -148,11 +149,11 @@ class ProviderServer:
         self.most_at_once[key] = max(self.most_at_once[key], self._in_flight[key])
         try:
             await asyncio.sleep(self._latency_seconds)
-            return await self._reply(call, request)
+            return await self._reply(place, call, request)
         finally:
             self._in_flight[key] -= 1
 
-    async def _reply(self, call: Request, request: web.Request) -> web.StreamResponse:
+    async def _reply(self, place: int, call: Request, request: web.Request) -> web.StreamResponse:
         answer = self._next_answer(call)
         body, headers = answer.body, dict(answer.headers)
         if body is None:
@@ -163,6 +164,7 @@ class ProviderServer:
             headers = {**provider_format.headers, **headers}
             if answer.ending in ("whole", "blank lines"):
                 self.answers[call.provider, call.model] += 1
+                self.answered.append(place)
         return await _send(request, answer, _encode(body), headers)
 
     def _next_answer(self, call: Request) -> Answer:
@@ -173,8 +175,17 @@ class ProviderServer:
             words = f"The model `{call.model}` does not exist or you do not have access to it."
             return Answer(status=404, body=FORMATS[call.provider].error(404, words))
         if self._chance.random() < self._fault_rate:
-            return self._chance.choice(retryable_faults(call.provider))
+            return self._fault(call.provider)
         return Answer()
+
+    def _fault(self, provider: Provider) -> Answer:
+        """Return the next fault of a shuffled deck, so that no kind is left out by chance."""
+        kinds = [*retryable_faults(provider), *([STALL] if self._stalls else [])]
+        if not self._deck:
+            self._deck = self._chance.sample(range(len(kinds)), len(kinds))
+        kind = self._deck.pop()
+        self.faults[kind] += 1
+        return kinds[kind]
 
     async def _list_requests(self, _: web.Request) -> web.Response:
         return web.json_response([asdict(request) for request in self.requests])
@@ -182,26 +193,6 @@ class ProviderServer:
     async def _forget_requests(self, _: web.Request) -> web.Response:
         self.requests.clear()
         return web.Response()
-
-
-def retryable_faults(provider: Provider) -> list[Answer]:
-    """Return one answer of every kind that is worth another attempt."""
-    error = FORMATS[provider].error
-    statuses = (408, 409, 500, 502, 503, 504, 529)
-    html = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
-    return [
-        *(Answer(status=status, body=error(status, "try again")) for status in statuses),
-        Answer(status=429, body=error(429, "too fast"), headers={"Retry-After": "0.05"}),
-        Answer(status=429, body=error(429, "too fast"), headers={"Retry-After-Ms": "50"}),
-        Answer(status=502, body=html, content_type="text/html"),
-        Answer(status=503, body=""),
-        Answer(body=html, content_type="text/html"),
-        Answer(body=""),
-        Answer(body='{"choices": [{"mess'),
-        Answer(body={"unexpected": True}),
-        Answer(ending="reset"),
-        Answer(ending="cut"),
-    ]
 
 
 async def _send(

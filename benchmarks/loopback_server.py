@@ -1,0 +1,107 @@
+"""A chat completions server in a process of its own, too cheap to be what a benchmark measures.
+
+Run `python benchmarks/loopback_server.py [--median SECONDS --tail SECONDS --tail-share SHARE]`;
+it prints its port, answers every POST, and ends when its standard input is closed.
+"""
+
+import argparse
+import asyncio
+import itertools
+import random
+import re
+import sys
+from collections.abc import Iterator
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_NAME = re.compile(rb"name it exactly `(\w+)`")
+# Two thirds of a kilobyte, as a small model answers: prose, a block with an import and a helper.
+_ANSWER = (
+    "Here is a solution that keeps the first of each group:\\n\\n```python\\n"
+    "from collections import OrderedDict\\n\\n\\ndef _key(item):\\n"
+    "    return item.lower() if isinstance(item, str) else item\\n\\n\\ndef NAME(values, limit=None):\\n"
+    '    \\"\\"\\"Return the values without repeats, in their order.\\"\\"\\"\\n'
+    "    seen = OrderedDict()\\n    for value in values:\\n        key = _key(value)\\n"
+    "        if key not in seen:\\n            seen[key] = value\\n"
+    "        if limit is not None and len(seen) >= limit:\\n            break\\n"
+    "    return list(seen.values())\\n```\\n\\n"
+    "`NAME` runs in linear time, and leaves its argument as it is."
+)
+_BODY = (
+    '{"id":"chatcmpl-NUMBER","object":"chat.completion","created":1700000000,'
+    '"model":"some-model","choices":[{"index":0,"message":{"role":"assistant","content":"'
+    + _ANSWER
+    + '","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":612,'
+    '"completion_tokens":187,"total_tokens":799,"prompt_tokens_details":{"cached_tokens":0},'
+    '"completion_tokens_details":{"reasoning_tokens":0}}}'
+).encode()
+
+
+class _Chat(asyncio.Protocol):
+    """One connection: requests in, one answer each, in their order."""
+
+    def __init__(self, delays: Iterator[float], numbers: Iterator[int]) -> None:
+        self._delays = delays
+        self._numbers = numbers
+        self._unread = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        while (end := self._unread.find(b"\r\n\r\n")) >= 0:
+            length = _LENGTH.search(self._unread, 0, end + 2)
+            whole = end + 4 + (int(length[1]) if length else 0)
+            if len(self._unread) < whole:
+                return
+            request, self._unread = self._unread[:whole], self._unread[whole:]
+            self._answer(request)
+
+    def _answer(self, request: bytes) -> None:
+        assert self._transport is not None
+        named = _NAME.search(request)
+        body = _BODY.replace(b"NAME", named[1] if named else b"solve")
+        body = body.replace(b"NUMBER", b"%d" % next(self._numbers))
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        reply = head % len(body) + body
+        delay = next(self._delays)
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._transport.write, reply)
+        else:
+            self._transport.write(reply)
+
+
+def tail_delays(
+    median_seconds: float, tail_seconds: float, tail_share: float, seed: int
+) -> Iterator[float]:
+    """Yield latencies for ever: the median, or with the tail's share the tail."""
+    chance = random.Random(seed)
+    while True:
+        yield tail_seconds if chance.random() < tail_share else median_seconds
+
+
+async def _serve(delays: Iterator[float]) -> None:
+    loop = asyncio.get_running_loop()
+    numbers = itertools.count(1)
+    server = await loop.create_server(lambda: _Chat(delays, numbers), "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    server.close()
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--median", type=float, default=0.0, help="seconds most calls take")
+    parser.add_argument("--tail", type=float, default=0.0, help="seconds the slow ones take")
+    parser.add_argument("--tail-share", type=float, default=0.0, help="share of slow ones")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    delays = tail_delays(args.median, args.tail, args.tail_share, args.seed)
+    asyncio.run(_serve(delays))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""What --check-models prints: which models their providers list, and what to use instead."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from config.environment import Environment
+from config.errors import CollectionError, ConfigError
+from config.local_rows import gguf_rows
+from config.model_config import INSTALL_LOCAL, ModelConfig
+from config.model_configs import MODEL_CONFIGS, select_models
+from config.model_selection import is_retired
+from models.base_model import BaseModel, CallOptions, make_model
+from models.client_pool import ClientPool
+from models.model_listing import listed_models, use_instead
+from scripts._cli import EXIT_INCOMPLETE, EXIT_OK
+
+Mark = Literal["✓", "✗", "?", "-"]
+Listing = frozenset[str] | str  # a provider's ids, or why they are not known
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of one model: listed ✓, not listed ✗, not known ?, nothing to ask -."""
+
+    config: ModelConfig
+    mark: Mark
+    words: str
+
+
+def check_models(names: Sequence[str], environment: Environment) -> int:
+    """Print a row a model, by default of every model whose key is set; return the exit code.
+
+    It is 0 where every chosen model is served. Models that the registry knows as retired count
+    only if they were named.
+    """
+    today = date.today()
+    chosen = _choose(names, environment)
+    findings = _check(chosen, environment, today)
+    _print(findings)
+    if not names:
+        _print_missing_keys(environment)
+    missed = [
+        finding
+        for finding in findings
+        if finding.mark in ("✗", "?") and (names or not is_retired(finding.config, today))
+    ]
+    return EXIT_INCOMPLETE if missed else EXIT_OK
+
+
+def _choose(names: Sequence[str], environment: Environment) -> list[ModelConfig]:
+    if names:
+        return select_models(names, [*MODEL_CONFIGS, *gguf_rows(environment)])
+    chosen = [config for config in MODEL_CONFIGS if environment.api_key(config)]
+    if not chosen:
+        raise ConfigError(
+            "no key is set, so there is no provider to ask: put keys into .env "
+            "(cp .env.example .env), or name models with --models"
+        )
+    return chosen
+
+
+def _check(chosen: Sequence[ModelConfig], environment: Environment, today: date) -> list[Finding]:
+    clients = ClientPool()
+    settled: dict[str, Finding] = {}
+    models: dict[str, BaseModel] = {}
+    for config in chosen:
+        made = _settle(config, environment) or _make(config, environment, clients)
+        if isinstance(made, Finding):
+            settled[config.name] = made
+        else:
+            models[config.name] = made
+    listings = asyncio.run(_ask(models.values(), clients))
+    for name, model in models.items():
+        settled[name] = _look_up(model.config, listings[_account(model)], today)
+    return [settled[config.name] for config in chosen]
+
+
+def _settle(config: ModelConfig, environment: Environment) -> Finding | None:
+    """Return what needs no asking, None where the provider has to say."""
+    if config.missing_packages:
+        return Finding(config, "✗", f"not installed: {INSTALL_LOCAL}")
+    if config.provider == "local" and not config.api_key_env:
+        return Finding(config, "-", "runs here, there is nobody to ask")
+    if not environment.can_call(config):
+        return Finding(config, "?", f"not checked: {config.api_key_env} is not set")
+    return None
+
+
+def _make(
+    config: ModelConfig, environment: Environment, clients: ClientPool
+) -> BaseModel | Finding:
+    try:
+        return make_model(
+            config,
+            api_key=environment.api_key(config) or "",
+            base_url=environment.base_url(config),
+            options=CallOptions(
+                openai_organization=environment.get("OPENAI_ORG_ID"),
+                openai_project=environment.get("OPENAI_PROJECT_ID"),
+            ),
+            clients=clients,
+        )
+    except ConfigError as error:
+        return Finding(config, "?", f"not checked: {str(error).removeprefix(f'{config.name}: ')}")
+
+
+async def _ask(
+    models: Iterable[BaseModel], clients: ClientPool
+) -> Mapping[tuple[str, str, str], Listing]:
+    """Return what each account's provider lists: one question an account, all at once."""
+    accounts = {_account(model): model for model in models}
+    async with clients, asyncio.TaskGroup() as group:
+        asked = {account: group.create_task(_list(model)) for account, model in accounts.items()}
+    return {account: task.result() for account, task in asked.items()}
+
+
+async def _list(model: BaseModel) -> Listing:
+    try:
+        return await listed_models(model)
+    except CollectionError as error:
+        return " ".join(str(error).split())
+
+
+def _account(model: BaseModel) -> tuple[str, str, str]:
+    return model.config.provider, model.base_url, model.api_key
+
+
+def _look_up(config: ModelConfig, listing: Listing, today: date) -> Finding:
+    if isinstance(listing, str):
+        return Finding(config, "?", f"not checked: {listing}")
+    if config.api_id in listing:
+        return Finding(config, "✓", _served(config, today))
+    instead = use_instead(config.api_id, config.replacement, listing)
+    gone = f"retired {config.retired}" if is_retired(config, today) else "not served"
+    return Finding(config, "✗", f"{gone}: use {_known_as(instead)}" if instead else gone)
+
+
+def _served(config: ModelConfig, today: date) -> str:
+    if config.retired is None:
+        return "served"
+    then = f", then use {config.replacement}" if config.replacement else ""
+    verb = "was to retire" if is_retired(config, today) else "retires"
+    return f"served; {verb} {config.retired}{then}"
+
+
+def _known_as(api_id: str) -> str:
+    """Return the name to give to --models, which a listed id need not have."""
+    name = next((config.name for config in MODEL_CONFIGS if config.api_id == api_id), None)
+    return name or f"{api_id} (no row in config/model_configs.py yet)"
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    named = [f"{finding.config.name} ({finding.config.provider})" for finding in findings]
+    width = max(map(len, named))
+    for name, finding in zip(named, findings, strict=True):
+        print(f"{finding.mark} {name.ljust(width)}  {finding.words}")
+    served = sum(finding.mark == "✓" for finding in findings)
+    print(f"\n{served} of {len(findings)} models are served")
+
+
+def _print_missing_keys(environment: Environment) -> None:
+    variables = dict.fromkeys(config.api_key_env for config in MODEL_CONFIGS if config.api_key_env)
+    missing = [name for name in variables if not environment.get(name)]
+    if missing:
+        print(f"Not asked, their keys are not set: {', '.join(missing)}")

@@ -1,0 +1,48 @@
+"""Write a session's report.html: one file to open in a browser, from disk, without a network."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
+
+import scripts._root  # noqa: F401 - first: it checks what the others need
+from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
+from scripts._session_place import session_place
+from storage.report import MOST_BODY_BYTES, write_report
+from storage.sessions import open_session
+
+_MEGABYTE = 1_000_000
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("session", metavar="SESSION", help="the session's id or folder")
+    parser.add_argument(
+        "--max-megabytes",
+        type=positive_int,
+        default=MOST_BODY_BYTES // _MEGABYTE,
+        metavar="N",
+        help="for prompts, replies and code, packed (default: %(default)s); what does not fit is "
+        "listed without its texts",
+    )
+    add_output_dir_flag(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return the exit code of one command line."""
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    store = open_session(*session_place(args.session, args.output_dir))
+    path = write_report(store, most_body_bytes=args.max_megabytes * _MEGABYTE)
+    print(f"{path} ({path.stat().st_size / _MEGABYTE:.1f} MB)")
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,160 @@
+// The charts: each is drawn by Chart.js, named for screen readers, and there as a table too.
+
+const drawn = [];
+
+function colour(place, count) {
+  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const hue = Math.round((210 + (360 / Math.max(count, 1)) * place) % 360);
+  // Neighbouring hues also differ in lightness, for readers who see few hues.
+  const lightness = (isDark ? 58 : 40) + (place % 2 ? 12 : 0);
+  return `hsl(${hue} 65% ${lightness}%)`;
+}
+
+function themed() {
+  const style = getComputedStyle(document.documentElement);
+  Chart.defaults.color = style.getPropertyValue("--ink").trim();
+  Chart.defaults.borderColor = style.getPropertyValue("--grid").trim();
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  Chart.defaults.animation = false;
+  Chart.defaults.maintainAspectRatio = false;
+  Chart.defaults.plugins.legend.labels.boxWidth = 12;
+}
+
+function axis(title, more = {}) {
+  return { title: { display: true, text: title }, ...more };
+}
+
+/** A figure with its chart and, behind a fold, the same figures as a table. */
+function addChart({ title, hint, label, config, headings, rows }) {
+  const canvas = element("canvas", { role: "img", "aria-label": label });
+  const table = element("table", {}, element("caption", {}, title), element("thead"), element("tbody"));
+  const fold = element("details", {}, element("summary", {}, "The figures as a table"),
+    element("div", { class: "scroll" }, table));
+  fold.addEventListener("toggle", () => fillTable(table, headings, rows()), { once: true });
+  byId("charts").append(
+    element("figure", {}, element("figcaption", {}, title, element("small", {}, hint)),
+      element("div", { class: "canvas" }, canvas), fold),
+  );
+  drawn.push({ canvas, config, chart: new Chart(canvas, config()) });
+}
+
+function redraw() {
+  themed();
+  for (const entry of drawn) {
+    entry.chart.destroy();
+    entry.chart = new Chart(entry.canvas, entry.config());
+  }
+}
+
+function stackedBars(labels, series, title, isHorizontal) {
+  const across = isHorizontal ? "x" : "y";
+  const along = isHorizontal ? "y" : "x";
+  return {
+    type: "bar",
+    data: {
+      labels,
+      datasets: series.map(([name, values], place) => ({
+        label: name,
+        data: values,
+        backgroundColor: colour(place, series.length),
+      })),
+    },
+    options: {
+      indexAxis: isHorizontal ? "y" : "x",
+      scales: {
+        [along]: { stacked: true, grid: { display: false } },
+        [across]: axis(title, { stacked: true, beginAtZero: true, ticks: { precision: 0 } }),
+      },
+    },
+  };
+}
+
+function addFinishReasons() {
+  const reasons = ["stop", "length", "refusal", "filtered", "other"].filter((reason) =>
+    models.some((model) => model.finish_reasons[reason]),
+  );
+  const names = { stop: "complete", length: "truncated (length)", refusal: "refusal", filtered: "filtered", other: "other" };
+  const series = reasons.map((reason) => [names[reason], models.map((model) => model.finish_reasons[reason])]);
+  series.push(["call failed", models.map((model) => model.failed)]);
+  addChart({
+    title: "Finish reasons",
+    hint: "Why each answer ended, and calls that failed.",
+    label: "Stacked bars: finish reasons of every model",
+    config: () => stackedBars(models.map((model) => model.label), series, "answers", true),
+    headings: ["Model", ...series.map(([name]) => name)],
+    rows: () => models.map((model, place) => [model.label, ...series.map(([, values]) => values[place])]),
+  });
+}
+
+function addLatencies() {
+  const shares = Array.from({ length: 41 }, (_, place) => place * 2.5);
+  const timed = models.filter((model) => model.seconds.length);
+  addChart({
+    title: "Latency",
+    hint: "Share of answers that came within a time: the last attempt alone, without waiting.",
+    label: "Lines: share of each model's answers that came within a number of seconds",
+    config: () => ({
+      type: "line",
+      data: {
+        datasets: timed.map((model, place) => ({
+          label: model.label,
+          data: model.seconds.map((x, step) => ({ x: Math.max(x, 0.001), y: shares[step] })),
+          borderColor: colour(place, timed.length),
+          backgroundColor: colour(place, timed.length),
+          borderDash: [[], [6, 3], [2, 2]][place % 3],
+          borderWidth: 2,
+          pointRadius: 0,
+          pointHitRadius: 8,
+        })),
+      },
+      options: {
+        parsing: false,
+        interaction: { mode: "nearest", intersect: false },
+        scales: {
+          x: axis("seconds", { type: "logarithmic" }),
+          y: axis("% of answers", { min: 0, max: 100 }),
+        },
+      },
+    }),
+    headings: ["Model", "Fastest", "25 %", "Median", "75 %", "95 %", "Slowest"],
+    rows: () => timed.map((model) => [model.label, ...[0, 10, 20, 30, 38, 40].map((step) => seconds(model.seconds[step]))]),
+  });
+}
+
+function stretchLabels() {
+  const starts = overview.starts.filter((start) => start !== null);
+  const spansDays = starts.length && starts[starts.length - 1] - starts[0] > 72000;
+  return overview.starts.map((start) => {
+    if (start === null) return "…";
+    const at = new Date(start * 1000);
+    return spansDays ? at.toLocaleString([], { dateStyle: "short", timeStyle: "short" }) : at.toLocaleTimeString();
+  });
+}
+
+function stretchName() {
+  const width = overview.width_seconds;
+  if (width < 60) return `${width} s`;
+  return width < 3600 ? `${width / 60} min` : `${width / 3600} h`;
+}
+
+function addOverTime(title, hint, series, unit) {
+  const labels = stretchLabels();
+  addChart({
+    title,
+    hint,
+    label: `Stacked bars over time: ${unit} per ${stretchName()}, by ${series.map(([name]) => name).join(", ") || "nothing"}`,
+    config: () => stackedBars(labels, series, `${unit} per ${stretchName()}`, false),
+    headings: ["From", ...series.map(([name]) => name)],
+    rows: () => labels.map((label, place) => [label, ...series.map(([, values]) => values[place])]),
+  });
+}
+
+function drawCharts() {
+  themed();
+  addFinishReasons();
+  addLatencies();
+  addOverTime("Rate over time", "Answers as they came in; “…” is a pause.",
+    models.map((model) => [model.label, model.answers_over_time]), "answers");
+  addOverTime("Errors over time", "Attempts that failed, by kind.", Object.entries(overview.errors), "failed attempts");
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+}

@@ -1,0 +1,124 @@
+"""Whole sessions written straight into a store, of any size, for tests of what reads them."""
+
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from prompts.problems import load_problems
+from prompts.prompt_template import PROMPT_VERSION
+from storage.manifest import SessionMetadata
+from storage.sessions import create_session
+from storage.solution_record import (
+    AttemptRecord,
+    FailureRecord,
+    FinishReason,
+    SolutionRecord,
+    UsageRecord,
+)
+from storage.solution_store import SolutionStore
+from tests.support.datasets import write_dataset
+from tests.support.store_records import START, validation
+
+FAILING = "Overloaded"
+
+
+def write_session(
+    folder: Path, *, models: int, categories: int, per_category: int, seed: int = 1
+) -> SolutionStore:
+    """Return a finished session with a mixture of every kind of outcome; its dataset beside it."""
+    chance = Random(seed)
+    counts = {f"category_{n:02}": per_category for n in range(categories)}
+    dataset = write_dataset(folder / "dataset", counts)
+    problems = load_problems(dataset)
+    labels = [f"model-{n}" for n in range(models)]
+    store = create_session(
+        folder / "out",
+        "session_1",
+        SessionMetadata(
+            collection_start=START,
+            total_problems=len(problems),
+            models=labels,
+            categories=sorted(counts),
+            session_parameters={"dataset_path": str(dataset), "batch_size": 10},
+            dataset={problem.task_id: problem.content_hash for problem in problems},
+        ),
+    )
+    moment = START
+    for problem in problems:
+        for place, label in enumerate(labels):
+            moment += chance.expovariate(2.0)
+            if chance.random() < 0.01:
+                store.append_failure(_failure(problem.task_id, label, problem.category, moment))
+                continue
+            store.append(
+                _answer(
+                    SolutionRecord(
+                        task_id=problem.task_id,
+                        model=label,
+                        problem=problem.problem,
+                        category=problem.category,
+                        complexity=problem.complexity,
+                        raw_response="",
+                        extracted_solution="",
+                        validation={},
+                        llm_call_success=True,
+                        execution_time=round(chance.lognormvariate(0.5 + place / 5, 0.6), 3),
+                        timestamp=moment,
+                        name=problem.name,
+                        object=problem.object,
+                        prompt_version=PROMPT_VERSION,
+                        attempts=1 + (chance.random() < 0.05),
+                    ),
+                    chance,
+                )
+            )
+    store.finish()
+    return store
+
+
+def _answer(record: SolutionRecord, chance: Random) -> SolutionRecord:
+    code = _code(record.name, chance)
+    finish: FinishReason = "stop"
+    raw = f"Here is **{record.name}**:\n\n```python\n{code}```\n{'It works well. ' * 20}\n"
+    verdict = validation()
+    kind = chance.random()
+    if kind < 0.05:
+        finish, code, verdict = "length", "", validation(valid=False, parses=False)
+    elif kind < 0.08:
+        finish, code, raw = "refusal", "", "I cannot help with that."
+        verdict = validation(valid=False, parses=False)
+    elif kind < 0.2:
+        verdict = validation(valid=False, parses=kind < 0.14)
+    return msgspec.structs.replace(
+        record,
+        raw_response=raw,
+        extracted_solution=code,
+        validation=verdict,
+        finish_reason=finish,
+        usage=UsageRecord(input_tokens=180, output_tokens=chance.randint(60, 900)),
+        cost_usd=chance.random() / 100,
+        parameters={"temperature": 0.2, "max_tokens": 4096},
+    )
+
+
+def _code(name: str, chance: Random) -> str:
+    lines = [
+        f"    step_{n} = value + {chance.randint(0, 999)}" for n in range(chance.randint(5, 30))
+    ]
+    return f"def {name}(value: int) -> int:\n" + "\n".join(lines) + "\n    return value\n"
+
+
+def _failure(task_id: str, model: str, category: str, moment: float) -> FailureRecord:
+    attempt = AttemptRecord(
+        started=moment, seconds=1.5, wait_seconds=0.0, status=503, error=FAILING, message="busy"
+    )
+    return FailureRecord(
+        task_id=task_id,
+        model=model,
+        category=category,
+        error=FAILING,
+        message="503: come back later",
+        attempts=[attempt] * 3,
+        timestamp=moment + 5,
+    )

@@ -1,0 +1,132 @@
+"""The cap on a session's spending, and the price of a dry run."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from config.clock import SystemClock
+from runners.budget import Budget, CapReached
+from tests.support.command import pointed_at, run
+from tests.support.datasets import write_dataset
+from tests.support.provider_server import ProviderServer
+
+
+async def test_a_call_waits_for_money_that_is_reserved() -> None:
+    budget = Budget(1.0, 0.0, SystemClock())
+    first = await budget.reserve(0.7)
+    second = asyncio.create_task(budget.reserve(0.7))
+    await asyncio.sleep(0)
+    assert not second.done() and budget.reserved_usd == 0.7
+    first.settle(0.1)
+    reservation = await second
+    assert (budget.spent_usd, budget.reserved_usd) == (0.1, 0.7)
+    reservation.settle(0.2)
+    reservation.settle(0.5)  # settled already: a second time changes nothing
+    assert budget.spent_usd == pytest.approx(0.3)
+
+
+async def test_the_cap_is_reached_when_nothing_is_out_and_nothing_fits() -> None:
+    budget = Budget(1.0, 0.9, SystemClock())
+    with pytest.raises(CapReached, match=r"0\.9000 USD are spent"):
+        await budget.reserve(0.2)
+
+
+async def test_a_dear_call_does_not_end_the_run_while_a_cheap_one_still_fits() -> None:
+    budget = Budget(1.0, 0.0, SystemClock())
+    first = await budget.reserve(0.9)
+    dear = asyncio.create_task(budget.reserve(0.8))
+    cheap = asyncio.create_task(budget.reserve(0.2))
+    await asyncio.sleep(0)
+    first.settle(0.7)
+    (await cheap).settle(0.1)
+    with pytest.raises(CapReached):
+        await dear
+    assert budget.spent_usd == pytest.approx(0.8)
+
+
+async def test_a_waiter_that_is_cancelled_leaves_no_trace() -> None:
+    budget = Budget(1.0, 0.0, SystemClock())
+    first = await budget.reserve(1.0)
+    waiting = asyncio.create_task(budget.reserve(0.5))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    first.settle(0.4)
+    (await budget.reserve(0.6)).settle(0.0)
+
+
+async def test_a_session_never_spends_more_than_its_cap_resumes_included(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 30})
+    out = ("--output-dir", str(tmp_path / "out"))
+    async with ProviderServer() as server:
+        environment = pointed_at(server, "openai")
+        finished = await run(
+            "run_collection.py",
+            *("--models", "gpt-4o", "--dataset-path", str(dataset), *out),
+            *("--max-cost", "0.02", "--max-tokens", "1000"),
+            environment=environment,
+        )
+        assert finished.exit_code == 1, finished.output
+        assert "--max-cost 0.02 USD" in finished.stdout and "tasks undone" in finished.stdout
+        asked = len(server.requests)
+        assert 0 < asked < 30
+        session = finished.session
+        assert spent(session) <= 0.02
+        again = await run("resume_collection.py", session.name, *out, environment=environment)
+        assert again.exit_code == 1 and len(server.requests) == asked
+        raised = await run(
+            "resume_collection.py",
+            *(session.name, "--max-cost", "5", *out),
+            environment=environment,
+        )
+        assert raised.exit_code == 0, raised.output
+        assert len(server.requests) == 30
+
+
+def spent(session: Path) -> float:
+    lines = [line for file in session.glob("*/*.jsonl") for line in file.read_text().splitlines()]
+    total = sum(json.loads(line)["cost_usd"] for line in lines)
+    assert isinstance(total, float)
+    return total
+
+
+async def test_an_unknown_price_is_refused_under_a_cap(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 1})
+    arguments = ("--models", "gpt-6.2-sol", "--dataset-path", str(dataset), "--max-cost", "1")
+    out = ("--output-dir", str(tmp_path / "out"))
+    async with ProviderServer() as server:
+        environment = pointed_at(server, "openai")
+        refused = await run("run_collection.py", *arguments, *out, environment=environment)
+        assert refused.exit_code == 2 and server.requests == []
+        assert "no price is known for gpt-6.2-sol" in refused.stderr
+        allowed = await run(
+            "run_collection.py",
+            *(*arguments, *out, "--allow-unknown-prices"),
+            environment=environment,
+        )
+        assert allowed.exit_code == 0, allowed.output
+
+
+async def test_a_dry_run_prices_every_model(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 10})
+    finished = await run(
+        "run_collection.py",
+        *("--models", "gpt-4o", "gpt-6.2-sol", "--dataset-path", str(dataset), "--dry-run"),
+        environment={"OPENAI_API_KEY": "x"},
+    )
+    assert finished.exit_code == 0, finished.output
+    lines = [line.replace(",", "").split() for line in finished.stdout.splitlines()]
+    rows = {cells[0]: cells for cells in lines if cells}
+    _, tasks, tokens, expected, worst, usd, worst_usd, minutes = rows["gpt-4o"]
+    assert (tasks, worst, minutes) == ("10", "40960", "unknown")
+    assert int(tokens) > 500 and 500 < int(expected) < 40_960
+    # 2.5 and 10 USD a million tokens: the list price of gpt-4o.
+    at_list_price = (int(tokens) * 2.5 + int(expected) * 10) / 1e6
+    assert float(usd) == pytest.approx(at_list_price, abs=1e-4)
+    assert 0.4 < float(worst_usd) < 0.45
+    assert rows["gpt-6.2-sol"][5:7] == ["unknown", "unknown"]
+    assert "No price is known for gpt-6.2-sol" in finished.stdout
+    assert "Prices: genai-prices" in finished.stdout
