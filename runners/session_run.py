@@ -147,12 +147,12 @@ def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
 
 
 def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
-    earlier = read_progress(store.path)
-    if earlier and earlier.in_flight:
+    unknown = _calls_of_a_lost_record(plan, store)
+    if unknown:
         logger.warning(
             "The last run could not say what came of up to %d calls: they were possibly billed, "
             "and are asked again where no answer is on disk",
-            earlier.in_flight,
+            unknown,
         )
     tracker = ProgressTracker(
         store.path,
@@ -165,6 +165,19 @@ def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> P
     )
     tracker.restore(store)
     return tracker
+
+
+def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
+    """Return how many calls of the last run may have been billed without an answer kept."""
+    earlier = read_progress(store.path)
+    if earlier:
+        return earlier.in_flight
+    width = plan.settings.max_concurrent_per_model
+    has_begun = bool(store.tallies) and store.status == "in_progress"
+    if not has_begun:
+        return 0
+    # progress.json is gone too: as many as there can have been.
+    return plan.total_tasks if width == "auto" else width * len(plan.models) + 1
 
 
 def _log_rate_change(change: RateChange) -> None:

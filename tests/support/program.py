@@ -80,6 +80,10 @@ class Program:
         if self._process.returncode is None:
             self._process.send_signal(number)
 
+    async def ended(self) -> None:
+        """Return once it has ended, in whatever way."""
+        await self._process.wait()
+
     async def killed(self) -> Finished:
         """Kill it at once and return what it had printed."""
         self.send(SIGKILL)
@@ -107,9 +111,7 @@ class Collection:
             *("--output-dir", str(output), "--extraction", "regex", *more),
         )
 
-    async def start(
-        self, *more: str, wrapper: str | None = None, **environment: str
-    ) -> Program:
+    async def start(self, *more: str, wrapper: str | None = None, **environment: str) -> Program:
         """Start the first run."""
         return await Program.start(
             *(*self.first_command, *more),

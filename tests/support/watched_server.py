@@ -8,12 +8,13 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from tests.support.program import Program
 from tests.support.provider_formats import Provider
 from tests.support.provider_server import Answer, ProviderServer, Request
 
 _TASK = re.compile(r"the (\S+) of all")  # as tests.support.datasets words every problem
 
-_PATIENCE_SECONDS = 20.0  # a test that waits in vain fails, and does not hang
+_PATIENCE_SECONDS = 60.0  # a test that waits in vain fails, and does not hang
 
 
 class WatchedServer(ProviderServer):
@@ -60,6 +61,15 @@ class WatchedServer(ProviderServer):
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while self.given_in_all < answers:
                 await self._next_change()
+
+    async def has_given_or_ended(self, answers: int, program: Program) -> None:
+        """Return once so many good answers went out, or the program that asks has ended."""
+        async with asyncio.TaskGroup() as group:
+            end = group.create_task(program.ended())
+            enough = group.create_task(self.has_given(answers))
+            await asyncio.wait((end, enough), return_when=asyncio.FIRST_COMPLETED)
+            end.cancel()
+            enough.cancel()
 
     async def _answer_call(self, provider: Provider, request: web.Request) -> web.StreamResponse:
         self.arrived += 1
