@@ -40,6 +40,8 @@ def load_prices() -> PriceData:
     import genai_prices
     from genai_prices import data
 
+    # The library imports more at its first price; in mid-run that could fail, and lose an answer.
+    _list_price("openai", "gpt-4o", Usage(input_tokens=1, output_tokens=1), datetime.now(UTC))
     installed = date.fromtimestamp(Path(data.__file__).stat().st_mtime)
     # Prices that were announced for later are in it too.
     days = [day for day in _start_dates() if day <= installed]

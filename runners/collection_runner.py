@@ -30,6 +30,7 @@ from storage.manifest import SessionStatus
 from storage.progress_tracker import ProgressTracker
 from storage.rate_limits_file import read_rate_limits
 from storage.solution_store import SolutionStore
+from storage.spare_files import spare_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,15 +122,17 @@ class CollectionRunner:
         """Return why the work ended early, None where it did not."""
         executor = ParallelExecutor(self._caller, keeper.keep)
         watchdog = Watchdog(self._stop.lanes, self._clock)
-        async with asyncio.TaskGroup() as group:
-            loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor)
-            beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]
-            async with asyncio.TaskGroup() as work:
-                work.create_task(keeper.finish_pending())
-                work.create_task(executor.run(self._stop.lanes))
-            await keeper.keep_the_rest()
-            for task in beside:
-                task.cancel()
+        loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor, self._stop.break_off)
+        with spare_files() as spare:
+            async with asyncio.TaskGroup() as group:
+                beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]
+                async with asyncio.TaskGroup() as work:
+                    work.create_task(keeper.finish_pending())
+                    work.create_task(executor.run(self._stop.lanes))
+                spare.close()
+                await keeper.keep_the_rest()
+                for task in beside:
+                    task.cancel()
         return executor.stopped_by
 
     def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:

@@ -24,6 +24,7 @@ from storage.progress_file import read_progress
 from storage.progress_tracker import ProgressTracker
 from storage.report import write_report_or_warn
 from storage.session_lock import SessionLock
+from storage.session_views import has_all_views, is_concluded
 from storage.sessions import repair_session
 from storage.solution_store import SolutionStore
 
@@ -97,6 +98,35 @@ async def _run_interruptibly(
     return outcome
 
 
+def finish_session(store: SolutionStore) -> None:
+    """Bring every file of a session up to date whose every task is answered; nothing is sent.
+
+    A whole one is left as it is. Raises StoreError where it cannot be written or is in use.
+    """
+    metadata = store.metadata
+    assert metadata is not None, "only a session that was opened has tasks"
+    with SessionLock(store.path):
+        for sentence in repair_session(store):
+            logger.warning("%s", sentence)
+        if not is_concluded(store):
+            tracker = ProgressTracker(
+                store.path,
+                session_id=store.session_id,
+                start_time=metadata.collection_start,
+                total_tasks=metadata.total_problems * len(metadata.models),
+                models=metadata.models,
+                categories=metadata.categories,
+                clock=SystemClock(),
+            )
+            tracker.restore(store)
+            store.finish("completed")
+            tracker.finish("completed")
+        elif not has_all_views(store):
+            store.save_solutions_csv()
+            store.save_cross_model_comparison()
+            store.save_analysis_summary()
+
+
 def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetadata:
     """Return what a new session keeps of its plan, for a resume; start_seconds: wall time."""
     return SessionMetadata(
@@ -112,17 +142,17 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
     """Let the session know the dataset as it is now: nobody is asked about it a second time."""
     metadata = store.metadata
-    if metadata and metadata.dataset is not None and metadata.dataset != plan.content_hashes:
+    if metadata and metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 
 def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
-    earlier = read_progress(store.path)
-    if earlier and earlier.in_flight:
+    unknown = _calls_of_a_lost_record(plan, store)
+    if unknown:
         logger.warning(
             "The last run could not say what came of up to %d calls: they were possibly billed, "
             "and are asked again where no answer is on disk",
-            earlier.in_flight,
+            unknown,
         )
     tracker = ProgressTracker(
         store.path,
@@ -135,6 +165,19 @@ def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> P
     )
     tracker.restore(store)
     return tracker
+
+
+def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
+    """Return how many calls of the last run may have been billed without an answer kept."""
+    earlier = read_progress(store.path)
+    if earlier:
+        return earlier.in_flight
+    width = plan.settings.max_concurrent_per_model
+    has_begun = bool(store.tallies) and store.status == "in_progress"
+    if not has_begun:
+        return 0
+    # progress.json is gone too: as many as there can have been.
+    return plan.total_tasks if width == "auto" else width * len(plan.models) + 1
 
 
 def _log_rate_change(change: RateChange) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 
 from config.clock import Clock
+from config.errors import StoreError
 from runners.answer_keeper import AnswerKeeper
 from runners.budget import Budget
 from runners.lane_progress import LaneWatch
@@ -19,6 +21,8 @@ from storage.solution_store import SolutionStore
 
 _TICK_SECONDS = 0.5  # answers are on the disk, and shown, at most this much later
 _LEARNED_SECONDS = 30.0
+
+Step = Callable[[], Coroutine[None, None, object]]
 
 
 class Upkeep:
@@ -47,16 +51,21 @@ class Upkeep:
         watchdog: Watchdog,
         widths: LaneWidths,
         executor: ParallelExecutor,
+        break_off: Callable[[StoreError], None],
     ) -> list[Coroutine[None, None, None]]:
-        """Return what is to run beside the work, each without end."""
-        loops = [
-            self._keep_on_disk(),
-            self._keep_exported(keeper),
-            self._keep_shown(watch),
-            self._keep_watch(watchdog),
-            self._keep_learned(),
+        """Return what is to run beside the work, each without end.
+
+        break_off: is told what could not be written; answers that are out may still come.
+        """
+        steps: list[tuple[float, Step]] = [
+            (_TICK_SECONDS, self._save),
+            (_TICK_SECONDS, partial(self._export, keeper)),
+            (_LEARNED_SECONDS, partial(asyncio.to_thread, self._save_learned)),
         ]
-        return [*loops, self._keep_wide(widths, executor)] if widths.is_auto else loops
+        if widths.is_auto:
+            steps.append((_TICK_SECONDS, partial(self._widen, widths, executor)))
+        writing = [self._repeat(seconds, step, break_off) for seconds, step in steps]
+        return [*writing, self._keep_shown(watch), self._keep_watch(watchdog)]
 
     async def expect_calls(self, at_most: int) -> None:
         """Put the number of calls that may be under way on the disk before it is reached."""
@@ -68,23 +77,30 @@ class Upkeep:
     def close(self, watch: LaneWatch) -> None:
         """Note what was spent and learned, and show the last state."""
         self._tracker.spent_usd = self._budget.spent_usd
-        self._save_learned()
+        with contextlib.suppress(StoreError):  # the next run learns it again
+            self._save_learned()
         with contextlib.suppress(OSError):
             self._display.close(watch.progress())
 
-    async def _keep_on_disk(self) -> None:
+    async def _repeat(
+        self, seconds: float, step: Step, break_off: Callable[[StoreError], None]
+    ) -> None:
         while True:
-            await self._clock.sleep(_TICK_SECONDS)
-            self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
-            await asyncio.to_thread(self._store.sync)
-            await asyncio.to_thread(self._tracker.save_if_due)
+            await self._clock.sleep(seconds)
+            try:
+                await step()
+            except StoreError as error:
+                break_off(error)
 
-    async def _keep_exported(self, keeper: AnswerKeeper) -> None:
+    async def _save(self) -> None:
+        self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
+        await asyncio.to_thread(self._store.sync)
+        await asyncio.to_thread(self._tracker.save_if_due)
+
+    async def _export(self, keeper: AnswerKeeper) -> None:
         """Apart from the above: a long export must not keep answers from the disk."""
-        while True:
-            await self._clock.sleep(_TICK_SECONDS)
-            if keeper.batch_is_full():
-                await asyncio.to_thread(self._store.checkpoint_if_due)
+        if keeper.batch_is_full():
+            await asyncio.to_thread(self._store.checkpoint_if_due)
 
     async def _keep_shown(self, watch: LaneWatch) -> None:
         while True:
@@ -98,18 +114,11 @@ class Upkeep:
             watchdog.look()
             await self._clock.sleep(_TICK_SECONDS)
 
-    async def _keep_learned(self) -> None:
-        while True:
-            await self._clock.sleep(_LEARNED_SECONDS)
-            await asyncio.to_thread(self._save_learned)
-
-    async def _keep_wide(self, widths: LaneWidths, executor: ParallelExecutor) -> None:
-        while True:
-            await self._clock.sleep(_TICK_SECONDS)
-            wanted = widths.wanted()
-            await self.expect_calls(widths.calls_at_most(wanted))
-            for lane in widths.set(wanted):
-                executor.fill(lane)
+    async def _widen(self, widths: LaneWidths, executor: ParallelExecutor) -> None:
+        wanted = widths.wanted()
+        await self.expect_calls(widths.calls_at_most(wanted))
+        for lane in widths.set(wanted):
+            executor.fill(lane)
 
     def _save_learned(self) -> None:
         if learned := self._limiter.snapshot():

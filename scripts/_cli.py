@@ -1,6 +1,7 @@
 """What the commands share: their common flags, their log, and errors as exit codes."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -111,11 +112,18 @@ def usd(text: str) -> float:
 
 def _file_handler(path: Path) -> logging.Handler:
     try:
-        handler = logging.FileHandler(path.expanduser(), encoding="utf-8")
+        handler = _LogFile(path.expanduser(), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise ConfigError(f"--log-file {path}: {error.strerror}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     return handler
+
+
+class _LogFile(logging.FileHandler):
+    """A log file whose own disk may fill up: the run says what is wrong, not the log."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Pass over what could not be written."""
 
 
 class _BarSafeHandler(logging.Handler):
@@ -124,4 +132,6 @@ class _BarSafeHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm  # only once something is logged: --list-models stays quick
 
-        tqdm.write(self.format(record), file=sys.stdout)
+        # Who listened may be gone, with the terminal or the pipe: the run goes on without.
+        with contextlib.suppress(OSError):
+            tqdm.write(self.format(record), file=sys.stdout)

@@ -16,7 +16,7 @@ from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan, plan_collection
 from runners.dataset_changes import dataset_changes
 from runners.run_models import RunModels, build_models
-from runners.session_run import run_session, session_metadata
+from runners.session_run import finish_session, run_session, session_metadata
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import print_estimate
 from scripts._report import print_report, resume_command
@@ -77,6 +77,7 @@ def resume(
     assert metadata is not None, "open_session refuses a session without metadata"
     settings = CollectionSettings.from_parameters(metadata.session_parameters)
     if _is_finished(store, metadata):
+        finish_session(store)
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
         return EXIT_OK
     settings = replace(
@@ -149,13 +150,16 @@ def _confirmed(calls: int) -> bool:
 
 
 def _is_finished(store: SolutionStore, metadata: SessionMetadata) -> bool:
-    counts = store.answered_counts()
-    return all(counts.get(model, 0) >= metadata.total_problems for model in metadata.models)
+    if metadata.dataset is None:
+        counts = store.answered_counts()
+        return all(counts.get(model, 0) >= metadata.total_problems for model in metadata.models)
+    return all(metadata.dataset.keys() <= store.answered(model) for model in metadata.models)
 
 
 def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:
     """Raise ConfigError where problems changed since the session began and that is not accepted."""
-    if metadata.dataset is None:  # a session that kept no hashes
+    if metadata.dataset is None:
+        logger.warning("This session kept no hashes of its problems: changes cannot be noticed")
         return
     changes = dataset_changes(metadata.dataset, plan.content_hashes)
     if not changes:

@@ -51,6 +51,7 @@ class AnswerLog:
         self.metadata: SessionMetadata | None = read_metadata(self.path)
         summary = read_summary(self.path)
         self.status: SessionStatus = (summary and summary.status) or "in_progress"
+        self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
         self._lock = threading.Lock()
         self._unsynced: set[Path] = set()
@@ -83,10 +84,9 @@ class AnswerLog:
         return {model: len(self._index.answered(model)) for model in self._index.models}
 
     def pending(self) -> Iterator[SolutionRecord]:
-        """Yield the replies that wait for extraction, one a task."""
-        for _, record in solutions_in(self.path / PENDING_NAME):
-            if self._index.is_pending(record.model, record.task_id):
-                yield record
+        """Return an iterator over the replies that wait for extraction now, one a task."""
+        waiting = {(model, task) for model, tasks in self._index.pending.items() for task in tasks}
+        return self._replies_of(waiting)
 
     def append(self, record: SolutionRecord) -> None:
         """Return once the answer's whole line is with the operating system.
@@ -151,6 +151,14 @@ class AnswerLog:
     @property
     def _index(self) -> RecordIndex:
         return self._scan.index
+
+    def _replies_of(self, waiting: set[tuple[str, str]]) -> Iterator[SolutionRecord]:
+        if not waiting:
+            return
+        for _, record in solutions_in(self.path / PENDING_NAME):
+            if (record.model, record.task_id) in waiting:
+                waiting.discard((record.model, record.task_id))
+                yield record
 
     def _refuse_second_answer(self, record: SolutionRecord) -> None:
         if self._index.is_answered(record.model, record.task_id):

@@ -49,6 +49,7 @@ class _Manifest(msgspec.Struct):
 
 class _SummaryMetadata(msgspec.Struct):
     collection_start: float = 0.0
+    collection_end: float | None = None
     total_problems: int = 0
     models_evaluated: list[str] = msgspec.field(default_factory=list)
     categories_included: list[str] = msgspec.field(default_factory=list)

@@ -116,7 +116,7 @@ class ProgressTracker:
     def answered(self, label: str, task_id: str, seconds: float) -> None:
         """Count an answer; seconds: its last attempt."""
         with self._lock:
-            lane = self._lanes[label]
+            lane = self._lanes.setdefault(label, _Lane())
             lane.answered += 1
             lane.execution_seconds += seconds
             self._note_end(lane, task_id)
@@ -125,7 +125,7 @@ class ProgressTracker:
     def failed(self, label: str, task_id: str, error: str) -> None:
         """Count a task that was given up; a later answer takes it back."""
         with self._lock:
-            lane = self._lanes[label]
+            lane = self._lanes.setdefault(label, _Lane())
             self._note_end(lane, task_id)
             lane.failed[task_id] = False
             lane.last_error = error

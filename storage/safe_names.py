@@ -49,7 +49,9 @@ def free_name(name: str, taken: set[str]) -> str:
 def _readable(text: str) -> str:
     composed = unicodedata.normalize("NFC", text)
     kept = "".join(c if c.isalnum() or c in _KEPT_PUNCTUATION else "_" for c in composed)
-    kept = kept.encode("utf-8")[:_MAX_BYTES].decode("utf-8", "ignore").rstrip(".")
+    if len(kept.encode("utf-8")) > _MAX_BYTES + 1 + _HASH_DIGITS[0]:  # names made here stay
+        kept = kept.encode("utf-8")[:_MAX_BYTES].decode("utf-8", "ignore")
+    kept = kept.rstrip(".")
     return kept if kept and kept[0] not in ".-" else f"_{kept}"
 
 

@@ -158,6 +158,7 @@ class SolutionStore(AnswerLog):
         """
         self.sync()
         self.status = status
+        self._ended_at = self._clock.time()
         self.save_solutions_csv()
         self.save_cross_model_comparison()
         self.save_analysis_summary()
@@ -195,7 +196,7 @@ class SolutionStore(AnswerLog):
             metadata,
             tallies,
             status=self.status,
-            collection_end=None if self.status == "in_progress" else self._clock.time(),
+            collection_end=None if self.status == "in_progress" else self._ended_at,
         )
 
     def _inferred_metadata(self) -> SessionMetadata:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import soak
 from tests.support.command import Finished
 from tests.support.datasets import write_dataset
 from tests.support.program import MODELS, Collection, possibly_billed
@@ -64,6 +65,35 @@ async def storm(tmp_path: Path, server: WatchedServer, problems: int, kills: int
 async def test_five_random_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         await storm(tmp_path, server, problems=100, kills=5)
+
+
+@pytest.mark.parametrize("damage", ["deleted", "cut short"])
+async def test_a_kill_whose_progress_file_is_lost_is_known_too(tmp_path: Path, damage: str) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 20})
+    async with WatchedServer() as server:
+        collection = Collection(server, dataset, tmp_path / "out", "--max-concurrent", "2")
+        program = await collection.start()
+        await server.has_given(10)
+        await program.killed()
+        progress = collection.session / "progress.json"
+        if damage == "deleted":
+            progress.unlink()
+        else:
+            progress.write_bytes(progress.read_bytes()[:100])
+        resumed = await (await collection.resume()).finished()
+    assert resumed.exit_code == 0, resumed.output
+    assert possibly_billed(resumed) == 2 * len(MODELS) + 1
+    assert sum(count - 1 for count in server.given.values()) <= 2 * len(MODELS)
+    assert len(check_agreement(collection.session)) == 20 * len(MODELS)
+
+
+@pytest.mark.slow
+async def test_a_storm_of_kills_faults_and_damage(tmp_path: Path) -> None:
+    """A short form of `make soak`."""
+    count = await soak.storm(tmp_path, tasks=900, kills=12, seed=7)
+    assert soak.holds(count), count
+    assert (count.lost, count.doubled, count.tracebacks) == (0, 0, 0)
+    assert count.kills == 12 and count.interrupts + count.refusals + count.damages
 
 
 @pytest.mark.parametrize("answers_before_the_kill", [0, 1])

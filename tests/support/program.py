@@ -1,7 +1,6 @@
 """The program as a process that can be listened to, signalled, killed and limited while it runs."""
 
 import asyncio
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -81,6 +80,10 @@ class Program:
         if self._process.returncode is None:
             self._process.send_signal(number)
 
+    async def ended(self) -> None:
+        """Return once it has ended, in whatever way."""
+        await self._process.wait()
+
     async def killed(self) -> Finished:
         """Kill it at once and return what it had printed."""
         self.send(SIGKILL)
@@ -108,10 +111,10 @@ class Collection:
             *("--output-dir", str(output), "--extraction", "regex", *more),
         )
 
-    async def start(self, *, wrapper: str | None = None, **environment: str) -> Program:
+    async def start(self, *more: str, wrapper: str | None = None, **environment: str) -> Program:
         """Start the first run."""
         return await Program.start(
-            *self.first_command,
+            *(*self.first_command, *more),
             environment={**self.environment, **environment},
             wrapper=wrapper,
         )
@@ -138,4 +141,4 @@ def possibly_billed(finished: Finished) -> int:
 
 def open_files_of(pid: int) -> int:
     """Return how many files a process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())

@@ -8,16 +8,20 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from tests.support.program import Program
 from tests.support.provider_formats import Provider
 from tests.support.provider_server import Answer, ProviderServer, Request
 
 _TASK = re.compile(r"the (\S+) of all")  # as tests.support.datasets words every problem
+
+_PATIENCE_SECONDS = 60.0  # a test that waits in vain fails, and does not hang
 
 
 class WatchedServer(ProviderServer):
     """A ProviderServer that can hold calls back, and knows who was answered how often.
 
     arrived: how many calls came in. open: cleared, it holds back every answer.
+    hold: providers whose calls are never answered.
     given: (model, task_id) -> good answers that went out: what a provider would bill.
     """
 
@@ -34,6 +38,7 @@ class WatchedServer(ProviderServer):
         self.arrived = 0
         self.open = asyncio.Event()
         self.open.set()
+        self.hold: frozenset[Provider] = frozenset()
         self.given: Counter[tuple[str, str]] = Counter()
         self._dice = chance or random.Random(0)
         self._rate = fault_rate
@@ -47,18 +52,31 @@ class WatchedServer(ProviderServer):
 
     async def has_got(self, calls: int) -> None:
         """Return once so many calls came in."""
-        while self.arrived < calls:
-            await self._next_change()
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while self.arrived < calls:
+                await self._next_change()
 
     async def has_given(self, answers: int) -> None:
         """Return once so many good answers went out."""
-        while self.given_in_all < answers:
-            await self._next_change()
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while self.given_in_all < answers:
+                await self._next_change()
+
+    async def has_given_or_ended(self, answers: int, program: Program) -> None:
+        """Return once so many good answers went out, or the program that asks has ended."""
+        async with asyncio.TaskGroup() as group:
+            end = group.create_task(program.ended())
+            enough = group.create_task(self.has_given(answers))
+            await asyncio.wait((end, enough), return_when=asyncio.FIRST_COMPLETED)
+            end.cancel()
+            enough.cancel()
 
     async def _answer_call(self, provider: Provider, request: web.Request) -> web.StreamResponse:
         self.arrived += 1
         self._notify()
         await self.open.wait()
+        if provider in self.hold:
+            await asyncio.Event().wait()
         return await super()._answer_call(provider, request)
 
     def _next_answer(self, call: Request) -> Answer:
