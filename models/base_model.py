@@ -237,12 +237,11 @@ def _import_model_file(stem: str) -> Any:
 
 
 def _writable(completion: Completion) -> Completion:
-    reasoning = completion.reasoning_text
-    return replace(
-        completion,
-        text=_utf8(completion.text),
-        reasoning_text=None if reasoning is None else _utf8(reasoning),
-    )
+    text, thoughts = completion.text, completion.reasoning_text or ""
+    if text.isascii() and thoughts.isascii():
+        return completion
+    reasoning = None if completion.reasoning_text is None else _utf8(thoughts)
+    return replace(completion, text=_utf8(text), reasoning_text=reasoning)
 
 
 def _utf8(text: str) -> str:
