@@ -1,8 +1,7 @@
 """Category files as .csv for spreadsheets: appended to while they grow, rebuilt when in doubt."""
 
-import csv
-import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from storage.solution_record import SolutionRecord
 _COLUMNS = SolutionRecord.__struct_fields__
 # A cell that starts so is run as a formula: owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_QUOTED_FOR = re.compile('[",\n\r]')
 _MAX_CELL_CHARACTERS = 32_000  # Excel holds 32,767 and spills what is longer into the next row
 
 
@@ -58,10 +58,9 @@ def csv_row(record: SolutionRecord) -> list[str]:
 
 
 def _append_rows(source: Path, start: int, target: Path) -> int:
-    with target.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+    with target.open("ab") as file:
         for line, record in solutions_in(source, start):
-            writer.writerow(csv_row(record))
+            file.write(_encode_row(csv_row(record)))
             start = line.offset + len(line.raw)
     return start
 
@@ -80,10 +79,13 @@ def _write_anew(source: Path, target: Path) -> int:
     return end
 
 
-def _encode_row(cells: list[str] | tuple[str, ...]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue().encode("utf-8")
+def _encode_row(cells: Sequence[str]) -> bytes:
+    """Return a line as csv.writer makes it, which takes ten times as long for cells this large."""
+    return (",".join(map(_quoted, cells)) + "\r\n").encode("utf-8")
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if _QUOTED_FOR.search(cell) else cell
 
 
 def _cell(value: object) -> str:
