@@ -1,6 +1,7 @@
 """Claude, through Anthropic's SDK over aiohttp."""
 
 import json
+import logging
 from collections.abc import Mapping
 
 import anthropic
@@ -89,6 +90,8 @@ class AnthropicModel(BaseModel):
         return super().read_error(error)
 
     def _open_client(self) -> anthropic.AsyncAnthropic:
+        # With ANTHROPIC_LOG=debug it shows replies' headers, which may repeat the key.
+        logging.getLogger("anthropic").setLevel(logging.WARNING)
         client = anthropic.AsyncAnthropic(
             api_key=self.api_key,
             base_url=self.base_url,

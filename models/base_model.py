@@ -24,6 +24,8 @@ from models.client_pool import ClientPool
 from models.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
 
+# What local servers take as a key is no secret ("ollama", "EMPTY"), and may stand in an answer.
+_SHORTEST_SECRET = 16
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
 
 
@@ -109,7 +111,9 @@ class BaseModel:
         self.model_name = str(params.pop("model_name", config.name))
         row_max_tokens = params.pop("max_tokens", None)
         row_temperature = params.pop("temperature", None)
-        self.max_tokens = int(_first(options.max_tokens, row_max_tokens, _default_budget(config)))
+        wanted_tokens = int(_first(options.max_tokens, row_max_tokens, _default_budget(config)))
+        # More than the model can give is refused with a 400.
+        self.max_tokens = min(wanted_tokens, config.max_output_tokens or wanted_tokens)
         self.temperature = float(_first(options.temperature, row_temperature, DEFAULT_TEMPERATURE))
         self.extra_params = params
         self.request_timeout_seconds = options.request_timeout_seconds
@@ -121,6 +125,8 @@ class BaseModel:
         row = self.config
         if not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ConfigError(f"{row.api_key_env} holds a character that no key has")
+        if re.match(r"[^/]*//[^/]*@", self.base_url):
+            raise ConfigError(f"{row.base_url_env} names a user: set {row.api_key_env} instead")
         if self.base_url and not re.match(r"https?://[^/]", self.base_url):
             raise ConfigError(f"{row.base_url_env}: {self.base_url} is no http(s) address")
 
@@ -160,7 +166,7 @@ class BaseModel:
         """
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                return _writable(await self.send(prompt))
+                return self._writable(await self.send(prompt))
         except ModelError as error:
             self._tidy(error)
             raise
@@ -198,6 +204,23 @@ class BaseModel:
         """Put an error's text on one line, without the key."""
         text = _utf8(" ".join(str(error).split()))
         error.args = (text.replace(self.api_key, "[key]") if self.api_key else text,)
+        error.request_id = self._recordable(error.request_id)
+
+    def _writable(self, completion: Completion) -> Completion:
+        return replace(
+            completion,
+            text=self._recordable(completion.text) or "",
+            reasoning_text=self._recordable(completion.reasoning_text),
+            served_model=self._recordable(completion.served_model),
+            request_id=self._recordable(completion.request_id),
+        )
+
+    def _recordable(self, text: str | None) -> str | None:
+        """Return a text as a file may hold it, without a key that the provider repeats."""
+        if text is None:
+            return None
+        is_secret = len(self.api_key) >= _SHORTEST_SECRET
+        return _utf8(text.replace(self.api_key, "[key]") if is_secret else text)
 
 
 def make_model(
@@ -236,22 +259,13 @@ def _import_model_file(stem: str) -> Any:
         ) from error
 
 
-def _writable(completion: Completion) -> Completion:
-    text, thoughts = completion.text, completion.reasoning_text or ""
-    if text.isascii() and thoughts.isascii():
-        return completion
-    reasoning = None if completion.reasoning_text is None else _utf8(thoughts)
-    return replace(completion, text=_utf8(text), reasoning_text=reasoning)
-
-
 def _utf8(text: str) -> str:
     """Return a text that a file can hold: half a surrogate pair becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _default_budget(config: ModelConfig) -> int:
-    wanted = DEFAULT_MAX_TOKENS_REASONING if config.reasons else DEFAULT_MAX_TOKENS
-    return min(wanted, config.max_output_tokens or wanted)
+    return DEFAULT_MAX_TOKENS_REASONING if config.reasons else DEFAULT_MAX_TOKENS
 
 
 def _first(*choices: Any) -> Any:

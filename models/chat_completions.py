@@ -1,6 +1,7 @@
 """The wire format that most providers share, over one aiohttp session per address and key."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,8 @@ from models.rate_headers import read_rate_signals
 from models.reply_errors import error_from_reply, read_request_id
 from prompts.prompt_template import Prompt
 
+# At the end of a line; inside a code block it counts only on a line of its own.
+_END_OF_THINKING = re.compile(r"(?P<alone>^)?</think>[ \t\r]*$", re.MULTILINE)
 _PROMPT_FIELDS = frozenset({"messages", "input", "instructions"})
 _FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -85,6 +88,10 @@ class _ChatReply(msgspec.Struct):
     id: object = None
     model: object = None
     usage: object = None
+    error: object = None
+
+
+_CHAT_DECODER = msgspec.json.Decoder(_ChatReply)
 
 
 class ChatCompletionsModel(BaseModel):
@@ -96,6 +103,11 @@ class ChatCompletionsModel(BaseModel):
     """
 
     max_tokens_field: ClassVar[str] = "max_tokens"
+
+    @property
+    def sends_temperature(self) -> bool:
+        """Whether a temperature goes out."""
+        return self.config.accepts_temperature
 
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
@@ -125,7 +137,7 @@ class ChatCompletionsModel(BaseModel):
             "messages": messages,
             self.max_tokens_field: self.max_tokens,
         }
-        if self.config.accepts_temperature:
+        if self.sends_temperature:
             body["temperature"] = self.temperature
         return {**body, **self.extra_params}
 
@@ -146,10 +158,9 @@ class ChatCompletionsModel(BaseModel):
 
     def read_completion(self, reply: Reply) -> Completion:
         """Return what a 2xx body says; raise a ModelError or ValueError where it cannot be read."""
-        content = json.loads(reply.text)
-        if isinstance(content, dict) and content.get("error"):
+        chat = _read_chat(reply)
+        if chat is None or chat.error:
             raise self.reply_error(reply)
-        chat = msgspec.convert(content, _ChatReply)
         choice = chat.choices[0]
         message = choice.message
         finish_reason = _text(choice.finish_reason)
@@ -210,6 +221,17 @@ class ChatCompletionsModel(BaseModel):
             return None
 
 
+def _read_chat(reply: Reply) -> _ChatReply | None:
+    """Return the reply as it came, None for an error without a choice in it."""
+    try:
+        return _CHAT_DECODER.decode(reply.body)
+    except ValueError:  # not the usual: bytes that are no UTF-8, another shape, no JSON at all
+        content = json.loads(reply.text)
+        if isinstance(content, dict) and content.get("error"):
+            return None
+        return msgspec.convert(content, _ChatReply)
+
+
 def split_thinking(content: str) -> tuple[str, str]:
     """Return the thinking that stands inline at a content's start, and the answer after it.
 
@@ -219,9 +241,9 @@ def split_thinking(content: str) -> tuple[str, str]:
         thinking, _, answer = content.lstrip().removeprefix("<think>").partition("</think>")
         return thinking.strip(), answer.lstrip("\r\n")
     if "<think>" not in content:  # a chat template may open the block in the prompt itself
-        thinking, closed, answer = f"\n{content}\n".partition("\n</think>\n")
-        if closed:
-            return thinking.strip(), answer.strip("\r\n")
+        end = _END_OF_THINKING.search(content)
+        if end and (end["alone"] or content.count("```", 0, end.start()) % 2 == 0):
+            return content[: end.start()].strip(), content[end.end() :].strip("\r\n")
     return "", content
 
 

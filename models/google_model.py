@@ -1,6 +1,7 @@
 """Gemini, through Google's SDK over aiohttp."""
 
 import json
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -186,6 +187,8 @@ def _one_request(
 @asynccontextmanager
 async def _open_client(base_url: str, api_key: str) -> AsyncIterator[genai.client.AsyncClient]:
     """Yield a client that reads nothing from the environment but the proxies."""
+    # It warns where GEMINI_API_KEY is set too, though it is to read neither.
+    logging.getLogger("google_genai").setLevel(logging.ERROR)
     async with open_session(base_url, (_stop_refusals,)) as session:
         options = types.HttpOptions(
             base_url=base_url,

@@ -1,6 +1,7 @@
 """OpenAI's models, through its own SDK: chat completions, or Responses for those that need it."""
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -85,6 +86,12 @@ class OpenAIModel(ChatCompletionsModel):
         if self.endpoint not in _ENDPOINTS:
             raise ConfigError(f"{config.name}: endpoint is chat or responses, not {self.endpoint}")
 
+    @property
+    def sends_temperature(self) -> bool:
+        # It is refused while the model reasons: "Only the default (1) value is supported."
+        effort = self.extra_params.get("reasoning_effort") or "none"
+        return super().sends_temperature and effort == "none"
+
     def request_body(self, prompt: Prompt) -> dict[str, object]:
         if self.endpoint == "chat":
             return super().request_body(prompt)
@@ -96,7 +103,7 @@ class OpenAIModel(ChatCompletionsModel):
         }
         if prompt.system:
             body["instructions"] = prompt.system
-        if self.config.accepts_temperature:
+        if self.sends_temperature:
             body["temperature"] = self.temperature
         extra = dict(self.extra_params)
         if "reasoning_effort" in extra:
@@ -114,8 +121,8 @@ class OpenAIModel(ChatCompletionsModel):
         )
         client = await self.clients.get(identity, self._open_client)
         # The SDK's own way to any path: the body goes out, and the reply comes back, as it is.
-        path = _ENDPOINTS[self.endpoint]
-        response = await client.post(path, cast_to=httpx2.Response, body=dict(body))
+        url = f"{self.base_url}{_ENDPOINTS[self.endpoint]}"
+        response = await client.post(url, cast_to=httpx2.Response, body=dict(body))
         return Reply(response.status_code, response.headers, response.content)
 
     def read_completion(self, reply: Reply) -> Completion:
@@ -138,6 +145,8 @@ class OpenAIModel(ChatCompletionsModel):
         return super().read_error(error)
 
     def _open_client(self) -> AbstractAsyncContextManager[openai.AsyncOpenAI]:
+        # With OPENAI_LOG=debug it shows replies' headers, which may repeat the key.
+        logging.getLogger("openai").setLevel(logging.WARNING)
         organization, project = self.options.openai_organization, self.options.openai_project
         headers = {name: openai.Omit() for name in _ambient_header_names()}
         if not organization:

@@ -40,6 +40,8 @@ _UNIT_SECONDS: Mapping[str, float] = {
 }
 _WAIT_IN_WORDS = re.compile(r"(?:try again|retry) in ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)")
 _CONCURRENCY_IN_WORDS = re.compile(r"concurren|too many requests|rate limit", re.IGNORECASE)
+# Providers whose every reply carries its limits, as far as their own addresses go.
+ANNOUNCES_LIMITS = frozenset({"openai", "anthropic", "together"})
 _EARLIEST_EPOCH_SECONDS = 1e9  # a reset above this is a date, not a wait
 
 

@@ -197,12 +197,13 @@ def _words(
 
 
 def _codes(content: Mapping[str, object]) -> Iterator[object]:
-    yield from (content.get(name) for name in ("code", "type", "status"))
+    """Yield what names the kind of an error, the most exact name first."""
     details = content.get("details")
     if isinstance(details, dict):  # Anthropic's error.details.error_code
         yield details.get("error_code")
     elif isinstance(details, list):  # Google's ErrorInfo
         yield from (detail.get("reason") for detail in details if isinstance(detail, dict))
+    yield from (content.get(name) for name in ("code", "type", "status"))
 
 
 def _plain_text(body: str) -> str:

@@ -1,9 +1,13 @@
 """What happens to each outcome: extracted, checked, priced, on disk, counted."""
 
+import asyncio
 import logging
+from collections.abc import Callable
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
+from config.errors import StoreError
+from processors.code_candidates import Extraction
 from processors.solution_extractor import SolutionExtractor
 from prompts.problems import Problem
 from runners.answer_record import answer_record, failure_record, with_extraction
@@ -16,6 +20,8 @@ from storage.solution_record import SolutionRecord
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
+
+_LARGE_CODE = 100_000  # characters; judging more would hold up the event loop
 
 
 class AnswerKeeper:
@@ -32,7 +38,9 @@ class AnswerKeeper:
         caller: ReliableCaller,
         extraction_lane: Lane | None,
         clock: Clock,
+        break_off: Callable[[StoreError], None],
     ) -> None:
+        """break_off: is told why an outcome could not be written."""
         self._mode = settings.extraction
         self._batch_size = settings.batch_size
         self._store = store
@@ -40,19 +48,45 @@ class AnswerKeeper:
         self._caller = caller
         self._extraction_lane = extraction_lane
         self._clock = clock
+        self._break_off = break_off
+        self._unkept: list[tuple[Lane, Problem, Answer | GaveUp]] = []
         self._kept_since_checkpoint = 0
 
+    @property
+    def unkept_answers(self) -> int:
+        """How many answers arrived and could not be written."""
+        return sum(
+            isinstance(outcome, Answer)
+            and not self._store.is_answered(lane.label, problem.task_id)
+            and not self._store.is_pending(lane.label, problem.task_id)
+            for lane, problem, outcome in self._unkept
+        )
+
     async def keep(self, lane: Lane, problem: Problem, outcome: Answer | GaveUp) -> None:
-        """Return once the outcome is written. Raises StoreError where it cannot be."""
-        if isinstance(outcome, GaveUp):
-            failure = failure_record(problem, lane, outcome, self._clock.time())
-            logger.warning("%s, %s: failed: %s", lane.label, problem.task_id, failure.message)
-            self._store.append_failure(failure)
-            self._tracker.failed(lane.label, problem.task_id, f"{failure.error}: {failure.message}")
-        else:
-            record = answer_record(problem, lane.model, outcome)
-            await self._extract_and_append(record)
-        self._kept_since_checkpoint += 1
+        """Return once the outcome is written, or waits for keep_the_rest."""
+        try:
+            await self._keep(lane, problem, outcome)
+        except StoreError as error:
+            self._unkept.append((lane, problem, outcome))
+            self._break_off(error)
+
+    async def keep_the_rest(self) -> None:
+        """Try once more to write what could not be, and say what cannot.
+
+        By now no call is out: its sockets are closed, and a smaller answer may have fitted.
+        """
+        waiting, self._unkept = self._unkept, []
+        for lane, problem, outcome in waiting:
+            try:
+                await self.keep(lane, problem, outcome)
+            except (LaneStopped, CapReached):
+                continue  # its reply waits for extraction, on the disk
+        if self.unkept_answers:
+            logger.warning(
+                "%d answers arrived and could not be written: they were billed, and a resume "
+                "asks them again",
+                self.unkept_answers,
+            )
 
     async def finish_pending(self) -> None:
         """Extract from the replies that an earlier run left waiting; none is asked for again."""
@@ -61,6 +95,8 @@ class AnswerKeeper:
                 await self._extract_and_append(record)
         except (LaneStopped, CapReached):
             return
+        except StoreError as error:
+            self._break_off(error)
 
     def batch_is_full(self) -> bool:
         """Tell whether a batch of outcomes came since the last time that this was true."""
@@ -68,6 +104,16 @@ class AnswerKeeper:
         if is_full:
             self._kept_since_checkpoint = 0
         return is_full
+
+    async def _keep(self, lane: Lane, problem: Problem, outcome: Answer | GaveUp) -> None:
+        if isinstance(outcome, GaveUp):
+            failure = failure_record(problem, lane, outcome, self._clock.time())
+            logger.warning("%s, %s: failed: %s", lane.label, problem.task_id, failure.message)
+            self._store.append_failure(failure)
+            self._tracker.failed(lane.label, problem.task_id, f"{failure.error}: {failure.message}")
+        else:
+            await self._extract_and_append(answer_record(problem, lane.model, outcome))
+        self._kept_since_checkpoint += 1
 
     async def _extract_and_append(self, record: SolutionRecord) -> None:
         self._store.append(await self._extract(record))
@@ -82,11 +128,18 @@ class AnswerKeeper:
             reply, name, truncated_reply=record.finish_reason == "length"
         )
         if not extractor.needs_llm(reply, extraction, name):
-            return with_extraction(record, extraction)
+            return await self._judged(record, extraction)
         if not self._store.is_pending(record.model, record.task_id):
             self._store.append_pending(record)
         extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
-        return with_extraction(record, extraction, ask)
+        return await self._judged(record, extraction, ask)
+
+    async def _judged(
+        self, record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
+    ) -> SolutionRecord:
+        if len(extraction.code) < _LARGE_CODE:
+            return with_extraction(record, extraction, asked)
+        return await asyncio.to_thread(with_extraction, record, extraction, asked)
 
     def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
         lane = self._extraction_lane

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
+from models.rate_headers import ANNOUNCES_LIMITS
 from prompts.problems import Problem
 from runners.answer_keeper import AnswerKeeper
 from runners.budget import Budget, CapReached
@@ -22,14 +23,13 @@ from runners.rate_limiter import AdaptiveRateLimiter, RateScope
 from runners.reliable_call import ReliableCaller
 from runners.retry_policy import RetryPolicy
 from runners.run_models import RunModels
+from runners.run_stop import RunStop
+from runners.upkeep import Upkeep
 from runners.watchdog import Watchdog
 from storage.manifest import SessionStatus
 from storage.progress_tracker import ProgressTracker
-from storage.rate_limits_file import read_rate_limits, write_rate_limits
+from storage.rate_limits_file import read_rate_limits
 from storage.solution_store import SolutionStore
-
-_TICK_SECONDS = 0.5  # answers are on the disk, and shown, at most this much later
-_LEARNED_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,146 +70,114 @@ class CollectionRunner:
         self._settings = settings
         self._store = store
         self._tracker = tracker
-        self._display = display
         self._clock = clock
         self._limiter = limiter
         policy = RetryPolicy(
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
         )
-        self._budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
-        self._caller = ReliableCaller(self._limiter, self._budget, policy, clock, random)
-        self._lanes: list[Lane] = []
-        self._interrupted = False
+        budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
+        self._caller = ReliableCaller(limiter, budget, policy, clock, random)
+        self._upkeep = Upkeep(store, tracker, limiter, budget, display, clock)
+        self._stop = RunStop(settings.grace_seconds, clock)
 
     async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
         """Return when every task is answered, failed or left undone.
 
-        Raises StoreError where an answer cannot be written.
+        Raises StoreError where an answer cannot be written; those that could be are.
         """
         self._limiter.restore(read_rate_limits(self._store.path))
         lanes = [self._lane(model, problems) for model in models.answering]
         # The extraction lane has no work of its own: the workers of the others ask through it.
         extracting = self._lane(models.extraction, ()) if models.extraction else None
-        self._lanes = [*lanes, extracting] if extracting else lanes
-        widths = LaneWidths(
-            self._settings.max_concurrent_per_model, lanes, extracting, self._limiter
-        )
-        await self._expect_calls(widths.calls_at_most(widths.wanted()))
-        widths.set(widths.wanted())
-        keeper = AnswerKeeper(
-            self._settings, self._store, self._tracker, self._caller, extracting, self._clock
-        )
-        executor = ParallelExecutor(self._caller, keeper.keep)
+        self._stop.lanes = [*lanes, extracting] if extracting else lanes
+        width = self._settings.max_concurrent_per_model
+        widths = LaneWidths(width, lanes, extracting, self._limiter)
+        keeper = self._keeper(extracting)
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
+        # On the disk before the first call leaves: a kill may come at any time from then on.
+        await self._upkeep.expect_calls(widths.calls_at_most(widths.wanted()))
+        widths.set(widths.wanted())
         try:
-            async with asyncio.TaskGroup() as group:
-                upkeep = (
-                    self._keep_on_disk(),
-                    self._keep_exported(keeper),
-                    self._keep_shown(watch),
-                    self._keep_watch(Watchdog(self._lanes, self._clock)),
-                    self._keep_learned(),
-                    *([self._keep_wide(widths, executor)] if widths.is_auto else []),
-                )
-                keeping = [group.create_task(each) for each in upkeep]
-                async with asyncio.TaskGroup() as work:
-                    work.create_task(keeper.finish_pending())
-                    work.create_task(executor.run(self._lanes))
-                for task in keeping:
-                    task.cancel()
+            stopped_by = await self._work(keeper, watch, widths)
         finally:
-            self._tracker.spent_usd = self._budget.spent_usd
-            self._save_learned()
-            self._display.close(watch.progress())
-        return self._outcome(lanes, executor.stopped_by)
+            self._tracker.in_flight = self._stop.let_go + keeper.unkept_answers
+            self._upkeep.close(watch)
+        if self._stop.broken_by:
+            raise self._stop.broken_by
+        return self._outcome(lanes, problems, stopped_by)
 
     async def interrupt(self) -> None:
         """Stop sending, wait for calls in flight up to the grace time, then let them go."""
-        self._interrupted = True
-        for lane in self._lanes:
-            lane.stop()
-        await self._clock.sleep(self._settings.grace_seconds)
-        self.abandon()
+        await self._stop.interrupt()
 
     def abandon(self) -> None:
         """Stop now; what is written stays."""
-        self._interrupted = True
-        for lane in self._lanes:
-            lane.abandon()
+        self._stop.abandon()
+
+    async def _work(
+        self, keeper: AnswerKeeper, watch: LaneWatch, widths: LaneWidths
+    ) -> CapReached | None:
+        """Return why the work ended early, None where it did not."""
+        executor = ParallelExecutor(self._caller, keeper.keep)
+        watchdog = Watchdog(self._stop.lanes, self._clock)
+        async with asyncio.TaskGroup() as group:
+            loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor)
+            beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]
+            async with asyncio.TaskGroup() as work:
+                work.create_task(keeper.finish_pending())
+                work.create_task(executor.run(self._stop.lanes))
+            await keeper.keep_the_rest()
+            for task in beside:
+                task.cancel()
+        return executor.stopped_by
+
+    def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
+        return AnswerKeeper(
+            self._settings,
+            self._store,
+            self._tracker,
+            self._caller,
+            extraction_lane,
+            self._clock,
+            self._stop.break_off,
+        )
 
     def _lane(self, model: BaseModel, problems: Sequence[Problem]) -> Lane:
+        undone = self._undone(model, problems)
         return Lane(
             model=model,
             scope=rate_scope(model),
-            problems=self._undone(model, problems),
+            problems=iter(undone),
+            tasks=len(undone),
             clock=self._clock,
         )
 
-    def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> Iterator[Problem]:
+    def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> list[Problem]:
         label, store = model.config.label, self._store
-        return (
+        return [
             problem
             for problem in problems
             if not store.is_answered(label, problem.task_id)
             and not store.is_pending(label, problem.task_id)
-        )
+        ]
 
-    async def _keep_on_disk(self) -> None:
-        while True:
-            await self._clock.sleep(_TICK_SECONDS)
-            self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
-            await asyncio.to_thread(self._store.sync)
-            await asyncio.to_thread(self._tracker.save_if_due)
-
-    async def _keep_exported(self, keeper: AnswerKeeper) -> None:
-        """Apart from the above: a long export must not keep answers from the disk."""
-        while True:
-            await self._clock.sleep(_TICK_SECONDS)
-            if keeper.batch_is_full():
-                await asyncio.to_thread(self._store.checkpoint_if_due)
-
-    async def _keep_shown(self, watch: LaneWatch) -> None:
-        while True:
-            self._display.show(watch.progress())
-            await self._clock.sleep(_TICK_SECONDS)
-
-    async def _keep_watch(self, watchdog: Watchdog) -> None:
-        while True:
-            watchdog.look()
-            await self._clock.sleep(_TICK_SECONDS)
-
-    async def _keep_learned(self) -> None:
-        while True:
-            await self._clock.sleep(_LEARNED_SECONDS)
-            await asyncio.to_thread(self._save_learned)
-
-    def _save_learned(self) -> None:
-        if learned := self._limiter.snapshot():
-            write_rate_limits(self._store.path, learned)
-
-    async def _keep_wide(self, widths: LaneWidths, executor: ParallelExecutor) -> None:
-        while True:
-            await self._clock.sleep(_TICK_SECONDS)
-            wanted = widths.wanted()
-            await self._expect_calls(widths.calls_at_most(wanted))
-            for lane in widths.set(wanted):
-                executor.fill(lane)
-
-    async def _expect_calls(self, at_most: int) -> None:
-        """Put the number of calls that may be under way on the disk before it is reached."""
-        grows = at_most > self._tracker.in_flight
-        self._tracker.in_flight = at_most
-        if grows:
-            await asyncio.to_thread(self._tracker.save)
-
-    def _outcome(self, lanes: Sequence[Lane], stopped_by: CapReached | None) -> RunOutcome:
+    def _outcome(
+        self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None
+    ) -> RunOutcome:
         counts = self._tracker.progress()
+        failed = self._store.failed_tasks
+        undone = (
+            problem.task_id not in failed.get(lane.label, {})
+            for lane in lanes
+            for problem in problems
+            if not self._store.is_answered(lane.label, problem.task_id)
+        )
         return RunOutcome(
-            interrupted=self._interrupted,
+            interrupted=self._stop.interrupted,
             answered=counts.successful_tasks,
             failed=counts.failed_tasks,
-            undone=counts.total_tasks - counts.completed_tasks,
+            undone=sum(undone),
             stopped_by=str(stopped_by) if stopped_by else None,
             closed={lane.label: str(lane.closed_by) for lane in lanes if lane.closed_by},
         )
@@ -224,4 +192,5 @@ def rate_scope(model: BaseModel) -> RateScope:
         model=model.model_name,
         requests_per_minute=model.config.requests_per_minute,
         tokens_per_minute=model.config.tokens_per_minute,
+        announces_limits=model.config.provider in ANNOUNCES_LIMITS,
     )

@@ -1,12 +1,11 @@
-"""Ctrl-C and SIGTERM: the first stops gently, the second at once."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first stops gently, the second at once."""
 
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -22,9 +21,26 @@ def on_interrupt(gently: Callable[[], None], at_once: Callable[[], None]) -> Ite
         # Python's own handler runs between any two instructions: only a note is left for the loop.
         loop.call_soon_threadsafe(next(calls, at_once))
 
-    former = {number: signal.signal(number, handle) for number in _SIGNALS}
+    with _handled_by(handle):
+        yield
+
+
+@contextlib.contextmanager
+def all_as_keyboard_interrupt() -> Iterator[None]:
+    """Let every signal that on_interrupt knows do what Ctrl-C does, outside of it too."""
+    with _handled_by(signal.default_int_handler):
+        yield
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # nohup has it ignored, and is to be obeyed.
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    former = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for number, earlier in former.items():
+            signal.signal(number, earlier)

@@ -28,7 +28,7 @@ class CallOut:
 class Lane:
     """One model and the problems that it still has to solve.
 
-    problems: shared by the lane's workers; each takes the next.
+    problems: shared by the lane's workers; each takes the next. tasks: how many there are.
     width: how many workers there should be; workers: how many there are.
     exhausted: the last problem was taken.
     """
@@ -37,6 +37,7 @@ class Lane:
     scope: RateScope
     problems: Iterator[Problem]
     clock: Clock
+    tasks: int = 0
     width: int = 0
     closed_by: LaneClosed | None = None
     stopping: bool = False
@@ -86,6 +87,7 @@ class Lane:
         try:
             yield
         except asyncio.CancelledError:
+            # As asyncio.timeout does: take back our own cancellation, let any other one through.
             if worker in self._called_off and not worker.uncancel():
                 raise LaneStopped from None
             raise

@@ -45,7 +45,8 @@ class LaneWidths:
         For auto that is rounded up to a power of two, so that it seldom changes.
         """
         workers = (
-            max(lane.workers, width) for lane, width in zip(self._lanes, widths, strict=True)
+            min(max(lane.workers, width), lane.tasks)
+            for lane, width in zip(self._lanes, widths, strict=True)
         )
         # A worker asks for an extraction when its own call is back; one more catches up.
         total = sum(workers) + (self._extracting is not None)

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from config.clock import Clock
-from runners.limit_level import LimitLevel
-from runners.rate_gate import KeyGate, Lane, Permit
+from config.rate_signal import Meter
+from runners.rate_control.limit_level import LimitLevel, TellOf
+from runners.rate_control.model_traffic import ModelTraffic
+from runners.rate_control.permit import Permit
+from runners.rate_control.rate_gate import KeyGate
+from runners.rate_control.rate_learning import RateLearner, RateState, Tell
+from runners.rate_control.rate_memory import RateMemory
 
-__all__ = ["AdaptiveRateLimiter", "Permit", "RateChange", "RateScope", "RateStatus"]
-
-RateState = Literal["open", "blocked", "learning", "holding", "announced", "configured"]
+__all__ = ["AdaptiveRateLimiter", "Permit", "RateChange", "RateScope", "RateState", "RateStatus"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,17 +22,24 @@ class RateScope:
     key: names the API key's account, "<provider>@<host>#<short digest>", never the key itself.
     model: the API id.
     requests_per_minute, tokens_per_minute: configured upper bounds of the model.
+    announces_limits: its replies carry rate limit headers, so the first seconds wait for one.
     """
 
     key: str
     model: str
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
+    announces_limits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateStatus:
-    """How a scope stands now; blocked_until in monotonic seconds."""
+    """How a scope stands now.
+
+    rate_per_minute: requests, by the tightest of its limits; None while no limit is known.
+    blocked_until: monotonic seconds; None while nothing is refused.
+    suggested_slots: how many workers would use the rate, for --max-concurrent auto.
+    """
 
     rate_per_minute: float | None
     in_use: int
@@ -42,7 +51,7 @@ class RateStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateChange:
-    """One change of a scope's state; `at` in wall clock seconds."""
+    """One change of state: `at` in wall clock seconds, rates in the meter's unit."""
 
     at: float
     scope: str
@@ -61,49 +70,83 @@ class AdaptiveRateLimiter:
         self._clock = clock
         self._on_change = on_change
         self._gates: dict[str, KeyGate] = {}
+        self._memory = RateMemory()
 
     def register(self, scope: RateScope, *, slots: int) -> None:
-        """Say how many workers send to a scope; may be called again when that changes."""
-        self._lane(scope)[1].slots = slots
+        """Say how many workers send to a scope; again when that changes."""
+        self._find(scope)[1].slots = slots
 
     async def acquire(self, scope: RateScope, *, input_tokens: int, urgent: bool = False) -> Permit:
         """Return a permit when this request may leave; urgent ones go to the queue's head."""
-        gate, lane = self._lane(scope)
-        return await gate.acquire(lane, input_tokens, urgent=urgent)
+        gate, traffic = self._find(scope)
+        return await gate.acquire(traffic, input_tokens, urgent=urgent)
 
     def status(self, scope: RateScope) -> RateStatus:
         """Return how a scope stands, for the progress line."""
-        gate, lane = self._lane(scope)
-        meters = [*gate.level.meters.values(), *lane.level.meters.values()]
-        requests = (gate.level.meters["requests"], lane.level.meters["requests"])
-        rates = [m.pacer.per_second for m in requests if m.pacer.per_second is not None]
-        blocks = [m.blocked_until for m in meters if m.blocked_until is not None]
+        gate, traffic = self._find(scope)
+        rates: list[tuple[float, RateLearner]] = []
+        blocks: list[tuple[float, RateLearner]] = []
+        for level in (gate.level, traffic.level):
+            for meter, learner in level.meters.items():
+                if learner.pacer.per_second is not None:
+                    amount = 1.0 if meter == "requests" else max(1.0, learner.log.amount)
+                    rates.append((learner.pacer.per_second / amount, learner))
+                if learner.block is not None:
+                    blocks.append((learner.block.until, learner))
+        until, blocking = max(blocks, key=lambda b: b[0], default=(None, None))
+        rate, tightest = min(rates, key=lambda r: r[0], default=(None, None))
+        decisive = blocking or tightest or traffic.level.meters["requests"]
         return RateStatus(
-            rate_per_minute=60 * min(rates) if rates else None,
-            in_use=lane.in_use,
-            waiting=gate.waiting(lane),
-            blocked_until=max(blocks, default=None),
-            reason="refused" if blocks else "",
-            suggested_slots=lane.slots,
+            rate_per_minute=None if rate is None else 60 * rate,
+            in_use=traffic.in_flight,
+            waiting=gate.waiting(traffic),
+            blocked_until=until,
+            reason=decisive.reason,
+            suggested_slots=traffic.suggested_slots(rate),
         )
 
     def snapshot(self) -> dict[str, object]:
-        """Return what was learned, fit for JSON."""
-        return {}
+        """Return what was learned, fit for JSON; it names no keys."""
+        return self._memory.snapshot(self._gates)
 
     def restore(self, snapshot: object) -> None:
-        """Take up what an earlier run learned."""
+        """Start where an earlier run had got to; what cannot be read is ignored."""
+        self._memory.restore(snapshot, self._gates)
 
-    def _lane(self, scope: RateScope) -> tuple[KeyGate, Lane]:
+    def _find(self, scope: RateScope) -> tuple[KeyGate, ModelTraffic]:
         gate = self._gates.get(scope.key)
         if gate is None:
-            gate = self._gates[scope.key] = KeyGate(self._clock, LimitLevel(scope.key))
-        lane = gate.lanes.get(scope.model)
-        if lane is None:
-            level = LimitLevel(
-                f"{scope.key} {scope.model}",
-                requests_per_minute=scope.requests_per_minute,
-                tokens_per_minute=scope.tokens_per_minute,
-            )
-            lane = gate.lanes[scope.model] = Lane(level)
-        return gate, lane
+            level = LimitLevel(self._tell_of(scope.key))
+            gate = self._gates[scope.key] = KeyGate(self._clock, level)
+            self._memory.recall_key(scope.key, level)
+        traffic = gate.by_model.get(scope.model)
+        if traffic is None:
+            traffic = gate.by_model[scope.model] = self._new_traffic(scope)
+            self._memory.recall_traffic(scope.key, traffic)
+        return gate, traffic
+
+    def _new_traffic(self, scope: RateScope) -> ModelTraffic:
+        level = LimitLevel(
+            self._tell_of(f"{scope.key} {scope.model}"),
+            requests_per_minute=scope.requests_per_minute,
+            tokens_per_minute=scope.tokens_per_minute,
+        )
+        return ModelTraffic(scope.model, level, scouts=scope.announces_limits)
+
+    def _tell_of(self, name: str) -> TellOf:
+        def tell_of(meter: Meter) -> Tell:
+            def tell(old: float | None, new: float | None, state: RateState, reason: str) -> None:
+                if self._on_change is not None:
+                    change = RateChange(
+                        at=self._clock.time(),
+                        scope=f"{name} {meter}",
+                        from_per_minute=None if old is None else 60 * old,
+                        to_per_minute=None if new is None else 60 * new,
+                        state=state,
+                        reason=reason,
+                    )
+                    self._on_change(change)
+
+            return tell
+
+        return tell_of

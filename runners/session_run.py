@@ -1,15 +1,17 @@
 """A plan in, a run session out: opens models and files, runs, and brings every file up to date."""
 
 import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from random import Random
 
 from config.clock import Clock, SystemClock
 from config.collection_settings import ProgressForm
-from config.errors import CollectionError
+from config.errors import CollectionError, StoreError
 from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan
 from runners.collection_runner import CollectionRunner, RunOutcome
@@ -54,21 +56,32 @@ async def run_session(
         display = make_display(progress, sys.stderr)
         limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
         runner = CollectionRunner(plan.settings, store, tracker, display, limiter, clock, Random())
+        conclude = partial(_conclude, store, tracker)
         try:
-            outcome = await _run_interruptibly(runner, models, plan)
+            outcome = await _run_interruptibly(runner, models, plan, conclude)
         except* CollectionError as errors:
+            # Best effort: where the disk is full, the file of before says no less.
+            with contextlib.suppress(StoreError):
+                await asyncio.to_thread(tracker.save)
             raise _first(errors) from errors
-        await asyncio.to_thread(_conclude, store, tracker, outcome)
         return store, outcome
 
 
 async def _run_interruptibly(
-    runner: CollectionRunner, models: RunModels, plan: CollectionPlan
+    runner: CollectionRunner,
+    models: RunModels,
+    plan: CollectionPlan,
+    conclude: Callable[[RunOutcome], None],
 ) -> RunOutcome:
+    """Return how the run ended; an interruption meets no moment in which it would tear a file."""
     async with asyncio.TaskGroup() as group:
         stops: list[asyncio.Task[None]] = []
+        is_over = False
 
         def stop_gently() -> None:
+            if is_over:
+                logger.warning("Interrupted: all answers are written, the summaries nearly so")
+                return
             logger.warning(
                 "Interrupted: waiting up to %g s for calls in flight; Ctrl-C again stops now",
                 plan.settings.grace_seconds,
@@ -77,8 +90,10 @@ async def _run_interruptibly(
 
         with on_interrupt(stop_gently, runner.abandon):
             outcome = await runner.run(models, plan.problems)
-        for stop in stops:
-            stop.cancel()
+            is_over = True
+            for stop in stops:
+                stop.cancel()
+            await asyncio.to_thread(conclude, outcome)
     return outcome
 
 
@@ -105,8 +120,8 @@ def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> P
     earlier = read_progress(store.path)
     if earlier and earlier.in_flight:
         logger.warning(
-            "The last run ended without a word, with up to %d calls in flight: these were "
-            "possibly billed, and are asked again where no answer is on disk",
+            "The last run could not say what came of up to %d calls: they were possibly billed, "
+            "and are asked again where no answer is on disk",
             earlier.in_flight,
         )
     tracker = ProgressTracker(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.environment import Environment
 from config.errors import CollectionError, ConfigError, DatasetError
+from runners.interrupt import all_as_keyboard_interrupt
 from scripts._root import ROOT
 
 EXIT_OK = 0
@@ -67,7 +68,8 @@ def set_up_logging(level: str, log_file: str | None) -> None:
 def run_command(command: Callable[[], int]) -> int:
     """Return the command's exit code; what the user can mend becomes one line on stderr."""
     try:
-        return command()
+        with all_as_keyboard_interrupt():
+            return command()
     except (ConfigError, DatasetError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from config.collection_settings import CollectionSettings, ProgressForm
 from config.environment import Environment
-from config.errors import ConfigError
+from config.errors import ConfigError, StoreError
 from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan, plan_collection
 from runners.dataset_changes import dataset_changes
@@ -113,7 +113,20 @@ def run_and_report(
     progress: ProgressForm,
 ) -> int:
     """Run a session to its end or interruption; print what came out; return the exit code."""
-    store, outcome = asyncio.run(run_session(plan, models, clients, open_store, progress))
+    opened: list[SolutionStore] = []
+
+    def open_and_note() -> SolutionStore:
+        opened.append(open_store())
+        return opened[0]
+
+    try:
+        run = run_session(plan, models, clients, open_and_note, progress)
+        store, outcome = asyncio.run(run)
+    except (KeyboardInterrupt, StoreError):
+        for store in opened:
+            print("To go on with this session:")
+            print(f"  {resume_command(store.session_id, plan.settings.output_dir)}")
+        raise
     print_report(store, outcome, plan.settings.output_dir)
     if outcome.interrupted:
         return EXIT_INTERRUPTED

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_ALWAYS_NEEDED = ("aiohttp", "dotenv", "markdown_it", "msgspec", "tqdm")
+_ALWAYS_NEEDED = ("aiohttp", "dotenv", "msgspec", "tqdm")
 
 
 def _stop(reason: str) -> None:

@@ -1,5 +1,7 @@
 """One reading of a session: what came of every task, and where its record stands; no texts."""
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +22,10 @@ _TITLE_CHARACTERS = 120
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one task; path, offset and size (bytes) say where its line stands.
+    """What came of one task; path and offset (bytes) say where its line stands.
 
     seconds: of the last attempt; None for a failure. finished: seconds since 1970.
+    code_hash: changes with the extracted code; 0 for a failure.
     """
 
     verdict: Verdict
@@ -30,9 +33,9 @@ class Outcome:
     finished: float
     finish_reason: FinishReason | None
     attempts: int
+    code_hash: int
     path: Path
     offset: int
-    size: int
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ def read_outcomes(store: SolutionStore) -> SessionOutcomes:
         for path in dict.fromkeys(store.get_category_files(model).values()):
             _add_answers(model, path, problems)
     failed_attempts = _add_failures(store.path / FAILURES_NAME, problems)
-    rows = sorted(problems.values(), key=lambda problem: problem.category)
+    rows = sorted(problems.values(), key=_place)
     return SessionOutcomes(models, rows, failed_attempts)
 
 
@@ -122,16 +125,16 @@ def _add_answers(model: str, path: Path, problems: dict[str, ProblemOutcomes]) -
                 record.timestamp,
                 record.finish_reason,
                 record.attempts,
+                _hash(record.extracted_solution),
                 path,
                 line.offset,
-                len(line.raw),
             ),
         )
 
 
 def _add_failures(path: Path, problems: dict[str, ProblemOutcomes]) -> list[tuple[float, str]]:
     attempts: list[tuple[float, str]] = []
-    for offset, size, failure in _failures(path):
+    for offset, failure in _failures(path):
         attempts += [(a.started, _kind(a, failure)) for a in failure.attempts]
         problem = problems.setdefault(
             failure.task_id, ProblemOutcomes(failure.task_id, failure.category)
@@ -139,21 +142,32 @@ def _add_failures(path: Path, problems: dict[str, ProblemOutcomes]) -> list[tupl
         earlier = problem.by_model.get(failure.model)
         if earlier is None or earlier.verdict == "failed":
             problem.by_model[failure.model] = Outcome(
-                "failed", None, failure.timestamp, None, len(failure.attempts), path, offset, size
+                "failed", None, failure.timestamp, None, len(failure.attempts), 0, path, offset
             )
     return attempts
 
 
-def _failures(path: Path) -> Iterator[tuple[int, int, FailureRecord]]:
+def _failures(path: Path) -> Iterator[tuple[int, FailureRecord]]:
     for line in read_lines(path):
         failure = decode_failure(line.content) if line.content else None
         if failure is not None:
-            yield line.offset, len(line.raw), failure
+            yield line.offset, failure
 
 
 def _kind(attempt: AttemptRecord, failure: FailureRecord) -> str:
     kind = attempt.error or failure.error
     return f"{kind} ({attempt.status})" if attempt.status else kind
+
+
+def _place(problem: ProblemOutcomes) -> tuple[str, list[tuple[int, str]]]:
+    """Return what sorts by category, and by task id with its numbers as numbers."""
+    parts = re.split(r"([0-9]{1,18})", problem.task_id)
+    return problem.category, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _hash(code: str) -> int:
+    digest = hashlib.blake2b(code.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest)
 
 
 def _first_line(text: str) -> str:

@@ -68,8 +68,9 @@ def _chunks(
     if left_out:
         notes = [
             *notes,
-            f"The texts of {left_out} problems are not in this page, which would be too large: "
-            "read them in the .jsonl files, or make it with a higher --max-megabytes.",
+            f"The texts of {left_out} of {len(outcomes.problems)} problems are not in this page, "
+            "which would be too large: read them in the .jsonl files, or write it again with a "
+            "higher --max-megabytes.",
         ]
     overview = make_overview(store, outcomes, notes, written)
     yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))
@@ -88,8 +89,12 @@ def _references(store: SolutionStore) -> tuple[dict[str, Problem], list[str]]:
     except CollectionError:
         return {}, [f"The problems cannot be read at {path} any more: no reference solutions."]
     same = {p.task_id: p for p in problems if hashes.get(p.task_id) == p.content_hash}
+    if not hashes:
+        return {}, ["The session kept no hashes of its problems: no reference solutions."]
     changed = len(hashes.keys() - same.keys())
-    if changed or not hashes:
-        said = f"{changed} problems have" if hashes else "It is not known whether problems have"
-        return same, [f"{said} changed at {path} since: these have no reference solution here."]
+    if changed:
+        return same, [
+            f"{changed} of {len(hashes)} problems changed at {path} since: no reference solution "
+            "is shown for these."
+        ]
     return same, []

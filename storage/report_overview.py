@@ -10,6 +10,7 @@ from storage.solution_store import SolutionStore
 from storage.summaries import by_model
 from storage.tallies import Tally, total
 from storage.timeline import make_timeline
+from storage.utf8_text import clean_text, clean_value
 
 # One character a cell keeps a table of 100,000 cells small; report.js has the same letters.
 _LETTERS: dict[Verdict, str] = {
@@ -89,6 +90,7 @@ def make_overview(
     """Return the figures of a session."""
     problems = outcomes.problems
     metadata = store.metadata
+    parameters = metadata.session_parameters if metadata else {}
     categories = list(dict.fromkeys(problem.category for problem in problems))
     errors = _errors(outcomes)
     answered = {model: [o.finished for o in _answers(problems, model)] for model in outcomes.models}
@@ -102,7 +104,7 @@ def make_overview(
         started=metadata.collection_start if metadata else None,
         written=written,
         total_problems=planned,
-        parameters=dict(metadata.session_parameters) if metadata else {},
+        parameters={name: clean_value(value) for name, value in parameters.items()},
         categories=categories,
         models=[
             _model(store, problems, model, categories, planned, timeline.counts(answered[model]))
@@ -112,7 +114,7 @@ def make_overview(
         width_seconds=timeline.width_seconds,
         starts=timeline.starts,
         errors={kind: timeline.counts(moments) for kind, moments in sorted(errors.items())},
-        notes=notes,
+        notes=[clean_text(note) for note in notes],
     )
 
 

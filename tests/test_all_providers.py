@@ -208,10 +208,11 @@ def check_records(session: Path, problems: Sequence[Problem]) -> list[dict[str, 
             problem.task_id for problem in problems
         )
         for record in records:
+            requested = record["requested_model"]
             # At Google the model's name is in the path; the record holds it all the same.
-            assert record["parameters"].items() >= model.parameters.items()
+            assert record["parameters"] == {"model": requested, **model.parameters}
             assert record["model"] == model.label and record["finish_reason"] == "stop"
-            assert record["requested_model"] == record["served_model"]
+            assert record["served_model"] == requested and record["request_id"]
             assert record["validation"]["is_fully_valid"] is True
             assert record["usage"]["input_tokens"] > 0
         found += records

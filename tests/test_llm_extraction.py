@@ -32,7 +32,8 @@ async def collect(tmp_path: Path, server: ProviderServer, *flags: str, count: in
 
 
 def records(session: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (session / CLAUDE / "sums.jsonl").open()]
+    lines = (session / CLAUDE / "sums.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 async def test_agentic_asks_for_every_reply_and_keeps_a_faithful_copy(tmp_path: Path) -> None:

@@ -172,6 +172,10 @@ def test_the_matrix(provider: str, status: int, body: object, expected: type[Mod
         ('{"error": {"message": "two\\n  lines", "code": "odd"}}', "two lines (odd)"),
         ('{"error": {"message": "an odd thing", "code": "odd"}}', "an odd thing"),
         ('{"error": {"message": "", "type": "bad"}}', '{"message": "", "type": "bad"}'),
+        (
+            '{"error": {"type": "x", "message": "no", "details": {"error_code": "exact"}}}',
+            "no (exact)",
+        ),
         ('{"error": "a text"}', "a text"),
         ('{"message": "outside"}', "outside"),
         ('{"detail": "Not Found"}', "Not Found"),

@@ -1,6 +1,7 @@
 """What goes out: paths, credentials and parameters, exactly."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -95,6 +96,31 @@ async def test_the_users_options_win_over_the_row(
     assert (body[LIMIT_FIELDS[provider]], body["temperature"]) == (50, 0.0)
 
 
+@pytest.mark.parametrize(("wanted", "sent"), [(50, 50), (99_999, 8192)])
+async def test_no_more_is_asked_for_than_the_model_can_give(
+    wanted: int, sent: int, server: ProviderServer, clients: ClientPool
+) -> None:
+    config = replace(row("together"), max_output_tokens=8192)
+    options = CallOptions(max_tokens=wanted)
+    completion = await connect(server, config, clients, options).complete(PROMPT)
+    assert server.requests[0].body["max_tokens"] == completion.parameters["max_tokens"] == sent
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+@pytest.mark.parametrize(("effort", "temperature"), [("none", 0.2), ("low", None)])
+async def test_at_openai_reasoning_and_a_temperature_exclude_each_other(
+    endpoint: str,
+    effort: str,
+    temperature: float | None,
+    server: ProviderServer,
+    clients: ClientPool,
+) -> None:
+    config = row("openai", {"endpoint": endpoint, "reasoning_effort": effort})
+    completion = await connect(server, config, clients).complete(PROMPT)
+    assert server.requests[0].body.get("temperature") == temperature
+    assert completion.parameters.get("temperature") == temperature
+
+
 async def test_without_a_system_text_there_is_only_the_users_message(
     server: ProviderServer, clients: ClientPool
 ) -> None:
@@ -168,6 +194,12 @@ def test_each_provider_has_its_own_address(
 def test_an_address_that_cannot_work_is_refused_at_once(url: str) -> None:
     with pytest.raises(ConfigError, match="XAI_BASE_URL"):
         make_model(row("xai"), api_key="key", base_url=url)
+
+
+def test_an_address_with_a_password_is_refused_without_being_shown() -> None:
+    with pytest.raises(ConfigError, match="XAI_BASE_URL") as caught:
+        make_model(row("xai"), api_key="key", base_url="https://me:secret@gateway/v1")
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["a\nb", "schlüssel", "a\u2026b", "a\x00"])

@@ -8,9 +8,10 @@ import pytest
 from aiohttp import web
 
 from config.errors import ConnectionLost, LaneClosed
+from config.model_configs import select_models
 from models.base_model import make_model
 from models.client_pool import ClientPool
-from tests.support.provider_formats import Provider
+from tests.support.provider_formats import PREFIXES, Provider
 from tests.support.provider_server import Answer, ProviderServer
 from tests.support.wire import CHAT_PROVIDERS, PROMPT, connect, key_of, row
 
@@ -45,6 +46,47 @@ async def test_the_environments_proxy_is_used(
     model = make_model(row(provider), api_key=key_of(provider), base_url=url, clients=clients)
     assert "def add" in (await model.complete(PROMPT)).text
     assert server.requests[0].headers["Host"] == "provider.invalid"
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"), [("claude-haiku-4-5", "anthropic"), ("gemini-3.8-flash", "google")]
+)
+async def test_the_other_sdks_use_the_proxy_and_no_netrc_too(
+    name: str,
+    provider: Provider,
+    server: ProviderServer,
+    clients: ClientPool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine provider.invalid login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+    (config,) = select_models([name])
+    url = f"http://provider.invalid{PREFIXES[provider]}"
+    model = make_model(config, api_key=key_of(provider), base_url=url, clients=clients)
+    assert "def add" in (await model.complete(PROMPT)).text
+    (request,) = server.requests
+    assert request.headers["Host"] == "provider.invalid"
+    assert "Basic" not in str(request.headers)
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"), [("claude-haiku-4-5", "anthropic"), ("gemini-3.8-flash", "google")]
+)
+async def test_nor_do_they_follow_a_redirect_with_the_key(
+    name: str, provider: Provider, server: ProviderServer, clients: ClientPool
+) -> None:
+    elsewhere = server.url("local") + "/chat/completions"
+    server.script(provider, Answer(status=307, headers={"Location": elsewhere}))
+    (config,) = select_models([name])
+    url = server.url(provider)
+    model = make_model(config, api_key=key_of(provider), base_url=url, clients=clients)
+    with pytest.raises(LaneClosed, match="redirect"):
+        await model.complete(PROMPT)
+    assert [request.provider for request in server.requests] == [provider]
 
 
 async def test_a_host_in_no_proxy_is_asked_directly(
@@ -129,12 +171,12 @@ async def test_a_reply_in_gzip(clients: ClientPool) -> None:
         return response
 
     app = web.Application()
-    app.router.add_post("/chat/completions", answer)
+    app.router.add_post("/v1/chat/completions", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         for provider in CHAT_PROVIDERS:
             model = make_model(row(provider), api_key="key", base_url=url, clients=clients)
             assert (await model.complete(PROMPT)).text == "def add"

@@ -1,7 +1,7 @@
 // One problem opened: its texts, two answers side by side, and what tells them apart.
 
 const REFERENCE = "reference solution";
-const opened = { row: null, left: null, right: null, body: null };
+const opened = { wanted: null, row: null, left: null, right: null, body: null };
 
 /** Code as coloured text: Prism gives tokens, and every token becomes text, never markup. */
 function colouredCode(code) {
@@ -43,7 +43,9 @@ function codeOf(label) {
 }
 
 async function openProblem(row, place) {
-  const body = await unpackedBody(row);
+  opened.wanted = row;
+  const body = await unpackedBody(row).catch(() => null);
+  if (opened.wanted !== row) return; // another one was asked for meanwhile
   opened.row = row;
   opened.body = body;
   if (opened.left === null || place !== undefined) opened.left = models[place ?? 0].label;
@@ -65,7 +67,8 @@ function drawDetail() {
   if (body === null) {
     const names = models.map((model) => `${model.label}: ${VERDICTS[model.verdicts[row]].word}`);
     byId("detail-body").replaceChildren(
-      element("p", {}, "This page does not hold the texts of this problem. They stand in the session's .jsonl files."),
+      element("p", {}, "This page does not hold the texts of this problem, or the browser (from before 2023) cannot "
+        + "unpack them. They stand in the session's .jsonl files."),
       element("ul", {}, ...names.map((name) => element("li", {}, name))),
     );
     return;
@@ -143,7 +146,7 @@ function validationFacts({ validation, extraction }) {
     ["Found names", (structure.found_names ?? []).join(", ")],
     ["Imports", [...(imports.imports ?? []), ...(imports.from_imports ?? [])].join(", ")],
     ["Lines", validation.line_count],
-    ["Extraction", extraction && `${extraction.method}, ${extraction.candidates} candidates`
+    ["Extraction", extraction && `${extraction.method}, candidates: ${extraction.candidates}`
       + (extraction.ambiguous ? ", ambiguous" : "") + (extraction.model ? `, by ${extraction.model}` : "")],
   ]);
 }

@@ -44,6 +44,7 @@ function seconds(value) {
 }
 
 function money(value) {
+  if (value === 0) return "$0";
   return `$${value.toFixed(value < 1 ? 4 : 2)}`;
 }
 
@@ -87,6 +88,8 @@ function fillHeader() {
   byId("subtitle").textContent = parts.join(" · ");
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));
   byId("notes").hidden = overview.notes.length === 0;
+  byId("settings").append(facts(Object.entries(overview.parameters).map(([name, value]) =>
+    [name, typeof value === "string" ? value : JSON.stringify(value)])));
   const licences = byId("licences");
   byId("about").append(licences);
   licences.hidden = false;
@@ -100,7 +103,8 @@ function fillOverview() {
   const attempted = sum("answered") + sum("failed");
   const tiles = [
     ["Answered", number(sum("answered"))],
-    ["Valid", `${number(sum("valid"))} (${percent(sum("valid"), attempted)})`],
+    ["Valid", number(sum("valid"))],
+    ["Valid rate", percent(sum("valid"), attempted)],
     ["Failed", number(sum("failed"))],
     ["Not done", number(sum("undone"))],
     ["Truncated", number(sum("truncated"))],
@@ -113,7 +117,7 @@ function fillOverview() {
     ...tiles.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
   );
   const headings = ["Model", "Answered", "Valid", "Valid rate", "Failed", "Not done", "Truncated", "Refused",
-    "No code", "Retries", "Median", "p95", "Tokens in", "Tokens out", "Cost", "Cost per valid"];
+    "No code", "Retries", "Median", "p95", "Tokens in", "Tokens out", "Cost", "Per valid"];
   fillTable(byId("models"), headings, models.map(overviewRow));
 }
 
@@ -156,11 +160,12 @@ function fillHeat() {
 function heatCell(place, category, [valid, attempted]) {
   if (!attempted) return element("td", { class: "nothing" }, "–");
   const rate = valid / attempted;
-  const text = `${Math.round(100 * rate)} %`;
+  const text = `${Math.round(100 * rate)}%`;
   const label = `${models[place].label}, ${categories[category]}: ${valid} of ${attempted} valid, ${text}`;
   const button = element("button", { type: "button", title: label, "aria-label": label }, text);
   // From red over yellow to green; light enough for dark text in both colour schemes.
-  button.style.setProperty("--heat", `hsl(${Math.round(5 + 130 * rate)} 62% ${Math.round(74 - 6 * rate)}%)`);
+  const hue = Math.round(5 + 135 * rate ** 1.7); // most rates are high: they get most of the colours
+  button.style.setProperty("--heat", `hsl(${hue} 62% ${Math.round(74 - 6 * rate)}%)`);
   button.addEventListener("click", () => showCategory(category));
   return element("td", {}, button);
 }

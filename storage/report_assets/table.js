@@ -173,7 +173,8 @@ function setUpTable() {
   byId("legend").textContent = Object.values(VERDICTS).map(({ sign, word }) => `${sign} ${word}`).join("   ")
     + " – with the seconds of the answer";
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("filters").addEventListener("input", applyFilters);
+  byId("search").addEventListener("input", applyFilters);
+  byId("filters").addEventListener("change", applyFilters);
   byId("table").addEventListener("keydown", walk);
   byId("table").addEventListener("click", (event) => {
     const button = event.target.closest("tbody button");

@@ -257,4 +257,28 @@ _OWN: dict[str, list[Case]] = {
             Overloaded,
         ),
     ],
+    "local": [
+        Case("Ollama: unknown", _openai(404, None, "model 'x' not found"), ModelGone, "'x'"),
+        Case(
+            "Ollama: unknown, plain",
+            Answer(status=404, body={"error": "model 'x' not found"}),
+            ModelGone,
+        ),
+        Case(
+            "Ollama: queue full",
+            Answer(status=503, body={"error": "server busy, please try again"}),
+            Overloaded,
+        ),
+        Case("llama.cpp: loading", _openai(503, None, "Loading model"), Overloaded),
+        Case(
+            "vLLM: length",
+            _openai(400, None, "This model's maximum context length is 4096 tokens."),
+            BadRequest,
+        ),
+        Case(
+            "LM Studio: none loaded",
+            _openai(404, "model_not_found", "No models loaded."),
+            ModelGone,
+        ),
+    ],
 }

@@ -80,6 +80,10 @@ class Command:
         )
         return cls(process)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def finished(self) -> Finished:
         """Return what it printed and its exit code (negative: the signal that ended it)."""
         stdout, stderr = await self._process.communicate()

@@ -23,7 +23,7 @@ PREFIXES: Mapping[Provider, str] = {
 }
 _NAME_ASKED_FOR = re.compile(r"name it exactly `(\w+)`")
 _CLASS_ASKED_FOR = re.compile(r"Write this class\b")
-_NAME_IN_CODE = re.compile(r"\b(def|class) (\w+)")
+_NAME_IN_CODE = re.compile(r"(?:\b|\\n)(def|class) (\w+)")
 _GOOGLE_STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",

@@ -36,10 +36,10 @@ class HiddenLimit:
     phase_seconds: float = 0.0
     meter: Meter = "requests"
     scope: LimitScope | None = None
-    _level: float = math.inf
-    _at: float = 0.0
-    _window: deque[tuple[float, float]] = field(default_factory=deque)
-    _used: float = 0.0
+    _level: float = field(default=math.inf, init=False)
+    _at: float = field(default=0.0, init=False)
+    _window: deque[tuple[float, float]] = field(default_factory=deque, init=False)
+    _used: float = field(default=0.0, init=False)
 
     def would_take(self, now: float, amount: float) -> bool:
         """Return whether there is room for the amount now."""
@@ -107,6 +107,8 @@ class Reply:
 class SimulatedProvider:
     """Answers after a lognormal latency, or refuses at once when a limit is reached.
 
+    Input tokens count when a request is let in, output tokens when they are there, so that a
+    token limit may be overdrawn: nobody knows the output before.
     limits: by model; limits that models share are in several lists.
     names_meter: a refusal says which meter it is about.
     retry_after_seconds: what a refusal asks for; None: nothing.
@@ -125,27 +127,30 @@ class SimulatedProvider:
 
     async def reply(self, model: str, input_tokens: int) -> Reply:
         """Return the reply to one request, after the time that it takes."""
-        now = self.clock.monotonic()
         limits = self.limits[model]
-        output = round(self.output_tokens * self.chance.lognormvariate(0, self.output_spread))
-        full = self._full(now, limits, input_tokens, output)
+        full = self._full(limits, input_tokens)
         for limit in limits:
             if full is None or limit.counts_refused:
-                limit.take(_amount(limit, input_tokens, output))
+                limit.take(_amount(limit, input_tokens))
         signals = [limit.signal() for limit in limits] if self.headers else []
         if full is not None:
             await self.clock.sleep(REFUSAL_SECONDS)
             return Reply(admitted=False, signals=[*signals, self._refusal(full)])
-        latency = self.latency_seconds * self.chance.lognormvariate(0, self.latency_spread)
-        await self.clock.sleep(latency)
+        await self.clock.sleep(
+            self.latency_seconds * self.chance.lognormvariate(0, self.latency_spread)
+        )
+        output = round(self.output_tokens * self.chance.lognormvariate(0, self.output_spread))
+        for limit in limits:
+            if limit.meter == "tokens":
+                limit.would_take(self.clock.monotonic(), output)
+                limit.take(output)
         return Reply(
             admitted=True, signals=signals, input_tokens=input_tokens, output_tokens=output
         )
 
-    def _full(
-        self, now: float, limits: list[HiddenLimit], input_tokens: int, output: int
-    ) -> HiddenLimit | None:
-        room = [limit.would_take(now, _amount(limit, input_tokens, output)) for limit in limits]
+    def _full(self, limits: list[HiddenLimit], input_tokens: int) -> HiddenLimit | None:
+        now = self.clock.monotonic()
+        room = [limit.would_take(now, _amount(limit, input_tokens)) for limit in limits]
         return limits[room.index(False)] if False in room else None
 
     def _refusal(self, limit: HiddenLimit) -> RateSignal:
@@ -156,5 +161,5 @@ class SimulatedProvider:
         )
 
 
-def _amount(limit: HiddenLimit, input_tokens: int, output_tokens: int) -> float:
-    return 1.0 if limit.meter == "requests" else float(input_tokens + output_tokens)
+def _amount(limit: HiddenLimit, input_tokens: int) -> float:
+    return 1.0 if limit.meter == "requests" else float(input_tokens)

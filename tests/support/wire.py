@@ -16,6 +16,7 @@ MODEL_CLASSES: Mapping[Provider, str] = {
     "together": "MetaModel",
     "huggingface": "MetaModel",
     "deepseek": "DeepSeekModel",
+    "local": "LocalModel",
 }
 CHAT_PROVIDERS = tuple(MODEL_CLASSES)
 

@@ -1,9 +1,12 @@
 """Paces one meter: the generic cell rate algorithm, one timestamp and no timer."""
 
+import math
 from dataclasses import dataclass
 
-SLACK_SECONDS = 0.05
-"""How much lateness of the event loop is made good; more would be a burst."""
+LATENESS_SECONDS = 0.05
+"""How late a send may be and still have its delay made good; more would be a burst."""
+UNEVEN = 3.0
+"""The same in requests, where replies correct the amounts only afterwards."""
 
 
 @dataclass(slots=True)
@@ -14,13 +17,18 @@ class Pacer:
     """
 
     per_second: float | None = None
-    due: float = float("-inf")
+    uneven: bool = False
+    due: float = -math.inf
+    _taken_at: float = -math.inf
+    _taken: float = 0.0
 
     def take(self, now: float, amount: float) -> None:
         """Book an amount that leaves now; the next one waits its turn."""
+        self._taken_at, self._taken = now, amount
         if self.per_second is not None:
-            on_time = now - self.due <= SLACK_SECONDS
-            self.due = (self.due if on_time else now) + amount / self.per_second
+            seconds = amount / self.per_second
+            lateness = max(LATENESS_SECONDS, UNEVEN * seconds if self.uneven else 0.0)
+            self.due = (self.due if now - self.due <= lateness else now) + seconds
 
     def correct(self, amount: float) -> None:
         """Book more (or, negative, less) for something that has already left."""
@@ -29,8 +37,12 @@ class Pacer:
 
     def set_rate(self, now: float, per_second: float | None) -> None:
         """Change the rate; what is still owed is paid off at the new one."""
+        if per_second == self.per_second:
+            return
         if per_second is None:
-            self.due = float("-inf")
-        elif self.per_second is not None and self.due > now:
+            self.due = -math.inf
+        elif self.per_second is None:
+            self.due = self._taken_at + self._taken / per_second
+        elif self.due > now:
             self.due = now + (self.due - now) * self.per_second / per_second
         self.per_second = per_second

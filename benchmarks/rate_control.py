@@ -1,0 +1,285 @@
+"""Rate control against simulated providers: what was used and refused, beside the targets.
+
+Run `python benchmarks/rate_control.py`, with --quick for a subset; virtual time, a few minutes.
+Writes docs/rate-control.png where matplotlib is installed.
+"""
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.rate_plot import draw  # noqa: E402
+from tests.support.simulated_provider import LIMIT_KINDS, LimitKind  # noqa: E402
+from tests.support.simulated_run import (  # noqa: E402
+    TOKENS_PER_REQUEST,
+    Outcome,
+    Scenario,
+    simulate,
+)
+from tests.support.virtual_clock import WALL_CLOCK_AT_START  # noqa: E402
+
+PLOT = ROOT / "docs" / "rate-control.png"
+MINUTES = {60: 60.0, 180: 60.0, 500: 50.0, 1200: 30.0, 3000: 20.0}
+CHANGED_AT_SECONDS = 1337.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured number and its bound."""
+
+    name: str
+    value: float
+    target: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        """Whether the bound holds."""
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    def text(self) -> str:
+        """Return the figure, its bound, and a mark where it is missed."""
+        sign = ">=" if self.at_least else "<="
+        return f"{self.name} {self.value:.6g} ({sign} {self.target:g}){'' if self.met else ' !'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    figures: tuple[Figure, ...]
+
+
+def percent(name: str, share: float, target: float, *, at_least: bool) -> Figure:
+    """Return a share as a figure in percent, to two places."""
+    return Figure(name=name, value=round(100 * share, 2), target=target, at_least=at_least)
+
+
+def use(share: float, target: float = 98.0, name: str = "use %") -> Figure:
+    """Return the share of what was permitted that was used."""
+    return percent(name, share, target, at_least=True)
+
+
+def refused(share: float, target: float = 0.5) -> Figure:
+    """Return the share of tries that were refused."""
+    return percent("refused %", share, target, at_least=False)
+
+
+def unknown_limits(quick: bool) -> Iterator[Row]:
+    """Yield the grid without headers: five limits, four kinds, refused calls counted or not."""
+    limits = [60, 500] if quick else list(MINUTES)
+    for per_minute, kind, counted in itertools.product(limits, LIMIT_KINDS, (False, True)):
+        minutes = MINUTES[per_minute]
+        outcome = simulate(
+            Scenario(kind=kind, per_minute=per_minute, minutes=minutes, counts_refused=counted)
+        )
+        bucket = kind.startswith("bucket")
+        start = 600 if bucket else min(2400, 30 * minutes)
+        most_refused = 1.5 if per_minute < 100 and counted else 0.5
+        yield Row(
+            f"{per_minute}/min, {kind}{', refused count' if counted else ''}",
+            (
+                use(outcome.use(start, 60 * minutes)),
+                refused(outcome.refused_share(start, 60 * minutes), most_refused),
+                use(outcome.use(0, 600), 80.0, "first 10 min %"),
+                Figure(
+                    name="converged min",
+                    value=outcome.converged_minute(),
+                    target=10 if bucket else 40,
+                    at_least=False,
+                ),
+            ),
+        )
+
+
+def announced_limits(quick: bool) -> Iterator[Row]:
+    """Yield the grid with headers: from the second minute, from the first reply, from the start."""
+    limits = [60, 500] if quick else [60, 180, 500, 3000]
+    for per_minute, kind in itertools.product(limits, LIMIT_KINDS):
+        outcome = simulate(Scenario(kind=kind, per_minute=per_minute, minutes=10, headers=True))
+        announced_at = next(c.at for c in outcome.changes) - WALL_CLOCK_AT_START
+        yield Row(
+            f"{per_minute}/min, {kind}, headers",
+            (
+                use(outcome.use(60, 600)),
+                refused(outcome.refused_share(0, 600), 0.0),
+                use(outcome.use(announced_at + 1, announced_at + 61), 98.0, "told minute %"),
+                use(outcome.use(0, 60), 98.0, "first minute %"),
+                use(outcome.use(0, 600), 98.0, "first 10 min %"),
+            ),
+        )
+
+
+def token_limits(quick: bool) -> Iterator[Row]:
+    """Yield runs in which the token limit binds before that for requests."""
+    limits = [500] if quick else [200, 500, 2000]
+    for per_minute, kind, headers in itertools.product(limits, LIMIT_KINDS, (False, True)):
+        minutes = 12.0 if headers else 30.0
+        outcome = simulate(
+            Scenario(
+                kind=kind,
+                per_minute=2 * per_minute,
+                tokens_per_minute=per_minute * TOKENS_PER_REQUEST,
+                minutes=minutes,
+                headers=headers,
+                names_meter=True,
+            )
+        )
+        start = 60 if headers else 1200
+        yield Row(
+            f"tokens of {per_minute} requests/min, {kind}{', headers' if headers else ''}",
+            (
+                use(outcome.use(start, 60 * minutes)),
+                refused(outcome.refused_share(start, 60 * minutes), 0.0 if headers else 0.5),
+                use(outcome.use(0, 600), 80.0, "first 10 min %"),
+            ),
+        )
+
+
+def two_models(quick: bool) -> Iterator[Row]:
+    """Yield runs of two models on one key, with one limit for both or one each."""
+    for kind, shared in itertools.product(LIMIT_KINDS, (True,) if quick else (True, False)):
+        outcome = simulate(Scenario(kind=kind, models=2, shares_key=shared, minutes=40))
+        counts = outcome.by_model.values()
+        yield Row(
+            f"500/min, {kind}, two models, {'one limit' if shared else 'a limit each'}",
+            (
+                use(outcome.use(1200, 2400)),
+                refused(outcome.refused_share(1200, 2400)),
+                use(outcome.use(0, 600), 80.0, "first 10 min %"),
+                use(min(counts) / max(counts), 98.0, "fairness %"),
+            ),
+        )
+
+
+def changing_limits(quick: bool) -> Iterator[Row]:
+    """Yield runs in which the limit halves or doubles after twenty minutes."""
+    limits = [500] if quick else [60, 500, 1500]
+    for per_minute, kind, factor in itertools.product(limits, LIMIT_KINDS, (0.5, 2.0)):
+        base = per_minute if factor > 1 else 2 * per_minute if per_minute == 60 else per_minute
+        outcome = simulate(changing(kind, base, factor))
+        start, end = CHANGED_AT_SECONDS + 600, CHANGED_AT_SECONDS + 1200
+        yield Row(
+            f"{base}/min, {kind}, then x{factor:g}",
+            (
+                Figure(
+                    name="90 % again after min",
+                    value=round(recovery_seconds(outcome, factor) / 60, 1),
+                    target=10,
+                    at_least=False,
+                ),
+                use(outcome.use(start, end, factor), 90.0),
+            ),
+        )
+
+
+def changing(kind: LimitKind, per_minute: float, factor: float) -> Scenario:
+    """Return a run whose limit changes, to be measured from ten minutes after."""
+    changes = ((CHANGED_AT_SECONDS, factor),)
+    return Scenario(kind=kind, per_minute=per_minute, minutes=44, changes=changes)
+
+
+def recovery_seconds(outcome: Outcome, factor: float) -> float:
+    """Return how long after the change a minute began from which 90 % were used again."""
+    begin = int(CHANGED_AT_SECONDS)
+    recovered = (
+        at - begin
+        for at in range(begin, begin + 1200, 5)
+        if outcome.use(at, at + 60, factor) >= 0.9 and outcome.use(at, at + 120, factor) >= 0.9
+    )
+    return next(recovered, float("inf"))
+
+
+def resumes(quick: bool) -> Iterator[Row]:
+    """Yield first minutes of a run that starts with what the last one learned."""
+    for kind in LIMIT_KINDS[:1] if quick else LIMIT_KINDS:
+        first = simulate(Scenario(kind=kind, minutes=20))
+        again = simulate(Scenario(kind=kind, minutes=10, seed=2, snapshot=first.snapshot))
+        yield Row(
+            f"500/min, {kind}, resumed",
+            (
+                use(again.use(0, 60), 98.0, "first minute %"),
+                refused(again.refused_share(0, 600)),
+            ),
+        )
+
+
+def short_runs(quick: bool) -> Iterator[Row]:
+    """Yield 700 tasks against 1,200 a minute that nobody announced."""
+    kinds = LIMIT_KINDS[:1] if quick else LIMIT_KINDS
+    for kind, latency in itertools.product(kinds, (1.0, 4.0)):
+        outcome = simulate(
+            Scenario(
+                kind=kind, per_minute=1200, tasks=700, slots=200, latency_seconds=latency, minutes=5
+            )
+        )
+        share = 700 / 20 / outcome.last_admitted_at
+        yield Row(
+            f"700 tasks, 1200/min, {kind}, latency {latency:g} s",
+            (use(share, 85.0), refused(outcome.refused_share(0, 300), 5.0)),
+        )
+
+
+def unlimited_runs() -> Iterator[Row]:
+    """Yield runs that take five minutes without a limiter, and meet no limit with one."""
+    for slots, headers in itertools.product((3, 50, 400), (False, True)):
+        tasks = slots * 75
+        scenario = Scenario(
+            per_minute=1e9, slots=slots, tasks=tasks, minutes=10, headers=headers, latency_spread=0
+        )
+        seconds = simulate(scenario).last_admitted_at + scenario.latency_seconds
+        yield Row(
+            f"no limit, {slots} slots{', headers expected' if headers else ''}",
+            (percent("slower %", seconds / 300 - 1, 3.0, at_least=False),),
+        )
+
+
+def long_run() -> Iterator[Row]:
+    """Yield the last of 24 hours."""
+    outcome = simulate(Scenario(kind="sliding minute", per_minute=60, minutes=24 * 60))
+    start, end = 23 * 3600, 24 * 3600
+    yield Row(
+        "60/min, sliding minute, hour 24",
+        (use(outcome.use(start, end)), refused(outcome.refused_share(start, end))),
+    )
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """Yield the whole table."""
+    yield from unknown_limits(quick)
+    yield from announced_limits(quick)
+    yield from token_limits(quick)
+    yield from two_models(quick)
+    yield from changing_limits(quick)
+    yield from resumes(quick)
+    yield from short_runs(quick)
+    yield from unlimited_runs()
+    if not quick:
+        yield from long_run()
+
+
+def main() -> int:
+    """Print the table, write the plot; 1 if a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a subset, in seconds")
+    quick = parser.parse_args().quick
+    began = time.perf_counter()
+    missed = 0
+    for row in rows(quick):
+        missed += sum(not figure.met for figure in row.figures)
+        print(f"{row.name:48} {'  '.join(figure.text() for figure in row.figures)}", flush=True)
+    print(f"{missed} figures miss their target (!); {time.perf_counter() - began:.0f} s")
+    print(f"plot: {PLOT}" if draw(PLOT) else "matplotlib is not installed: no plot")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

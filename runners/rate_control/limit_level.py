@@ -1,0 +1,110 @@
+"""All meters of one scope, an API key or one of its models: a request must pass every one."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from config.rate_signal import Meter, RateSignal
+from runners.rate_control.concurrency_learning import ConcurrencyLearner
+from runners.rate_control.rate_learning import RateLearner, Tell
+
+TellOf = Callable[[Meter], Tell]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one request costs; output is an estimate until its reply is there."""
+
+    input_tokens: int
+    output_tokens: float
+
+    def amount(self, meter: Meter) -> float:
+        """Return the cost on a meter, in its own unit."""
+        if meter == "requests":
+            return 1.0
+        if meter == "input_tokens":
+            return self.input_tokens
+        if meter == "output_tokens":
+            return self.output_tokens
+        return self.input_tokens + self.output_tokens
+
+
+class LimitLevel:
+    """The meters of one scope; those for requests and for tokens watch from the start."""
+
+    def __init__(
+        self,
+        tell_of: TellOf,
+        *,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+    ) -> None:
+        self._tell_of = tell_of
+        self.in_flight = ConcurrencyLearner()
+        self.meters: dict[Meter, RateLearner] = {
+            "requests": RateLearner(requests_per_minute, tell_of("requests")),
+            "tokens": RateLearner(tokens_per_minute, tell_of("tokens"), uneven=True),
+        }
+
+    def meter(self, meter: Meter) -> RateLearner:
+        """Return the meter's learner, a new one if it was never heard of."""
+        if meter not in self.meters:
+            self.forget(meter)
+        return self.meters[meter]
+
+    def forget(self, meter: Meter) -> None:
+        """Start the meter anew: what it learned was somebody else's limit."""
+        uneven = meter != "requests"
+        self.meters[meter] = RateLearner(None, self._tell_of(meter), uneven=uneven)
+
+    def ready_at(self, now: float) -> float:
+        """Return when every meter would let a request pass; infinity: not before a reply."""
+        if self.in_flight.is_full():
+            return math.inf
+        return max([learner.ready_at(now) for learner in self.meters.values()])
+
+    def sent(self, now: float, charge: Charge) -> None:
+        """Count a request that leaves now."""
+        self.in_flight.sent()
+        for meter, learner in self.meters.items():
+            learner.sent(now, charge.amount(meter))
+
+    def unsent(self, sent_at: float, charge: Charge) -> None:
+        """Take back a request that never left."""
+        for meter, learner in self.meters.items():
+            learner.unsent(sent_at, charge.amount(meter))
+
+    def accepted(self, now: float, sent_at: float, estimate: Charge, real: Charge) -> None:
+        """Note a reply, and book what the request really cost in place of the estimate."""
+        self.in_flight.accepted(now)
+        for meter, learner in self.meters.items():
+            learner.accepted(now, sent_at)
+            if real is not estimate and meter != "requests":
+                learner.corrected(real.amount(meter) - estimate.amount(meter))
+
+    def refused(
+        self, now: float, sent_at: float, charge: Charge, meter: Meter, retry_after_seconds: float
+    ) -> None:
+        """Note that one of the meters was at its limit."""
+        self.refused_elsewhere(charge, but=meter)
+        if meter == "concurrency":
+            self.in_flight.refused(now, sent_at)
+            return
+        learner = self.meter(meter)
+        learner.refused(now, sent_at, charge.amount(meter), retry_after_seconds)
+
+    def refused_elsewhere(self, charge: Charge, but: Meter | None = None) -> None:
+        """Note that a request was refused for another meter's sake."""
+        for meter, learner in self.meters.items():
+            if meter != but:
+                learner.refused_elsewhere(charge.amount(meter))
+
+    def announce(self, now: float, sent_at: float, signal: RateSignal) -> None:
+        """Take up what a reply says about one of the meters."""
+        if signal.meter != "concurrency" and signal.limit_per_minute is not None:
+            self.meter(signal.meter or "requests").announce(now, sent_at, signal)
+
+    def freeze(self, now: float) -> None:
+        """Do not raise any rate for a while."""
+        for learner in self.meters.values():
+            learner.freeze(now)

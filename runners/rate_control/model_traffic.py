@@ -1,0 +1,58 @@
+"""One model's requests at the gate of its API key."""
+
+import math
+
+from runners.rate_control.limit_level import LimitLevel
+from runners.rate_control.ramp import Ramp
+
+OUTPUT_TOKENS_AT_FIRST = 500.0
+LATENCY_AT_FIRST_SECONDS = 4.0
+MEMORY = 0.05
+P95_DEVIATIONS = 1.645
+SLOTS_AT_LEAST, SLOTS_AT_MOST, SLOTS_WITHOUT_LIMIT = 4, 2000, 256
+SLOTS_TO_SPARE = 1.5
+
+
+class ModelTraffic:
+    """What is known of one model: its limits, its workers, its latency and its output."""
+
+    def __init__(self, model: str, level: LimitLevel, *, scouts: bool) -> None:
+        self.model = model
+        self.level = level
+        self.ramp = Ramp(scouts=scouts)
+        self.slots = 1
+        self.output_tokens = OUTPUT_TOKENS_AT_FIRST
+        self.refused_at = -math.inf
+        self._log_latency = math.log(LATENCY_AT_FIRST_SECONDS)
+        self._log_latency_variance = 0.25
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are out."""
+        return self.level.in_flight.in_flight
+
+    def ready_at(self, now: float) -> float:
+        """Return when the model's own limits, and its ramp, let a request pass."""
+        at = self.level.ready_at(now)
+        if self.ramp.over:
+            return at
+        return max(at, self.ramp.ready_at(now, self.in_flight, self.slots))
+
+    def replied(self, latency_seconds: float, output_tokens: int | None) -> None:
+        """Learn from one reply."""
+        off = math.log(max(latency_seconds, 1e-3)) - self._log_latency
+        self._log_latency += MEMORY * off
+        self._log_latency_variance += MEMORY * (off * off - self._log_latency_variance)
+        if output_tokens is not None:
+            self.output_tokens += MEMORY * (output_tokens - self.output_tokens)
+
+    def suggested_slots(self, rate_per_second: float | None) -> int:
+        """Return how many workers would use the rate, or the most that may be in flight."""
+        if self.level.in_flight.limit is not None:
+            return self.level.in_flight.limit
+        if rate_per_second is None:
+            return min(2 * self.slots, max(self.slots, SLOTS_WITHOUT_LIMIT))
+        deviations = P95_DEVIATIONS * math.sqrt(self._log_latency_variance)
+        latency = math.exp(self._log_latency + deviations)
+        wanted = math.ceil(SLOTS_TO_SPARE * rate_per_second * latency)
+        return min(max(wanted, SLOTS_AT_LEAST), SLOTS_AT_MOST)

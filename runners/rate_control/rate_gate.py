@@ -1,0 +1,204 @@
+"""One API key's gate: lets requests go, fairly between models, as soon as every limit permits."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+from config.clock import Clock
+from config.rate_signal import RateSignal
+from runners.rate_control.fair_queue import FairQueue, Place
+from runners.rate_control.limit_level import Charge, LimitLevel
+from runners.rate_control.model_traffic import ModelTraffic
+from runners.rate_control.permit import Permit
+from runners.rate_control.refusal_blame import RefusalBlame
+
+SAME_INSTANT_SECONDS = 1e-6
+
+
+class KeyGate:
+    """The queue and the limits of one API key.
+
+    Of all that wait one leads: it sleeps until the next may go, lets go whoever may, and when
+    its own turn comes hands the lead on. So there is no task of the gate's own.
+    """
+
+    def __init__(self, clock: Clock, level: LimitLevel) -> None:
+        self.level = level
+        self.by_model: dict[str, ModelTraffic] = {}
+        self._clock = clock
+        self._blame = RefusalBlame(level)
+        self._queue: FairQueue[ModelTraffic, Permit] = FairQueue()
+        self._leader: Place[ModelTraffic, Permit] | None = None
+        self._alarm_at = math.inf
+
+    async def acquire(self, traffic: ModelTraffic, input_tokens: int, *, urgent: bool) -> Permit:
+        """Return a permit once this request may leave; a cancelled wait leaves no trace."""
+        if not self._queue:
+            now = self._clock.monotonic()
+            if self._ready_at(traffic, now) <= now:
+                return self._grant(traffic, input_tokens, now)
+        place = Place[ModelTraffic, Permit](traffic, input_tokens, _new_bell())
+        self._queue.add(place, urgent=urgent)
+        self._pump()
+        taken = False
+        try:
+            permit = await self._turn(place)
+            taken = True
+            return permit
+        finally:
+            if not taken:
+                self._leave(place)
+
+    def waiting(self, traffic: ModelTraffic) -> int:
+        """Return how many of the model's requests wait for their turn."""
+        return self._queue.waiting(traffic)
+
+    def accepted(
+        self, permit: Permit, signals: Sequence[RateSignal], tokens_used: tuple[int, int] | None
+    ) -> None:
+        """Learn from a 2xx reply."""
+        now = self._finish(permit)
+        traffic, sent_at, charge = permit.traffic, permit.sent_at, permit.charge
+        real = charge if tokens_used is None else Charge(*tokens_used)
+        self.level.accepted(now, sent_at, charge, real)
+        traffic.level.accepted(now, sent_at, charge, real)
+        traffic.replied(now - sent_at, None if tokens_used is None else tokens_used[1])
+        announced = self._announce(permit, now, signals)
+        if not traffic.ramp.over:
+            traffic.ramp.replied(now, announced=announced)
+        self._pump()
+
+    def refused(self, permit: Permit, signals: Sequence[RateSignal]) -> None:
+        """Charge a refusal to the limit that it met, and stop what that limit holds."""
+        now = self._finish(permit)
+        traffic, charge = permit.traffic, permit.charge
+        if self._announce(permit, now, signals):
+            traffic.ramp.replied(now, announced=True)
+        wait = max((s.retry_after_seconds or 0.0 for s in signals), default=0.0)
+        blame = self._blame.charge(traffic, self.by_model.values(), now, charge, signals)
+        for level in (self.level, traffic.level):
+            if level is blame.level:
+                level.refused(now, permit.sent_at, charge, blame.meter, wait)
+            else:
+                level.refused_elsewhere(charge)
+        self._pump()
+
+    def overloaded(self, permit: Permit) -> None:
+        """Stop the rates from rising for a while; they do not fall."""
+        now = self._finish(permit)
+        self.level.freeze(now)
+        permit.traffic.level.freeze(now)
+        self._pump()
+
+    def released(self, permit: Permit) -> None:
+        """Take back the place in flight."""
+        self._finish(permit)
+        self._pump()
+
+    def withdrawn(self, permit: Permit) -> None:
+        """Take back the place in flight and in the pace."""
+        self._finish(permit)
+        self.level.unsent(permit.sent_at, permit.charge)
+        permit.traffic.level.unsent(permit.sent_at, permit.charge)
+        self._pump()
+
+    def _finish(self, permit: Permit) -> float:
+        self.level.in_flight.finished()
+        permit.traffic.level.in_flight.finished()
+        return self._clock.monotonic()
+
+    def _announce(self, permit: Permit, now: float, signals: Sequence[RateSignal]) -> bool:
+        for signal in signals:
+            level = self.level if signal.scope == "key" else permit.traffic.level
+            level.announce(now, permit.sent_at, signal)
+        return any(signal.limit_per_minute is not None for signal in signals)
+
+    def _ready_at(self, traffic: ModelTraffic, now: float) -> float:
+        return max(self.level.ready_at(now), traffic.ready_at(now))
+
+    def _grant(self, traffic: ModelTraffic, input_tokens: int, now: float) -> Permit:
+        charge = Charge(input_tokens, traffic.output_tokens)
+        self.level.sent(now, charge)
+        traffic.level.sent(now, charge)
+        traffic.ramp.sent()
+        return Permit(self, traffic, now, charge)
+
+    def _pump(self) -> None:
+        """Let go whoever may; wake the leader if it would sleep too long for the rest."""
+        if self._queue and self._leader is not None and self._let_go() < self._alarm_at:
+            _ring(self._leader.wake)
+
+    def _let_go(self) -> float:
+        """Grant all that may leave now; return when the next one may."""
+        now = self._clock.monotonic()
+        while self._queue:
+            next_at = math.inf
+            for traffic in self._queue.by_model():
+                ready_at = self._ready_at(traffic, now)
+                if ready_at <= now + SAME_INSTANT_SECONDS:
+                    break
+                next_at = min(next_at, ready_at)
+            else:
+                return next_at
+            place = self._queue.pop(traffic)
+            place.grant = self._grant(traffic, place.input_tokens, now)
+            _ring(place.wake)
+        return math.inf
+
+    async def _turn(self, place: Place[ModelTraffic, Permit]) -> Permit:
+        while place.grant is None:
+            if self._leader is None:
+                await self._lead(place)
+            else:
+                await place.wake
+                place.wake = _new_bell()
+        return place.grant
+
+    async def _lead(self, place: Place[ModelTraffic, Permit]) -> None:
+        self._leader = place
+        try:
+            while True:
+                self._alarm_at = self._let_go()
+                if place.grant is not None:
+                    return
+                place.wake = _new_bell()
+                await self._sleep(place.wake)
+        finally:
+            self._leader = None
+            self._alarm_at = math.inf
+            self._appoint()
+
+    async def _sleep(self, bell: asyncio.Future[None]) -> None:
+        if self._alarm_at == math.inf:
+            await bell
+            return
+        async with asyncio.TaskGroup() as group:
+            timer = group.create_task(self._ring_after(self._alarm_at, bell))
+            await bell
+            timer.cancel()
+
+    async def _ring_after(self, at: float, bell: asyncio.Future[None]) -> None:
+        await self._clock.sleep(at - self._clock.monotonic())
+        _ring(bell)
+
+    def _leave(self, place: Place[ModelTraffic, Permit]) -> None:
+        if place.grant is None:
+            self._queue.discard(place)
+        else:
+            place.grant.withdraw()
+        if self._leader is None:
+            self._appoint()
+
+    def _appoint(self) -> None:
+        successor = self._queue.any_place()
+        if successor is not None:
+            _ring(successor.wake)
+
+
+def _new_bell() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()
+
+
+def _ring(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)

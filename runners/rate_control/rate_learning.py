@@ -1,0 +1,245 @@
+"""What one meter of one scope permits: configured, announced or learned, whichever is least."""
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Literal
+
+from config.rate_signal import RateSignal
+from runners.rate_control.admission_log import AdmissionLog
+from runners.rate_control.rate_meter import Pacer
+from runners.rate_control.rate_search import RateSearch
+from runners.rate_control.refusal_block import SHORTEST_DOUBT_SECONDS, Episode, RefusalBlock
+
+RateState = Literal["open", "blocked", "learning", "holding", "climbing", "announced", "configured"]
+Tell = Callable[[float | None, float | None, RateState, str], None]
+
+HEADROOM = 0.99
+"""How much of a stated limit is used: the two clocks never quite agree."""
+FROZEN_SECONDS = 10.0
+DISTRUST_EPISODES = 3
+DISTRUST_SECONDS = 120.0
+LESS_HEADROOM, LEAST_HEADROOM = 0.005, 0.95
+"""A refusal under an announced limit is chance or jitter: a little more distance ends it."""
+SCARCE = 0.05
+
+
+class RateLearner:
+    """One meter; amounts are requests or tokens, rates are per second."""
+
+    def __init__(
+        self, ceiling_per_minute: float | None, tell: Tell, *, uneven: bool = False
+    ) -> None:
+        self.log = AdmissionLog()
+        self.search = RateSearch(uneven=uneven)
+        self.block: RefusalBlock | None = None
+        self.announced: float | None = None
+        self._ceiling = ceiling_per_minute and ceiling_per_minute / 60
+        self._tell = tell
+        self._frozen_until = -math.inf
+        self._ended_at = -math.inf
+        self._refusal_seconds = 0.0
+        self._headroom = HEADROOM
+        self._distrusted: list[float] = []
+        self._scarce_until = math.inf
+        self._scarce_rate = math.inf
+        self._before: RateSearch | None = None
+        self.pacer = Pacer(uneven=uneven)
+        self._pace(0.0)
+
+    @property
+    def state(self) -> RateState:
+        """What the present rate comes from."""
+        if self.block is not None:
+            return "blocked"
+        if self.search.state != "open":
+            return self.search.state
+        if self.announced is not None:
+            return "announced"
+        return "open" if self._ceiling is None else "configured"
+
+    @property
+    def reason(self) -> str:
+        """Why the rate is what it is, in a few words."""
+        if self.block is not None:
+            return "refused: waiting"
+        if self.search.state != "open":
+            return self.search.reason
+        return {"announced": "the provider says so", "configured": "as configured"}.get(
+            self.state, self.search.reason
+        )
+
+    def ready_at(self, now: float) -> float:
+        """Return when the next request may leave; a time that has passed means at once."""
+        if self.block is None:
+            return self.pacer.due
+        if self.block.probe_at is None:
+            return max(self.block.until, self.pacer.due)
+        doubt = max(SHORTEST_DOUBT_SECONDS, 2 * self._refusal_seconds)
+        if now < self.block.probe_at + doubt:
+            return self.block.probe_at + doubt
+        self._resume(now, self.block)
+        return self.pacer.due
+
+    def sent(self, now: float, amount: float) -> None:
+        """Count a request that leaves now, as admitted until it is refused."""
+        if self.block is not None:
+            self.block.probe_at = now
+        self.log.add(now, amount)
+        self.pacer.take(now, amount)
+        if now >= self.search.step_at:
+            self._step(now)
+        if now >= self._scarce_until:
+            self._scarce_until = math.inf
+            self._scarce_rate = math.inf
+            self._pace(now)
+
+    def unsent(self, sent_at: float, amount: float) -> None:
+        """Take back a request that never left."""
+        if self.block is not None and self.block.probe_at == sent_at:
+            self.block.probe_at = None
+        self.log.correct(-amount)
+        self.pacer.correct(-amount)
+
+    def corrected(self, amount: float) -> None:
+        """Count so much more (or less) for a request that has been answered."""
+        self.log.correct(amount)
+        self.pacer.correct(amount)
+
+    def accepted(self, now: float, sent_at: float) -> None:
+        """Note that the provider took a request: a probe that it took ends the waiting."""
+        block = self.block
+        if block is not None and block.probe_at is not None and sent_at >= block.probe_at:
+            self._resume(now, block)
+
+    def refused_elsewhere(self, amount: float) -> None:
+        """Note that a request was refused for another meter's sake."""
+        self.log.correct(-amount)
+
+    def refused(
+        self, now: float, sent_at: float, amount: float, retry_after_seconds: float
+    ) -> None:
+        """Note that this meter's limit was met: stop, wait, then probe."""
+        self.log.correct(-amount)
+        if self.block is not None:
+            self.block.refused_again(now, sent_at, retry_after_seconds)
+        elif sent_at > self._ended_at:
+            self._refusal_seconds = now - sent_at
+            self._before = deepcopy(self.search)
+            self.block = RefusalBlock.begin(
+                now,
+                pace=self.pacer.per_second or self.log.rate(now),
+                amount=self.log.amount,
+                briskest=self.log.briskest(now),
+                retry_after_seconds=retry_after_seconds,
+            )
+            self._say(self.pacer.per_second, f"refused: waiting {self.block.until - now:.1f} s")
+        elif retry_after_seconds > 0:
+            self.pacer.due = max(self.pacer.due, now + retry_after_seconds)
+
+    def excuse(self, now: float) -> None:
+        """Forget the last refusal: another scope's limit was met, not this one's."""
+        before, self._before = self._before, None
+        if before is not None:
+            self.block = None
+            self.search = before
+            self._pace(now)
+            self._say(self.pacer.per_second, "the limit met is the API key's")
+
+    def announce(self, now: float, sent_at: float, signal: RateSignal) -> None:
+        """Take up what a reply says about the limit; -1 and 0 are no limits (Azure sends them)."""
+        limit = signal.limit_per_minute
+        if limit is None or not 0 < limit < math.inf:
+            return
+        if limit / 60 != self.announced:
+            self.announced = limit / 60
+            self.search = RateSearch(uneven=self.pacer.uneven)
+            self._headroom = HEADROOM
+            self._distrusted.clear()
+            old = self.pacer.per_second
+            self._pace(now)
+            self._say(old, f"the provider says {limit:,.0f} a minute")
+        self._spare(now, sent_at, limit, signal)
+
+    def freeze(self, now: float) -> None:
+        """Do not raise the rate for a while: the provider is overloaded."""
+        self._frozen_until = now + FROZEN_SECONDS
+
+    def known(self) -> tuple[float, float] | None:
+        """Return the rate that was learned or announced and the one that is too much, or None."""
+        if self.search.rate is not None:
+            return self.search.rate, min(self.search.refused_rate, 2 * self.search.rate)
+        return None if self.announced is None else (HEADROOM * self.announced, self.announced)
+
+    def restore(self, rate: float, refused_rate: float) -> None:
+        """Start where an earlier run had got to; rates per second."""
+        self.search.start_at(rate, refused_rate, "as learned in an earlier run")
+        self._pace(0.0)
+
+    def _spare(self, now: float, sent_at: float, limit: float, signal: RateSignal) -> None:
+        """Stretch the last few of a window over what is left of it: somebody else uses the key.
+
+        A bucket's reset is the time until it is full, which its remainder already tells. Headers
+        are taken to be as old as the reply took.
+        """
+        if signal.remaining is None or signal.reset_seconds is None:
+            return
+        left, seconds = signal.remaining / limit, signal.reset_seconds - (now - sent_at)
+        bucket = abs(signal.reset_seconds - 60 * (1 - left)) < 3.0
+        if left < SCARCE and 2.0 < seconds <= 60.0 and not bucket:
+            since_sent = self.log.total - self.log.total_at(sent_at)
+            rate = max(signal.remaining - since_sent, self.log.amount) / seconds
+            self._scarce_rate, self._scarce_until = rate, now + seconds
+            self._pace(now)
+
+    def _step(self, now: float) -> None:
+        was = self.search.state
+        old = self.pacer.per_second
+        frozen = now < self._frozen_until
+        self.search.step(now, self.log.total, self.log.amount, frozen=frozen)
+        self._pace(now)
+        if self.search.state != was:
+            self._say(old, self.search.reason)
+
+    def _resume(self, now: float, block: RefusalBlock) -> None:
+        self.block = None
+        self._ended_at = ended_at = block.probe_at or now
+        old = self.pacer.per_second
+        if not self._trusts_announcement(ended_at):
+            until = block.watched_until()
+            self.search.learn(
+                Episode(
+                    refused_at=block.refused_at,
+                    ended_at=ended_at,
+                    probes_refused=block.probes_refused,
+                    pace=block.pace,
+                    admitted=self.log.rate(until, refused_at=block.refused_at),
+                    whole_minute=self.log.covers_a_minute(until),
+                    briskest=block.briskest,
+                    total=self.log.total,
+                    amount=self.log.amount,
+                )
+            )
+        self._pace(now)
+        self._say(old, self.reason)
+
+    def _trusts_announcement(self, now: float) -> bool:
+        if self.announced is None or self.search.state != "open":
+            return False
+        recent = [at for at in self._distrusted if now - at < DISTRUST_SECONDS]
+        self._distrusted = [*recent, now]
+        self._headroom = max(LEAST_HEADROOM, self._headroom - LESS_HEADROOM)
+        return len(self._distrusted) < DISTRUST_EPISODES
+
+    def _pace(self, now: float) -> None:
+        bounds = [] if self._ceiling is None else [HEADROOM * self._ceiling]
+        if self.announced is not None:
+            bounds.append(self._headroom * self.announced)
+        if self.search.rate is not None:
+            bounds.append(self.search.rate)
+        if self._scarce_rate < math.inf:
+            bounds.append(self._scarce_rate)
+        self.pacer.set_rate(now, min(bounds, default=None))
+
+    def _say(self, old: float | None, reason: str) -> None:
+        self._tell(old, self.pacer.per_second, self.state, reason)

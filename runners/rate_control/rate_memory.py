@@ -1,0 +1,100 @@
+"""What was learned about limits, as JSON, so that a resume starts warm."""
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+from config.rate_signal import Meter
+from runners.rate_control.limit_level import LimitLevel
+from runners.rate_control.model_traffic import ModelTraffic
+from runners.rate_control.rate_gate import KeyGate
+
+VERSION = 1
+METERS: tuple[Meter, ...] = ("requests", "tokens", "input_tokens", "output_tokens")
+
+
+class RateMemory:
+    """Rates by scope and meter: {"version": 1, "keys": {key: {"meters": …, "models": …}}}."""
+
+    def __init__(self) -> None:
+        self._keys: Mapping[str, object] = {}
+
+    def snapshot(self, gates: Mapping[str, KeyGate]) -> dict[str, object]:
+        """Return what the gates have learned, and what was remembered for those not in use."""
+        keys = dict(self._keys)
+        for key, gate in gates.items():
+            models = dict(_mapping(_mapping(keys.get(key)).get("models")))
+            models.update(
+                (model, _model_facts(traffic)) for model, traffic in gate.by_model.items()
+            )
+            keys[key] = {"meters": _meter_facts(gate.level), "models": models}
+        return {"version": VERSION, "keys": keys}
+
+    def restore(self, snapshot: object, gates: Mapping[str, KeyGate]) -> None:
+        """Remember a snapshot, for scopes that exist and for those to come."""
+        facts = _mapping(snapshot)
+        if facts.get("version") != VERSION:
+            return
+        self._keys = _mapping(facts.get("keys"))
+        for key, gate in gates.items():
+            self.recall_key(key, gate.level)
+            for traffic in gate.by_model.values():
+                self.recall_traffic(key, traffic)
+
+    def recall_key(self, key: str, level: LimitLevel) -> None:
+        """Give a key's meters the rates that they had."""
+        _recall(level, _mapping(_mapping(self._keys.get(key)).get("meters")))
+
+    def recall_traffic(self, key: str, traffic: ModelTraffic) -> None:
+        """Give a model's meters the rates that they had, and what its replies are like."""
+        models = _mapping(_mapping(self._keys.get(key)).get("models"))
+        facts = _mapping(models.get(traffic.model))
+        if _recall(traffic.level, _mapping(facts.get("meters"))):
+            traffic.ramp.over = True  # the pace is known: there is nothing to feel out
+        output_tokens = _positive(facts.get("output_tokens"))
+        if output_tokens is not None:
+            traffic.output_tokens = output_tokens
+        in_flight = _positive(facts.get("in_flight"))
+        if in_flight is not None:
+            traffic.level.in_flight.limit = math.ceil(in_flight)
+
+
+def _model_facts(traffic: ModelTraffic) -> dict[str, object]:
+    return {
+        "meters": _meter_facts(traffic.level),
+        "output_tokens": traffic.output_tokens,
+        "in_flight": traffic.level.in_flight.limit,
+    }
+
+
+def _meter_facts(level: LimitLevel) -> dict[str, object]:
+    facts: dict[str, object] = {}
+    for meter, learner in level.meters.items():
+        known = learner.known()
+        if known is not None:
+            facts[meter] = {"per_minute": 60 * known[0], "refused_per_minute": 60 * known[1]}
+    return facts
+
+
+def _recall(level: LimitLevel, facts: Mapping[str, object]) -> bool:
+    """Give the meters the rates that they had; return whether there were any."""
+    found = False
+    for meter in METERS:
+        rates = _mapping(facts.get(meter))
+        rate = _positive(rates.get("per_minute"))
+        if rate is not None:
+            refused = _positive(rates.get("refused_per_minute")) or rate
+            level.meter(meter).restore(rate / 60, refused / 60)
+            found = True
+    return found
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    """Return a JSON object, an empty one for anything else."""
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _positive(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < math.inf else None

@@ -1,0 +1,200 @@
+"""Where a rate should be: follows an unknown limit for a minute, then stays just under it.
+
+A limit was met at both ends of the span between two blocks, whatever kind of limit it is, so what
+was admitted between them says what it permits; over a minute that is exact for buckets of any
+size and for fixed and sliding minutes alike.
+"""
+
+import math
+from collections import deque
+from typing import Literal
+
+from runners.rate_control.refusal_block import Episode
+
+SearchState = Literal["open", "learning", "holding", "climbing"]
+
+LEARNING_SECONDS = 55.0
+"""A minute, less what the probes may be late; shorter spans mistake a burst for a rate."""
+LONGEST_LEARNING_SECONDS = 75.0
+STEP_SECONDS = 15.0
+LIVED_SECONDS = 125.0
+"""Any two minutes hold a whole fixed minute, so that a rate which lived that long is permitted."""
+UNDER_ADMITTED = 0.99
+UNDER_LIVED = 0.997
+CREEP = 0.00125
+"""Per step: a rate that lived is then one per cent under the one that is refused."""
+PATIENCE_SECONDS = 120.0
+UNEVEN_PATIENCE_SECONDS = 60.0
+PATIENCE_REQUESTS = 120.0
+"""With the creep after it: one refusal in 300 requests, and a doubled limit found in 10 minutes."""
+CLIMB_AT_FIRST, CLIMB_AT_MOST = 0.01, 0.16
+SOON_SECONDS = 30.0
+WHERE_EXPECTED, UNDER_EXPECTED, UNEVEN_UNDER_EXPECTED = 1.015, 0.99, 0.995
+ANCHOR_SECONDS = 900.0
+USED = 0.8
+
+
+class RateSearch:
+    """The learned rate of one meter, per second; None while no limit was met."""
+
+    def __init__(self, *, uneven: bool = False) -> None:
+        self.state: SearchState = "open"
+        self.rate: float | None = None
+        self.refused_rate = math.inf
+        self.reason = "no limit met yet"
+        self.step_at = math.inf
+        self._patience_seconds = UNEVEN_PATIENCE_SECONDS if uneven else PATIENCE_SECONDS
+        self._under_expected = UNEVEN_UNDER_EXPECTED if uneven else UNDER_EXPECTED
+        self._since = -math.inf
+        self._blind = False
+        self._counted = 1.0
+        self._creep = CREEP
+        self._estimate = 0.0
+        self._soon = 0
+        self._ended_at = -math.inf
+        self._exits: deque[tuple[float, float]] = deque(maxlen=64)
+        self._paces: deque[tuple[float, float]] = deque()
+        self._step_total = 0.0
+        self._exit_total = 0.0
+
+    def start_at(self, rate: float, refused_rate: float, reason: str) -> None:
+        """Take up a rate that was learned before."""
+        self._hold(-math.inf, rate, max(rate, refused_rate), reason)
+        self.step_at = -math.inf
+
+    def learn(self, episode: Episode) -> None:
+        """Set the rate and the state anew after a time of being refused."""
+        if self.state == "open" or self.rate is None:
+            quick = episode.probes_refused == 0
+            first = episode.briskest if quick else min(episode.briskest, episode.admitted)
+            self._follow(episode, 0.97 * first, "first refusal")
+        elif self.state == "learning":
+            self._learn_on(episode)
+        else:
+            self._reconsider(episode)
+        self._ended_at = episode.ended_at
+        self._exits.append((episode.ended_at, episode.total))
+        self._exit_total = episode.total
+        self._paces.clear()
+        self._set(episode.ended_at, self.rate or episode.admitted, episode.total)
+
+    def step(self, now: float, total: float, amount: float, *, frozen: bool) -> None:
+        """Raise the rate where nothing speaks against it; call when step_at has come."""
+        rate = self.rate
+        if rate is None:
+            return
+        if self.state == "learning":
+            self._step_learning(now, rate, total, amount)
+        elif frozen or total - self._step_total < USED * rate * STEP_SECONDS:
+            self._set(now, rate, total)
+        else:
+            self._set(now, rate * self._growth(now, rate, amount), total)
+
+    def _learn_on(self, episode: Episode) -> None:
+        pace = episode.pace
+        if episode.ended_at - self._since >= LEARNING_SECONDS:
+            self._settle(episode)
+            return
+        begin = max(self._since, episode.ended_at - STEP_SECONDS)
+        mark = next((mark for mark in self._exits if mark[0] >= begin), self._exits[-1])
+        admitted = episode.total - mark[1]
+        self._counted = max(1.0, admitted / episode.amount)
+        estimate = admitted / (episode.ended_at - mark[0])
+        if self._counted < 20:
+            estimate = max(estimate, 0.6 * pace)
+        self.rate = 0.97 * min(estimate, pace)
+        self.refused_rate = pace
+
+    def _reconsider(self, episode: Episode) -> None:
+        """Decide whether the limit was touched, or has fallen."""
+        if episode.ended_at - self._ended_at > SOON_SECONDS:
+            self._soon = 0
+        self._soon += 1
+        far_below = episode.admitted < 0.75 * episode.pace and episode.probes_refused > 1
+        if self._soon >= 3 or (far_below and episode.whole_minute):
+            self._soon = 0
+            rate = 0.97 * min(episode.admitted, episode.pace)
+            self._follow(episode, rate, "refused repeatedly: the limit has fallen")
+        elif self._soon == 2 and self._exits:
+            # A deep bucket hid the excess for a while; between two empty ones nothing is hidden.
+            at, total = next(e for e in self._exits if episode.ended_at - e[0] < ANCHOR_SECONDS)
+            span = episode.ended_at - at
+            between = (episode.total - total) / span if span >= LEARNING_SECONDS else math.inf
+            rate = self._under_expected * min(between, 0.98 * episode.pace)
+            self._hold(episode.ended_at, rate, episode.pace, "refused twice")
+        else:
+            self._settle(episode)
+
+    def _follow(self, episode: Episode, rate: float, reason: str) -> None:
+        self.state = "learning"
+        self.reason = reason
+        self.rate = rate
+        self._since = episode.ended_at
+        self.refused_rate = episode.pace
+        self._blind = not episode.whole_minute
+        self._counted = max(1.0, episode.admitted * 60 / episode.amount)
+
+    def _settle(self, episode: Episode) -> None:
+        lived = min(self._lived(episode.refused_at), episode.pace)
+        admitted = min(episode.admitted, episode.pace)
+        if not episode.whole_minute:
+            admitted = max(admitted, 0.97 * episode.pace)
+        estimate = max(admitted, lived)
+        if self.state != "learning" and episode.pace < WHERE_EXPECTED * self.refused_rate:
+            lived = max(lived, self._under_expected * episode.pace)
+        refused_rate = episode.pace
+        if abs(estimate - self._estimate) < 0.02 * estimate:
+            refused_rate = 1.01 * estimate
+        elif episode.probes_refused:
+            refused_rate = estimate + (refused_rate - estimate) / 3
+        self._estimate = estimate
+        rate = max(UNDER_ADMITTED * admitted, UNDER_LIVED * lived)
+        self._hold(episode.ended_at, rate, refused_rate, "refused: pacing just under it")
+
+    def _lived(self, until: float) -> float:
+        """Return the rate that nothing refused for long enough, or 0."""
+        old = [pace for at, pace in self._paces if at <= until - LIVED_SECONDS]
+        return old[-1] if old else 0.0
+
+    def _hold(self, now: float, rate: float, refused_rate: float, reason: str) -> None:
+        self.state = "holding"
+        self.reason = reason
+        self.rate = rate
+        self.refused_rate = refused_rate
+        self._since = now
+        self._creep = CREEP
+
+    def _step_learning(self, now: float, rate: float, total: float, amount: float) -> None:
+        if now - self._since > LONGEST_LEARNING_SECONDS:
+            if self._blind:
+                self._hold(-math.inf, rate, rate, "not refused while learning")
+                self._creep = CLIMB_AT_FIRST
+            else:
+                self._hold(now, rate, max(rate, self.refused_rate), "not refused while learning")
+            self._set(now, rate, total)
+            return
+        # The more was counted since the last refusal, the less can the estimate be wrong.
+        counted = self._counted + (total - self._exit_total) / amount
+        self._set(now, rate * (1 + 0.5 * max(0.002, 1 / counted)), total, amount)
+
+    def _growth(self, now: float, rate: float, amount: float) -> float:
+        if rate < 0.985 * self.refused_rate:
+            return float((0.995 * self.refused_rate / rate) ** (1 / 3))
+        patience = max(self._patience_seconds, PATIENCE_REQUESTS * amount / rate)
+        if now - self._since < patience:
+            return 1.0
+        if rate > self.refused_rate:
+            self._creep = min(2 * self._creep, CLIMB_AT_MOST)
+        if rate > 1.01 * self.refused_rate:
+            self.state = "climbing"
+            self.reason = "not refused where it was before: the limit has risen"
+            self._creep = max(self._creep, CLIMB_AT_FIRST)
+        return 1 + self._creep
+
+    def _set(self, now: float, rate: float, total: float, amount: float = 0.0) -> None:
+        if not self._paces or rate != self.rate:
+            self._paces.append((now, rate))
+        self.rate = rate
+        learning = self.state == "learning"
+        self.step_at = now + (max(0.5, amount / rate) if learning else STEP_SECONDS)
+        self._step_total = total

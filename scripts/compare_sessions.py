@@ -1,0 +1,109 @@
+"""Show which problems changed between sessions, or between the models of one session."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
+
+import scripts._root  # noqa: F401 - first: it checks what the others need
+from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
+from scripts._report import print_table
+from scripts._session_place import session_place
+from storage.durability import replace_file
+from storage.export import csv_cell, csv_line
+from storage.safe_names import safe_name
+from storage.session_comparison import Difference, SessionComparison, compare
+from storage.sessions import open_session
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Each model is held against the same model in the session before; one that no "
+        "session before has, against the first model of the first session.",
+    )
+    parser.add_argument(
+        "sessions", nargs="+", metavar="SESSION", help="ids or folders, the oldest first"
+    )
+    parser.add_argument(
+        "--limit",
+        type=positive_int,
+        default=20,
+        metavar="N",
+        help="changed problems printed of each kind (default: %(default)s); the file has all",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="the .csv to write, a row a problem (default: comparison_<sessions>.csv beside the "
+        "last session)",
+    )
+    add_output_dir_flag(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return the exit code of one command line."""
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    places = [session_place(session, args.output_dir) for session in args.sessions]
+    stores = [open_session(folder, session_id) for folder, session_id in places]
+    comparison = compare(stores)
+    _print_columns(comparison)
+    for difference in comparison.differences:
+        _print_difference(difference, args.limit)
+    name = safe_name("comparison_" + "_".join(store.session_id for store in stores))
+    target = Path(args.out).expanduser() if args.out else stores[-1].path.parent / f"{name}.csv"
+    _write(comparison, target)
+    print(f"\nEvery problem with every verdict: {target}")
+    return EXIT_OK
+
+
+def _print_columns(comparison: SessionComparison) -> None:
+    rows = []
+    for place, column in enumerate(comparison.columns):
+        verdicts = [row.verdicts[place] for row in comparison.rows]
+        answered = len(verdicts) - verdicts.count("failed") - verdicts.count("undone")
+        counts = (answered, verdicts.count("valid"), verdicts.count("failed"))
+        rows.append([column.label, *map(str, counts), str(verdicts.count("undone"))])
+    print_table(["session/model", "answered", "valid", "failed", "undone"], rows)
+    if comparison.only_in_some:
+        print(f"Problems that not all of these have: {comparison.only_in_some}")
+    reworded = sum(row.is_reworded for row in comparison.rows)
+    if reworded:
+        print(f"Problems that another session worded otherwise: {reworded}")
+
+
+def _print_difference(difference: Difference, limit: int) -> None:
+    print(f"\n{difference.after.label} against {difference.before.label}:")
+    is_same_model = difference.after.model == difference.before.model
+    names = ("became valid", "valid no more") if is_same_model else ("valid here", "valid there")
+    kinds = (difference.gained, difference.lost, difference.otherwise)
+    for name, changes in zip((*names, "not valid, for another reason"), kinds, strict=True):
+        print(f"  {len(changes)} {name}")
+        for task_id, before, after in changes[:limit]:
+            print(f"    {task_id}: {before} -> {after}")
+        if len(changes) > limit:
+            print(f"    ... and {len(changes) - limit} more")
+    print(f"  {len(difference.other_code)} with the same verdict and other code")
+    print(f"  {difference.same} the same")
+
+
+def _write(comparison: SessionComparison, target: Path) -> None:
+    labels = [column.label for column in comparison.columns]
+    lines = [csv_line(["task_id", "category", "differs", "reworded", *map(csv_cell, labels)])]
+    for row in comparison.rows:
+        differs = "yes" if len(set(row.verdicts)) > 1 else "no"
+        reworded = "yes" if row.is_reworded else "no"
+        names = [csv_cell(row.task_id), csv_cell(row.category)]
+        lines.append(csv_line([*names, differs, reworded, *row.verdicts]))
+    replace_file(target, lines, durable=False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,63 @@
+"""Write a session as one tidy table, or in the layout that the CodeEval evaluator reads."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
+
+import scripts._root  # noqa: F401 - first: it checks what the others need
+from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
+from scripts._session_place import session_place
+from storage.session_export import default_target, export_session
+from storage.sessions import open_session
+
+_EPILOG = """\
+formats:
+  parquet      one row a task; needs: pip install -r requirements-export.txt
+  jsonl, csv   the same table as JSON lines, or for spreadsheets (long cells are cut there)
+  runcodeeval  <out>/<model>/<category>.jsonl with task_id, model and candidate_solution
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("session", metavar="SESSION", help="the session's id or folder")
+    parser.add_argument(
+        "--format", required=True, choices=("parquet", "jsonl", "csv", "runcodeeval")
+    )
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        help="the file (for runcodeeval: the folder) to write; default: "
+        "solutions.<format>, or runcodeeval/, inside the session",
+    )
+    add_output_dir_flag(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return the exit code of one command line."""
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    store = open_session(*session_place(args.session, args.output_dir))
+    target = Path(args.out).expanduser() if args.out else default_target(store, args.format)
+    rows = export_session(store, args.format, target)
+    print(f"{rows} rows: {target}")
+    if args.format == "runcodeeval":
+        print(
+            "To evaluate them: python main.py --benchmark <dataset> --solutions <folder of a model>"
+        )
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

