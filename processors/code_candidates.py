@@ -17,7 +17,7 @@ EXTRACTION_VERSION = "1"  # raised whenever the result for some reply may change
 
 # A reply's share of the parser, in characters and calls: it reads 1.2 MB a second, and all of a
 # reply of 1 MB has to be done in less than one. A longer block is taken unread.
-_PARSED_CHARACTERS = 500_000
+_PARSED_CHARACTERS = 300_000
 _PARSED_PIECES = 4_000
 _MAX_PROSE = 20_000
 

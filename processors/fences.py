@@ -137,12 +137,12 @@ def block_lines(text: str, block: Block) -> list[Line]:
     """Return the block's lines without its margin."""
     lines = split_lines(text, block.starts_at, block.ends_at)
     if block.quotes:
-        lines = [line._replace(text=_unquoted(line.text, block.quotes)) for line in lines]
+        lines = [line.reading(_unquoted(line.text, block.quotes)) for line in lines]
     # Code that is indented less than its list item keeps what it has in common.
     first = next((line.text for line in lines if line.text.strip()), "")
     margin = min(block.column, _columns(first[: len(first) - len(first.lstrip())]))
     if margin > 0:
-        lines = [line._replace(text=_without_margin(line.text, margin)) for line in lines]
+        lines = [line.reading(_without_margin(line.text, margin)) for line in lines]
     if code := block.code_in_label:
         start = text.index(code, block.opens_at)
         lines.insert(0, Line(code, start, start + len(code)))

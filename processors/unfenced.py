@@ -54,7 +54,7 @@ def tag_pieces(text: str, parser: Parser) -> Iterator[Piece]:
         lines, place = split_lines(text, start, end), (start, end)
         piece = read_piece(lines, "tags", parser, place, rank=2, is_closed=is_closed)
         if not piece.is_readable and "&" in text[start:end]:
-            lines = [line._replace(text=html.unescape(line.text)) for line in lines]
+            lines = [line.reading(html.unescape(line.text)) for line in lines]
             piece = read_piece(lines, "tags", parser, place, rank=2, is_closed=is_closed)
         yield piece
 
