@@ -179,7 +179,7 @@ def _stands_alone(text: str, tag: re.Match[str]) -> bool:
     """Return whether the tag is markup: at its line's start or end, and not quoted."""
     before = text[max(0, tag.start() - 200) : tag.start()].rpartition("\n")[2]
     after = text[tag.end() : tag.end() + 200].partition("\n")[0]
-    if _QUOTED_AT_END.search(before) or _QUOTED_AT_START.match(after):
+    if _QUOTED_AT_END.search(before[-3:]) or _QUOTED_AT_START.match(after):
         return False
     return not before.strip(" \t>*`~") or not after.strip()
 

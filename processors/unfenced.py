@@ -139,13 +139,16 @@ def _strings(document: object, key: str, depth: int) -> Iterator[tuple[str, str]
 
 def bare_pieces(text: str, gaps: Sequence[tuple[int, int]], parser: Parser) -> Iterator[Piece]:
     """Yield the runs of lines between prose that look like code."""
+    for run in islice(_runs_between(text, gaps), _MAX_PIECES):
+        while run[-1].text.lstrip().startswith("#") or not run[-1].text.strip():
+            run.pop()
+        yield read_piece(run, "bare", parser, (run[0].start, run[-1].end))
+
+
+def _runs_between(text: str, gaps: Sequence[tuple[int, int]]) -> Iterator[list[Line]]:
     for start, end in gaps:
-        if not _STARTS_ANYWHERE.search(text, start, end):
-            continue
-        for run in _runs(split_lines(text, start, end)):
-            while run[-1].text.lstrip().startswith("#") or not run[-1].text.strip():
-                run.pop()
-            yield read_piece(run, "bare", parser, (run[0].start, run[-1].end))
+        if _STARTS_ANYWHERE.search(text, start, end):
+            yield from _runs(split_lines(text, start, end))
 
 
 def _runs(lines: list[Line]) -> Iterator[list[Line]]:
