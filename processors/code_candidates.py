@@ -13,7 +13,7 @@ from processors.reply_text import Answer, Line, read_answer
 from processors.statements import Parser, code_of, complete_statements
 from processors.unfenced import bare_pieces, inline_pieces, json_pieces, tag_pieces
 
-EXTRACTION_VERSION = "1"  # raised whenever the result for some reply may change
+EXTRACTION_VERSION = "2"  # raised whenever the result for some reply may change
 
 # A reply's share of the parser, in characters and calls: it reads 1.2 MB a second, and all of a
 # reply of 1 MB has to be done in less than one. A longer block is taken unread.

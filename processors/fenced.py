@@ -68,7 +68,7 @@ def _longer(text: str, block: Block, after: int, parser: Parser) -> tuple[Block,
             break
         longer = block.ending_at(match.start(), match.end())
         piece = _piece(text, longer, block_lines(text, longer), after, parser)
-        if piece.is_readable:
+        if piece.is_readable and piece.method not in ("repl", "diff"):
             return longer, piece
     return None
 

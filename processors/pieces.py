@@ -35,6 +35,7 @@ _LABEL_LINE = re.compile(r"\s*(?:python[\d.]*|py|copy code|copy|code:)\s*\Z", re
 _PROMPT = re.compile(r"\s*(?:>>>|\.\.\.|In ?\[\d*\]:|\s*\.{3,}:)(?: |$)")
 _FIRST_PROMPT = re.compile(r"\s*(?:>>>|In ?\[\d*\]:)(?: |$)")
 _NUMBERED = re.compile(r"\s*(\d{1,5})(?:[:|.)]|\s?\|)?(?: |\t|$)")
+_OPENS = re.compile(r"(?:async\s+def|def|class)\s+\w+\s*[(:\[]")
 _INVISIBLE = re.compile(r"[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 _ODD_BLANK = re.compile(r"[\u00a0\u2007\u202f\u3000]")
 _END_MARK = re.compile(r"(?<=[^\s`])\s*`{3,}\s*\Z")
@@ -131,7 +132,7 @@ def _readings(lines: Sequence[Line], method: Method) -> Iterator[tuple[tuple[Lin
         lines = trimmed(lines[1:])
     yield tuple(lines), method
     as_written = lines
-    if any(_FIRST_PROMPT.match(line.text) for line in lines):
+    if _is_session(lines):
         yield tuple(_session(lines)), "repl"
     if lines and lines[0].text[:1].isspace():
         lines = _dedented(lines)
@@ -163,6 +164,13 @@ def trimmed(lines: Sequence[Line]) -> list[Line]:
 
 def _visible(text: str) -> str:
     return _SPECIAL.sub("", _ODD_BLANK.sub(" ", _INVISIBLE.sub("", text)))
+
+
+def _is_session(lines: Sequence[Line]) -> bool:
+    """Return whether the lines hold prompts, and no definition outside of them: a docstring's."""
+    return any(_FIRST_PROMPT.match(line.text) for line in lines) and not any(
+        _OPENS.match(line.text) for line in lines
+    )
 
 
 def _session(lines: Sequence[Line]) -> Iterator[Line]:
