@@ -19,7 +19,13 @@ from processors.joins import LARGE, lacks_names, with_missing_parts
 from processors.pieces import Method, Piece, names_of, trimmed
 from processors.python_source import imported_names
 from processors.reply_text import Line
-from processors.statements import Parser, code_of, complete_statements, missing_names
+from processors.statements import (
+    Parser,
+    Statements,
+    code_of,
+    complete_statements,
+    missing_names,
+)
 from processors.usage import without_usage
 
 _FENCES = ("fence", "unclosed_fence", "tags", "joined_fences")
@@ -191,10 +197,18 @@ def _salvaged(
             names=frozenset(names_of(parsed.tree)),
             place=piece.place,
         )
-        needed = {name} | missing_names(parsed.tree)
-        if _defines(rest, name) and not needed & set(whole.broken_names):
-            return _finished([rest], pieces, name, parser, spare, ambiguous=False)
+        if not _defines(rest, name) or missing_names(parsed.tree) & set(whole.broken_names):
+            continue
+        is_again = name in whole.broken_names  # a further version, which is not whole
+        if not is_again or _stands_without(rest, whole, name):
+            return _finished([rest], pieces, name, parser, spare, ambiguous=is_again)
     return None
+
+
+def _stands_without(rest: Piece, whole: Statements, name: str | None) -> bool:
+    """Return whether the version before a broken one is an answer: no stub, and not corrected."""
+    is_corrected = any(is_settled(cue) for cue in whole.broken_cues)
+    return not is_corrected and not is_sketch(rest.tree, rest.code, name)
 
 
 def _opens_or_assigns(piece: Piece, name: str | None) -> bool:

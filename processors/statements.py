@@ -5,6 +5,7 @@ import builtins
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from processors.python_source import (
     Parsed,
@@ -49,11 +50,13 @@ class Statements:
     """What is whole in code that does not parse.
 
     broken_names: the functions and classes whose own text is broken.
+    broken_cues: the comments that introduce them.
     is_cut: the last statement stops before its end.
     """
 
     lines: tuple[Line, ...]
     broken_names: tuple[str, ...]
+    broken_cues: tuple[str, ...]
     is_cut: bool
 
 
@@ -76,6 +79,7 @@ def complete_statements(lines: Sequence[Line], parser: Parser) -> Statements:
     return Statements(
         lines=tuple(kept),
         broken_names=tuple(name for chunk in broken for name in _names_opened(chunk)),
+        broken_cues=tuple(_opening_comments(chunk) for chunk in broken),
         is_cut=bool(whole) and not whole[-1] and _is_cut(chunks[-1]),
     )
 
@@ -100,7 +104,13 @@ def _is_cut(chunk: Sequence[Line]) -> bool:
     for line in chunk:
         quote, depth = scan_line(line.text, quote, depth)
     text = code_of(chunk).strip()
-    return bool(quote or depth or _OPENS.match(text)) or text.endswith((":", "=", ",", "\\"))
+    opens = any(_OPENS.match(line.text) for line in chunk)
+    return bool(quote or depth or opens) or text.endswith((":", "=", ",", "\\"))
+
+
+def _opening_comments(chunk: Sequence[Line]) -> str:
+    comments = takewhile(lambda line: line.text.startswith("#"), chunk)
+    return "\n".join(line.text.lstrip("# ") for line in comments)
 
 
 def _names_opened(chunk: Sequence[Line]) -> Iterator[str]:
