@@ -40,7 +40,7 @@ async def test_agentic_asks_for_every_reply_and_keeps_a_faithful_copy(tmp_path: 
     async with ProviderServer() as server:
         session = await collect(tmp_path, server, "--extraction", "agentic")
         assert len(server.sent_to("xai")) == len(server.sent_to("deepseek")) == 2
-        assert {request.model for request in server.sent_to("deepseek")} == {EXTRACTOR}
+        assert {request.model for request in server.sent_to("deepseek")} == {"deepseek-flash"}
     for record in records(session):
         assert record["validation"]["is_fully_valid"] is True
         assert record["extraction"]["method"] == "llm"
