@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def rate_control() -> Iterator[Figure]:
             )
 
 
-PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
+PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "extraction": extraction.figures,
     "throughput": throughput.figures,
     "makespan": makespan.figures,

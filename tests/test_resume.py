@@ -11,6 +11,7 @@ import pytest
 from tests.support.command import run
 from tests.support.datasets import problem_row, write_dataset
 from tests.support.program import JUMPING_CLOCK, MODELS, Collection, Program, possibly_billed
+from tests.support.provider_formats import Json
 from tests.support.session_check import (
     answers_in,
     check_agreement,
@@ -21,7 +22,9 @@ from tests.support.session_check import (
 from tests.support.store_records import solution
 from tests.support.watched_server import WatchedServer
 
-PROSE = {"choices": [{"message": {"content": "I would use a loop."}, "finish_reason": "stop"}]}
+PROSE: Json = {
+    "choices": [{"message": {"content": "I would use a loop."}, "finish_reason": "stop"}]
+}
 
 
 class ProseServer(WatchedServer):
