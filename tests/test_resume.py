@@ -11,6 +11,8 @@ import pytest
 from tests.support.command import run
 from tests.support.datasets import problem_row, write_dataset
 from tests.support.program import JUMPING_CLOCK, MODELS, Collection, Program, possibly_billed
+from tests.support.provider_formats import Json
+from tests.support.provider_server import Answer, Request
 from tests.support.session_check import (
     answers_in,
     check_agreement,
@@ -21,15 +23,15 @@ from tests.support.session_check import (
 from tests.support.store_records import solution
 from tests.support.watched_server import WatchedServer
 
-PROSE = {"choices": [{"message": {"content": "I would use a loop."}, "finish_reason": "stop"}]}
+PROSE: Json = {
+    "choices": [{"message": {"content": "I would use a loop."}, "finish_reason": "stop"}]
+}
 
 
 class ProseServer(WatchedServer):
     """Answers every problem in prose, so that an LLM has to be asked for the code."""
 
-    def _next_answer(self, call: Any) -> Any:
-        from tests.support.provider_server import Answer
-
+    def _next_answer(self, call: Request) -> Answer:
         answer = super()._next_answer(call)
         if call.provider == "openai":
             return answer
