@@ -15,8 +15,9 @@ from processors.statements import statement_chunks
 _BEFORE = re.compile(
     r"(?:>>>|\.\.\.|In ?\[\d*\]:|\.{3,}:|>|\+|[-*]|\d{1,5}[:|.)]?|\|)\s|(?:>>>|>|\+)(?=\S)"
 )
-_BEHIND = re.compile(r"\s*(?:`+|\\|\||<br ?/?>)\s*$")
-_INLINE = re.compile(r"`+([^`\n]+)`+")
+# Possessive, and begun at the start of a run alone: linear also where a line is all backticks.
+_BEHIND = re.compile(r"(?<![\s`])\s*+(?:`++|\\|\||<br ?/?>)\s*+$")
+_INLINE = re.compile(r"(?<!`)`++([^`\n]+)`++")
 _MAX_PLACES = 30
 
 
