@@ -165,7 +165,8 @@ def _finished(
     joined = [line for part in parts for line in (*part.lines, blank)][:-1]
     parsed = parser.parse(code_of(joined))
     if parsed.tree is None:
-        return _finished(chosen[-1:], (), name, parser, tuple, ambiguous=True)
+        alone = chosen[-1:] if name is None else chosen[:1]  # with a name, the others add to it
+        return _finished(alone, (), name, parser, tuple, ambiguous=True)
     lines = pruned(joined, parsed.tree if parsed.is_valid else None, name)
     return Choice(lines=lines, method="joined_fences", ambiguous=ambiguous)
 
@@ -192,7 +193,7 @@ def _salvaged(
             or not _opens_or_assigns(piece, name)
         ):
             continue
-        whole = complete_statements(piece.lines, parser)
+        whole = complete_statements(piece.lines, parser, ends_cut=piece.ends_cut)
         parsed = parser.parse(code_of(whole.lines))
         if parsed.tree is None or (name is None and whole.broken_names):
             continue

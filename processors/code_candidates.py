@@ -70,13 +70,13 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
     """Return the choice, how many pieces there were, and whether the last of them is cut off."""
     parser = Parser(_PARSED_CHARACTERS, _PARSED_PIECES)
     blocks, fenced = fence_pieces(text, parser)
-    fenced = _marked_where_cut([piece for piece in fenced if piece.lines], text)
+    fenced = _marked_where_cut([piece for piece in fenced if piece.lines], text, truncated)
     gaps = prose_between(text, blocks)
     stages: tuple[Callable[[], Iterable[Piece]], ...] = (
         lambda: fenced,
         lambda: json_pieces(text, parser),
         lambda: tag_pieces(text, parser),
-        lambda: _marked_where_cut(list(bare_pieces(text, gaps, parser)), text),
+        lambda: _marked_where_cut(list(bare_pieces(text, gaps, parser)), text, truncated),
         lambda: inline_pieces(text, name, parser) if name else (),
     )
     seen: list[Piece] = []
@@ -99,15 +99,19 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
     return fallback(whole, name), len(seen), is_cut
 
 
-def _marked_where_cut(pieces: list[Piece], text: str) -> list[Piece]:
-    """Return the pieces, the last as broken where the text ends inside one of its words."""
+def _marked_where_cut(pieces: list[Piece], text: str, truncated: bool) -> list[Piece]:
+    """Return the pieces, the last as broken where the text stops inside one of its lines.
+
+    A line that the length limit cut off often parses: `return html.st`.
+    """
     last = max(pieces, key=lambda piece: piece.place[1], default=None)
     if last is None or not last.is_readable or not _is_open(last, text):
         return pieces
-    if not stops_in_mid_word(last.tree):
+    ends_cut = truncated and not text.rstrip(" \t").endswith("\n")
+    if not (ends_cut or stops_in_mid_word(last.tree)):
         return pieces
-    broken = Parsed(tree=None, error="the reply ends inside a word", kind="broken")
-    cut = replace(last, parsed=broken, names=frozenset())
+    broken = Parsed(tree=None, error="the reply ends inside a line", kind="broken")
+    cut = replace(last, parsed=broken, names=frozenset(), ends_cut=ends_cut)
     return [cut if piece is last else piece for piece in pieces]
 
 
@@ -121,7 +125,10 @@ def _is_cut(pieces: Sequence[Piece], text: str, parser: Parser) -> bool:
     last = max(pieces, key=lambda piece: piece.place[1], default=None)
     if last is None or last.is_readable or last.parsed.kind == "too_large":
         return False
-    return _is_open(last, text) and complete_statements(last.lines, parser).is_cut
+    return (
+        _is_open(last, text)
+        and complete_statements(last.lines, parser, ends_cut=last.ends_cut).is_cut
+    )
 
 
 def _prose(text: str, gaps: Sequence[tuple[int, int]]) -> str:

@@ -50,6 +50,7 @@ class Piece:
     place: where it stands in the answer, fences included. names: what it defines at top level.
     cue: the words that introduce it. rank: 2 called Python, 1 not called anything, 0 called
     something else. margin: the blanks that were taken from the front of every line.
+    ends_cut: the reply stopped inside its last line.
     """
 
     lines: tuple[Line, ...]
@@ -61,6 +62,7 @@ class Piece:
     rank: int = 1
     is_closed: bool = True
     margin: str = ""
+    ends_cut: bool = False
 
     @property
     def code(self) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 # Terminal colours, and marks of byte order or of joining that nobody sees at a line's start.
 _DELETED = re.compile(r"(?<!\r)\r++(?=\n)|\x1b\[[0-9;]*[A-Za-z]|\A\ufeff+|(?<=\n)[\ufeff\u200b]+")
+_MAY_GO = re.compile("[\r\x1b\ufeff\u200b]")  # most replies hold none of these
 _TAG = re.compile(
     r"(?P<open><(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)>"
     r"|<\|begin_of_thought\|>|\[THINK\]|\u25c1think\u25b7)"
@@ -75,7 +76,7 @@ def read_answer(raw_response: str) -> Answer:
     """Return what of the reply is answer."""
     kept, starts, raw_starts, length = [], [0], [0], 0
     position = 0
-    for match in _DELETED.finditer(raw_response):
+    for match in _DELETED.finditer(raw_response) if _MAY_GO.search(raw_response) else ():
         kept.append(raw_response[position : match.start()])
         length += match.start() - position
         position = match.end()

@@ -61,15 +61,22 @@ class Statements:
     is_cut: bool
 
 
-def complete_statements(lines: Sequence[Line], parser: Parser) -> Statements:
-    """Return the top-level statements that parse by themselves, none of them shortened."""
+def complete_statements(
+    lines: Sequence[Line], parser: Parser, *, ends_cut: bool = False
+) -> Statements:
+    """Return the top-level statements that parse by themselves, none of them shortened.
+
+    ends_cut: the reply stopped in the last line, so its statement is none, though it may parse.
+    """
+    if ends_cut and lines[-1].text.startswith("#"):  # what stands before it is whole
+        lines, ends_cut = lines[:-1], False
     chunks = list(statement_chunks(lines))
     whole: list[bool] = []
     for number, chunk in enumerate(chunks, start=1):
         parsed = parser.parse(code_of(chunk))
         is_whole = parsed.kind in (None, "empty", "newer_syntax")
         if number == len(chunks) and parsed.tree is not None:
-            is_whole = not stops_in_mid_word(parsed.tree)
+            is_whole = not (ends_cut or stops_in_mid_word(parsed.tree))
         if not is_whole and whole and _continues_the_one_before(chunk, parser):
             whole[-1] = False
         whole.append(is_whole)

@@ -116,7 +116,8 @@ class _Usage:
         bound = set(bound_names(node)) | _touches(node)
         if self._is_needed(node, bound):
             return False
-        if self._only_uses(node) or _reads(node) & self._gone:
+        changed = _touches(node) if isinstance(node, ast.AugAssign | ast.Delete) else set()
+        if self._only_uses(node) or (_reads(node) | changed) & self._gone:
             self._gone |= set(bound_names(node)) - self._needed
             return True
         return False
