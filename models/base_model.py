@@ -5,7 +5,7 @@ import importlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -26,6 +26,7 @@ from prompts.prompt_template import Prompt
 
 # What local servers take as a key is no secret ("ollama", "EMPTY"), and may stand in an answer.
 _SHORTEST_SECRET = 16
+_MOST_TOKENS = 10**9
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
 
 
@@ -213,6 +214,7 @@ class BaseModel:
             reasoning_text=self._recordable(completion.reasoning_text),
             served_model=self._recordable(completion.served_model),
             request_id=self._recordable(completion.request_id),
+            usage=_plausible(completion.usage),
         )
 
     def _recordable(self, text: str | None) -> str | None:
@@ -257,6 +259,12 @@ def _import_model_file(stem: str) -> Any:
         raise ConfigError(
             f"models/{stem}.py needs {error.name}: pip install -r requirements.txt"
         ) from error
+
+
+def _plausible(usage: Usage | None) -> Usage | None:
+    """Return None for counts that no call can have: they would spoil prices, rates and sums."""
+    counts = astuple(usage) if usage else ()
+    return usage if all(0 <= count <= _MOST_TOKENS for count in counts) else None
 
 
 def _utf8(text: str) -> str:

@@ -39,6 +39,7 @@ _UNIT_SECONDS: Mapping[str, float] = {
     "µs": 1e-6,
     "ns": 1e-9,
 }
+_LONGEST_WAIT_SECONDS = 366 * 86_400.0  # what is longer is a mistake, and no calendar holds it
 _WAIT_IN_WORDS = re.compile(r"(?:try again|retry) in ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)")
 _CONCURRENCY_IN_WORDS = re.compile(r"concurren|too many requests|rate limit", re.IGNORECASE)
 # Providers whose every reply carries its limits, as far as their own addresses go.
@@ -82,7 +83,7 @@ def read_rate_signals(
         signals += _together_limits(fields)
     signals += _body_limits(provider, body or "")
     wait = _wait_hint(provider, fields, body or "", now)
-    if wait is not None:
+    if wait is not None and wait <= _LONGEST_WAIT_SECONDS:
         signals.append(RateSignal(retry_after_seconds=wait))
     return tuple(signals)
 

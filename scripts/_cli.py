@@ -12,6 +12,7 @@ from config.environment import Environment
 from config.errors import CollectionError, ConfigError, DatasetError
 from runners.interrupt import all_as_keyboard_interrupt
 from scripts._root import ROOT
+from scripts._terminal import printable
 
 EXIT_OK = 0
 EXIT_INCOMPLETE = 1
@@ -52,7 +53,7 @@ def set_up_logging(level: str, log_file: str | None) -> None:
     """
     console = _BarSafeHandler()
     console.setLevel(level)
-    console.setFormatter(logging.Formatter("%(levelname)s - %(message)s"))
+    console.setFormatter(_PrintableFormatter("%(levelname)s - %(message)s"))
     handlers: list[logging.Handler] = [console]
     if log_file:
         handlers.append(_file_handler(Path(log_file)))
@@ -72,10 +73,10 @@ def run_command(command: Callable[[], int]) -> int:
         with all_as_keyboard_interrupt():
             return command()
     except (ConfigError, DatasetError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return EXIT_USAGE
     except CollectionError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return EXIT_INCOMPLETE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -115,8 +116,16 @@ def _file_handler(path: Path) -> logging.Handler:
         handler = _LogFile(path.expanduser(), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise ConfigError(f"--log-file {path}: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
     return handler
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Providers and data sets wrote parts of what is logged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text, fit for a terminal."""
+        return printable(super().format(record))
 
 
 class _LogFile(logging.FileHandler):

@@ -7,6 +7,7 @@ from statistics import median, quantiles
 
 from runners.collection_runner import RunOutcome
 from scripts._root import ROOT
+from scripts._terminal import printable
 from storage.outcomes import SessionOutcomes, read_outcomes
 from storage.report import REPORT_PAGE_NAME
 from storage.solution_store import SolutionStore
@@ -50,7 +51,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
     for row in [headings, *rows]:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
+        print(printable("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip()))
 
 
 def resume_command(session_id: str, output_dir: Path) -> str:

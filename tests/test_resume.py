@@ -12,6 +12,7 @@ from tests.support.command import run
 from tests.support.datasets import problem_row, write_dataset
 from tests.support.program import JUMPING_CLOCK, MODELS, Collection, Program, possibly_billed
 from tests.support.provider_formats import Json
+from tests.support.provider_server import Answer, Request
 from tests.support.session_check import (
     answers_in,
     check_agreement,
@@ -30,9 +31,7 @@ PROSE: Json = {
 class ProseServer(WatchedServer):
     """Answers every problem in prose, so that an LLM has to be asked for the code."""
 
-    def _next_answer(self, call: Any) -> Any:
-        from tests.support.provider_server import Answer
-
+    def _next_answer(self, call: Request) -> Answer:
         answer = super()._next_answer(call)
         if call.provider == "openai":
             return answer

@@ -1,5 +1,6 @@
 """A fault storm: a collection that is killed, damaged and refused at random, and kept count of."""
 
+import contextlib
 import re
 import resource
 import sys
@@ -68,9 +69,11 @@ class Storm:
 
     async def rage(self, kills: int) -> Count:
         """Return the count, once the collection came to its end after so many kills."""
-        between = max(1, self.count.expected // (kills + kills // 8 + 2))
         while self.count.kills < kills and len(self._written) < self.count.expected:
-            await self._run_until(self._server.given_in_all + self._dice.randint(1, 2 * between))
+            left = self.count.expected - len(self._written)
+            between = max(2, left // (kills - self.count.kills + 1))
+            moment = self._dice.randint(1, round(1.5 * between))
+            await self._run_until(self._server.given_in_all + moment)
         for _ in range(_MOST_RESUMES_AFTER):
             finished = await (await self._next_run(jumps=False)).finished()
             self._note(finished)
@@ -112,11 +115,9 @@ class Storm:
 
     async def _refuse(self, program: Program) -> None:
         largest = max(path.stat().st_size for path in self._collection.session.rglob("*"))
-        limit = largest + self._dice.randrange(20_000)
-        try:
+        limit = largest + self._dice.randrange(2_000)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
             resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (limit, limit))
-        except ProcessLookupError:
-            pass  # it has just ended
         self._note(await program.finished())
         self.count.refusals += 1
 
