@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check soak
+.PHONY: run test check bench soak
 
 run: $(VENV)/run.stamp
 	$(BIN)/python scripts/run_collection.py --quick-test --models smollm2_135m
@@ -15,6 +15,10 @@ check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict .
+
+# Under ten minutes; prints one table and writes benchmarks/RESULTS.md.
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.run_all
 
 # ARGUMENTS="--tasks 1000 --kills 10" makes it shorter.
 soak: $(VENV)/test.stamp

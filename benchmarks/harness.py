@@ -147,14 +147,15 @@ def _sample(process: "subprocess.Popen[str]", started: float, samples: list[Samp
 
 
 def _look_at(pid: int) -> tuple[float, float]:
-    """Return a process's processor time and memory, zeros where the system has no /proc."""
-    try:
+    """Return a process's processor seconds and its memory in MB."""
+    if sys.platform == "linux":
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0.0, 0.0
-    ticks = os.sysconf("SC_CLK_TCK")
-    return (int(fields[11]) + int(fields[12])) / ticks, pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        cpu_seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds, pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    told = subprocess.check_output(["ps", "-o", "time=,rss=", "-p", str(pid)], text=True).split()
+    minutes, _, seconds = told[0].rpartition(":")
+    return 60 * int(minutes.replace(":", "") or 0) + float(seconds), int(told[1]) / 1024
 
 
 def write_problems(folder: Path, count: int) -> Path:

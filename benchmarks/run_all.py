@@ -4,7 +4,6 @@ import argparse
 import os
 import platform
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,13 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import extraction, makespan, scale, throughput
+from benchmarks import extraction, makespan, rate_control, scale, throughput
 from benchmarks.harness import ROOT, Figure
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
-_RATE_CONTROL = ROOT / "benchmarks" / "rate_control.py"
-_RATE_FIGURE = re.compile(r"(\S.*?) (-?[\d.e+]+|inf) \((>=|<=) ([\d.e+]+)\)")
-_RATE_NAME_WIDTH = 48
 _COLUMNS = ("part", "figure", "measured", "bound", "measured / bound", "", "resting on")
 _INTRODUCTION = """\
 # Results of `make bench`
@@ -31,26 +27,18 @@ says how busy it was. Rate control runs in virtual time, which no load disturbs.
 """
 
 
-def rate_control() -> Iterator[Figure]:
-    """Yield the figures of the limiter's own benchmark."""
-    if not _RATE_CONTROL.exists():
-        return
-    ran = subprocess.run(
-        [sys.executable, str(_RATE_CONTROL), "--quick"], capture_output=True, text=True, check=False
-    )
-    if ran.returncode not in (0, 1):  # 1: a figure misses its bound, which the table shows
-        raise SystemExit(ran.stderr)
-    for line in ran.stdout.splitlines():
-        scenario, rest = line[:_RATE_NAME_WIDTH].strip(), line[_RATE_NAME_WIDTH:]
-        for name, value, sign, bound in _RATE_FIGURE.findall(rest):
-            unit = next((unit for unit in ("%", "min") if f" {unit}" in name), "")
+def rate_control_figures() -> Iterator[Figure]:
+    """Yield the figures of the limiter's own benchmark, its quick form."""
+    for row in rate_control.rows(quick=True):
+        for figure in row.figures:
+            unit = next((unit for unit in ("%", "min") if f" {unit}" in figure.name), "")
             yield Figure(
                 part="rate control",
-                name=f"{scenario}: {name.replace(f' {unit}', '')}",
-                value=float(value),
-                bound=float(bound),
+                name=f"{row.name}: {figure.name.replace(f' {unit}', '')}",
+                value=figure.value,
+                bound=figure.target,
                 unit=unit,
-                at_least=sign == ">=",
+                at_least=figure.at_least,
             )
 
 
@@ -59,7 +47,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "throughput": throughput.figures,
     "makespan": makespan.figures,
     "scale": scale.figures,
-    "rate_control": rate_control,
+    "rate_control": rate_control_figures,
 }
 
 

@@ -1,7 +1,7 @@
 """The cost of the machinery: whole runs beside a bare client in the same run, and the way there.
 
-Everything is on: limiter, extraction, validation, records on disk, progress, exports. The cost of
-a task is the slope between a short and a long run, so that starting up does not count.
+Everything is on: limiter, extraction, validation, records on disk, progress, CSV files as they
+grow. The cost of a task is taken while answers come in, without the start and the files of the end.
 Run `python benchmarks/throughput.py`.
 """
 
@@ -29,8 +29,8 @@ from benchmarks.harness import (
     write_problems,
 )
 
-_SHORT, _LONG = 1_000, 5_000
-_BARE_CALLS = 2_000
+_TASKS = 8_000
+_BARE_CALLS = 3_000
 _WIDTH = 50
 _ROUNDS = 2
 _START_ROUNDS = 3
@@ -53,8 +53,7 @@ def figures() -> Iterator[Figure]:
     """Yield the figures of whole runs beside bare ones, and of the start."""
     with tempfile.TemporaryDirectory() as name, server() as port:
         folder = Path(name)
-        write_problems(folder / "short", _SHORT)
-        write_problems(folder / "long", _LONG)
+        write_problems(folder / "data", _TASKS)
         bare, whole = measure("openai", "gpt-4o", port, folder)
         yield Figure(
             part="throughput",
@@ -83,7 +82,7 @@ def measure(client: str, model: str, port: int, folder: Path) -> tuple[Cost, Cos
     bare: list[Cost] = []
     whole: list[Cost] = []
     for number in range(_ROUNDS):
-        bare.append(bare_cost(client, port, folder / "short"))
+        bare.append(bare_cost(client, port, folder / "data"))
         whole.append(collector_cost(model, port, folder, number))
     return Cost.least(bare), Cost.least(whole)
 
@@ -101,21 +100,20 @@ def bare_cost(client: str, port: int, dataset: Path) -> Cost:
 
 
 def collector_cost(model: str, port: int, folder: Path, number: int) -> Cost:
-    """Return what a task of a whole run takes, the end of the run with all its files included."""
-    short, long = (
-        run(
-            "run_collection.py",
-            *("--models", model, "--dataset-path", str(folder / size)),
-            *("--output-dir", str(folder / "out"), "--session-id", f"{model}_{size}_{number}"),
-            *("--max-concurrent", str(_WIDTH)),
-            ports={"openai" if model == "gpt-4o" else "xai": port},
-        )
-        for size in ("short", "long")
+    """Return what a task of a run takes while answers come in."""
+    finished = run(
+        "run_collection.py",
+        *("--models", model, "--dataset-path", str(folder / "data")),
+        *("--output-dir", str(folder / "out"), "--session-id", f"{model}_{number}"),
+        *("--max-concurrent", str(_WIDTH), "--progress", "json"),
+        ports={"openai" if model == "gpt-4o" else "xai": port},
     )
-    more = _LONG - _SHORT
+    # Before the first tenth lanes come up to their width; after the last answer files are made.
+    busy = [each for each in finished.samples if _TASKS / 10 <= each.answered < _TASKS]
+    first, last = busy[0], busy[-1]
+    tasks = last.answered - first.answered
     return Cost(
-        (long.cpu_seconds - short.cpu_seconds) / more,
-        (long.wall_seconds - short.wall_seconds) / more,
+        (last.cpu_seconds - first.cpu_seconds) / tasks, (last.seconds - first.seconds) / tasks
     )
 
 
@@ -143,7 +141,7 @@ def start_seconds(provider: str, model: str, folder: Path) -> float:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
         command = [sys.executable, str(ROOT / "scripts" / "run_collection.py")]
-        command += ["--models", model, "--dataset-path", str(folder / "short")]
+        command += ["--models", model, "--dataset-path", str(folder / "data")]
         command += ["--output-dir", str(folder / "starts")]
         started = time.perf_counter()
         process = subprocess.Popen(

@@ -123,7 +123,9 @@ class OpenAIModel(ChatCompletionsModel):
         # The SDK's own way to any path: the body goes out, and the reply comes back, as it is.
         url = f"{self.base_url}{_ENDPOINTS[self.endpoint]}"
         response = await client.post(url, cast_to=httpx2.Response, body=dict(body))
-        return Reply(response.status_code, response.headers, response.content)
+        # Its headers decode each name at each look: once is enough.
+        headers = dict(response.headers.items())
+        return Reply(response.status_code, headers, response.content)
 
     def read_completion(self, reply: Reply) -> Completion:
         if self.endpoint == "chat":

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -226,7 +227,10 @@ def _reset_seconds(text: str, now: float) -> float | None:
         return None
 
 
+@lru_cache(maxsize=16)  # all replies of a second carry the same date
 def _http_date(text: str) -> float | None:
+    if not text:
+        return None
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError, IndexError, TypeError):

@@ -73,7 +73,7 @@ def _parse_text(text: str) -> Parsed:
 
 
 # Extraction, the check for its name and the verdict on it read the same code one after another.
-_parse_known_text = lru_cache(maxsize=4)(_parse_text)
+_parse_known_text = lru_cache(maxsize=2)(_parse_text)
 
 
 def _parse(text: str) -> Parsed:

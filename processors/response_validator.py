@@ -24,7 +24,8 @@ from processors.python_source import (
 ObjectKind = Literal["function", "class"]
 
 
-_HOLD_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
+_PARTS = (ast.stmt, ast.excepthandler, ast.match_case)
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Import)
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -204,9 +205,8 @@ def _statements(tree: ast.Module) -> Iterator[ast.AST]:
     while todo:
         node = todo.popleft()
         yield node
-        todo.extend(
-            child for child in ast.iter_child_nodes(node) if isinstance(child, _HOLD_STATEMENTS)
-        )
+        if not isinstance(node, _SIMPLE):
+            todo.extend(each for each in ast.iter_child_nodes(node) if isinstance(each, _PARTS))
 
 
 def _is_installed(package: str) -> bool:

@@ -73,8 +73,9 @@ class Budget:
         """Take a reservation back; called by the reservation itself."""
         self._open.discard(reservation)
         self.spent_usd += cost_usd
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        if self._waiting:
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()
 
     def worst_case(self, model: BaseModel, prompt: Prompt) -> float:
         """Return the most that one call may cost; 0 where there is no cap or no known price."""
