@@ -47,6 +47,7 @@ def calls_made(text: str) -> int:
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_character_of_a_longer_reply_costs_no_more_calls(unit: str, wrap: str) -> None:

@@ -15,6 +15,7 @@ from tests.support.provider_server import Answer
 from tests.support.session_check import answers_in, check_agreement, failures_in
 from tests.support.watched_server import WatchedServer
 
+pytestmark = pytest.mark.slow  # a process each
 MODEL = MODELS[0]
 FENCES = "```python\ndef solve_1(value):\n    return value\n```\n" * 10_000
 TEXTS = {

@@ -41,7 +41,10 @@ def resume_arguments(finished: Finished) -> list[str]:
     return shlex.split(found[1])
 
 
-@pytest.mark.parametrize("signal", [SIGINT, SIGTERM, SIGHUP])
+@pytest.mark.parametrize(
+    "signal",
+    [SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (SIGTERM, SIGHUP))],
+)
 async def test_the_first_signal_waits_for_calls_in_flight(tmp_path: Path, signal: Signals) -> None:
     async with WatchedServer() as server:
         collection = collection_of(server, tmp_path)
@@ -142,10 +145,10 @@ MOMENTS = {
 }
 
 
-# One handler serves both; the second is for the long run of the tests.
 SIGNALS = ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("signal", SIGNALS)
 async def test_a_signal_while_it_starts(tmp_path: Path, moment: str, signal: str) -> None:

@@ -50,6 +50,7 @@ def pending_collection(server: WatchedServer, tmp_path: Path) -> tuple[Collectio
     }
 
 
+@pytest.mark.slow
 async def test_a_reply_that_waits_for_extraction_is_never_asked_for_again(tmp_path: Path) -> None:
     async with ProseServer() as server:
         collection, variables = pending_collection(server, tmp_path)
@@ -74,6 +75,7 @@ async def test_a_reply_that_waits_for_extraction_is_never_asked_for_again(tmp_pa
         assert not (collection.session / "pending_extraction.jsonl").exists()
 
 
+@pytest.mark.slow
 async def test_an_interrupted_extraction_stays_pending(tmp_path: Path) -> None:
     async with ProseServer() as server:
         collection, variables = pending_collection(server, tmp_path)
@@ -118,6 +120,7 @@ async def test_a_run_that_was_killed_before_its_summaries_gets_them(tmp_path: Pa
     check_agreement(session)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -210,6 +213,7 @@ async def test_a_changed_dataset_is_named_and_needs_leave(tmp_path: Path) -> Non
         assert {f"sums_{n}" for n in (1, 2, 3, 4, 7)} <= {t for m, t in answers if m == model}
 
 
+@pytest.mark.slow
 async def test_tasks_that_are_gone_hide_none_that_are_left(tmp_path: Path) -> None:
     """Answers to problems that are gone do not count for those that took their place."""
     async with WatchedServer() as server:
@@ -237,6 +241,7 @@ async def test_tasks_that_are_gone_hide_none_that_are_left(tmp_path: Path) -> No
         assert len(answers_in(collection.session)) == 18
 
 
+@pytest.mark.slow
 async def test_a_newer_session_is_refused_and_an_older_one_read(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = await finished_session(tmp_path, server)
@@ -278,6 +283,7 @@ def guide_line(record: dict[str, Any]) -> str:
     return json.dumps({field: record[field] for field in fields}) + "\n"
 
 
+@pytest.mark.slow
 async def test_a_clock_that_jumps_spoils_no_run(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 20})
     async with WatchedServer(fault_rate=0.2) as server:
@@ -294,6 +300,7 @@ async def test_a_clock_that_jumps_spoils_no_run(tmp_path: Path) -> None:
     assert read_object(collection.session / "final_report.json")["total_duration"] >= 0
 
 
+@pytest.mark.slow
 async def test_stray_records_of_other_models_stop_no_resume(tmp_path: Path) -> None:
     """A line of a model that the session never asked, in any of its files."""
     dataset = write_dataset(tmp_path / "data", {"sums": 3})
@@ -334,6 +341,7 @@ SESSION_IDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session_id", SESSION_IDS)
 async def test_a_hostile_session_id_stays_in_its_folder_and_can_be_resumed(
     tmp_path: Path, session_id: str
