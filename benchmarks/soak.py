@@ -35,7 +35,11 @@ async def storm(folder: Path, tasks: int, kills: int, seed: int) -> Count:
     dataset = write_dataset(folder / "data", dict.fromkeys(CATEGORIES, each))
     faults = (Answer(ending="never"), Answer(ending="blank lines"))
     async with WatchedServer(
-        fault_rate=FAULT_RATE, chance=Random(seed), keeps_requests=False, extra_faults=faults
+        fault_rate=FAULT_RATE,
+        chance=Random(seed),
+        keeps_requests=False,
+        extra_faults=faults,
+        forgiven=0.95,
     ) as server:
         collection = Collection(server, dataset, folder / "out", *STORM_FLAGS)
         whole = each * len(CATEGORIES) * len(MODELS)

@@ -114,7 +114,8 @@ class Storm:
             check_agreement(self._collection.session)
 
     async def _refuse(self, program: Program) -> None:
-        largest = max(path.stat().st_size for path in self._collection.session.rglob("*"))
+        answers = self._collection.session.glob("*/*.jsonl")
+        largest = max((path.stat().st_size for path in answers), default=0)
         limit = largest + self._dice.randrange(2_000)
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (limit, limit))
