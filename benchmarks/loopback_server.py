@@ -7,6 +7,7 @@ it prints its port, answers every POST, and ends when its standard input is clos
 import argparse
 import asyncio
 import itertools
+import json
 import random
 import re
 import sys
@@ -15,24 +16,45 @@ from collections.abc import Iterator
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _NAME = re.compile(rb"name it exactly `(\w+)`")
 # Two thirds of a kilobyte, as a small model answers: prose, a block with an import and a helper.
-_ANSWER = (
-    "Here is a solution that keeps the first of each group:\\n\\n```python\\n"
-    "from collections import OrderedDict\\n\\n\\ndef _key(item):\\n"
-    "    return item.lower() if isinstance(item, str) else item\\n\\n\\ndef NAME(values, limit=None):\\n"
-    '    \\"\\"\\"Return the values without repeats, in their order.\\"\\"\\"\\n'
-    "    seen = OrderedDict()\\n    for value in values:\\n        key = _key(value)\\n"
-    "        if key not in seen:\\n            seen[key] = value\\n"
-    "        if limit is not None and len(seen) >= limit:\\n            break\\n"
-    "    return list(seen.values())\\n```\\n\\n"
-    "`NAME` runs in linear time, and leaves its argument as it is."
-)
-_BODY = (
-    '{"id":"chatcmpl-NUMBER","object":"chat.completion","created":1700000000,'
-    '"model":"some-model","choices":[{"index":0,"message":{"role":"assistant","content":"'
-    + _ANSWER
-    + '","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":612,'
-    '"completion_tokens":187,"total_tokens":799,"prompt_tokens_details":{"cached_tokens":0},'
-    '"completion_tokens_details":{"reasoning_tokens":0}}}'
+ANSWER = '''Here is a solution that keeps the first of each group:
+
+```python
+from collections import OrderedDict
+
+
+def _key(item):
+    return item.lower() if isinstance(item, str) else item
+
+
+def NAME(values, limit=None):
+    """Return the values without repeats, in their order."""
+    seen = OrderedDict()
+    for value in values:
+        key = _key(value)
+        if key not in seen:
+            seen[key] = value
+        if limit is not None and len(seen) >= limit:
+            break
+    return list(seen.values())
+```
+
+`NAME` runs in linear time, and leaves its argument as it is.'''
+_MESSAGE = {"role": "assistant", "content": ANSWER, "refusal": None}
+_BODY = json.dumps(
+    {
+        "id": "chatcmpl-NUMBER",
+        "object": "chat.completion",
+        "created": 1700000000,
+        "model": "some-model",
+        "choices": [{"index": 0, "message": _MESSAGE, "logprobs": None, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": 612,
+            "completion_tokens": 187,
+            "total_tokens": 799,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        },
+    }
 ).encode()
 
 

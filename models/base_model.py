@@ -269,7 +269,7 @@ def _plausible(usage: Usage | None) -> Usage | None:
 
 def _utf8(text: str) -> str:
     """Return a text that a file can hold: half a surrogate pair becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _default_budget(config: ModelConfig) -> int:

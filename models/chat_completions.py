@@ -88,6 +88,10 @@ class _ChatReply(msgspec.Struct):
     id: object = None
     model: object = None
     usage: object = None
+    error: object = None
+
+
+_CHAT_DECODER = msgspec.json.Decoder(_ChatReply)
 
 
 class ChatCompletionsModel(BaseModel):
@@ -154,10 +158,9 @@ class ChatCompletionsModel(BaseModel):
 
     def read_completion(self, reply: Reply) -> Completion:
         """Return what a 2xx body says; raise a ModelError or ValueError where it cannot be read."""
-        content = json.loads(reply.text)
-        if isinstance(content, dict) and content.get("error"):
+        chat = _read_chat(reply)
+        if chat is None or chat.error:
             raise self.reply_error(reply)
-        chat = msgspec.convert(content, _ChatReply)
         choice = chat.choices[0]
         message = choice.message
         finish_reason = _text(choice.finish_reason)
@@ -216,6 +219,17 @@ class ChatCompletionsModel(BaseModel):
             return self.read_usage(msgspec.convert(counts, ChatUsage, strict=False))
         except msgspec.ValidationError:  # null at Together; an answer stands without its counts
             return None
+
+
+def _read_chat(reply: Reply) -> _ChatReply | None:
+    """Return the reply as it came, None for an error without a choice in it."""
+    try:
+        return _CHAT_DECODER.decode(reply.body)
+    except ValueError:  # not the usual: bytes that are no UTF-8, another shape, no JSON at all
+        content = json.loads(reply.text)
+        if isinstance(content, dict) and content.get("error"):
+            return None
+        return msgspec.convert(content, _ChatReply)
 
 
 def split_thinking(content: str) -> tuple[str, str]:

@@ -121,8 +121,8 @@ class OpenAIModel(ChatCompletionsModel):
         )
         client = await self.clients.get(identity, self._open_client)
         # The SDK's own way to any path: the body goes out, and the reply comes back, as it is.
-        path = _ENDPOINTS[self.endpoint]
-        response = await client.post(path, cast_to=httpx2.Response, body=dict(body))
+        url = f"{self.base_url}{_ENDPOINTS[self.endpoint]}"
+        response = await client.post(url, cast_to=httpx2.Response, body=dict(body))
         return Reply(response.status_code, response.headers, response.content)
 
     def read_completion(self, reply: Reply) -> Completion:

@@ -5,13 +5,27 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from processors.cues import is_alternative, is_rejected, is_settled, is_taken_back
+from processors.additions import extensions, redefines
+from processors.cues import (
+    REACH,
+    is_alternative,
+    is_rejected,
+    is_settled,
+    is_taken_back,
+    recommended,
+)
 from processors.definitions import is_plain_value, is_sketch, solution_names
 from processors.joins import LARGE, lacks_names, with_missing_parts
 from processors.pieces import Method, Piece, names_of, trimmed
 from processors.python_source import imported_names
 from processors.reply_text import Line
-from processors.statements import Parser, code_of, complete_statements, missing_names
+from processors.statements import (
+    Parser,
+    Statements,
+    code_of,
+    complete_statements,
+    missing_names,
+)
 from processors.usage import without_usage
 
 _FENCES = ("fence", "unclosed_fence", "tags", "joined_fences")
@@ -41,9 +55,12 @@ def choose(
     if not defining:
         return _salvaged(pieces, name, parser, spare)
     groups = [defining] if name is not None else _by_names(defining)
-    best = [_best(group, name) for group in groups]
+    best = [_best(group, name, text) for group in groups]
     chosen = [piece for piece, _ in best]
     ambiguous = any(is_open for _, is_open in best)
+    if name is not None:
+        ambiguous |= redefines(chosen[0], pieces, name)
+        chosen += extensions(chosen[0], pieces, name)
     if name is not None and (later := _broken_after(chosen[0], pieces, name)):
         if is_rejected(chosen[0].cue) or is_taken_back(text[chosen[0].place[1] :][:400]):
             return _salvaged(later, name, parser, spare) or Choice(lines=(), method="none")
@@ -78,7 +95,7 @@ def _by_names(pieces: Sequence[Piece]) -> list[list[Piece]]:
     return groups
 
 
-def _best(pieces: Sequence[Piece], name: str | None) -> tuple[Piece, bool]:
+def _best(pieces: Sequence[Piece], name: str | None, text: str) -> tuple[Piece, bool]:
     """Return the piece that answers, and whether another one might as well."""
     ranked = max(_label_rank(piece) for piece in pieces)
     pieces = [piece for piece in pieces if _label_rank(piece) == ranked]
@@ -89,6 +106,10 @@ def _best(pieces: Sequence[Piece], name: str | None) -> tuple[Piece, bool]:
     pieces = [piece for piece in pieces if not is_rejected(piece.cue)] or pieces
     if len({piece.code for piece in pieces}) == 1:
         return pieces[-1], False
+    wanted = recommended(text[pieces[-1].place[1] :][:REACH])
+    named = [piece for piece in pieces if wanted and wanted in piece.cue.lower()]
+    if len(named) == 1:
+        return named[0], False
     settled = [piece for piece in pieces if is_settled(piece.cue)]
     if settled:
         return settled[-1], settled[-1] is not pieces[-1]
@@ -106,7 +127,10 @@ def _broken_after(chosen: Piece, pieces: Sequence[Piece], name: str) -> list[Pie
     return [
         piece
         for piece in pieces
-        if piece.place > chosen.place and not piece.is_readable and _opens(piece, name)
+        if piece.place > chosen.place
+        and piece.rank
+        and not piece.is_readable
+        and _opens(piece, name)
     ]
 
 
@@ -173,10 +197,18 @@ def _salvaged(
             names=frozenset(names_of(parsed.tree)),
             place=piece.place,
         )
-        needed = {name} | missing_names(parsed.tree)
-        if _defines(rest, name) and not needed & set(whole.broken_names):
-            return _finished([rest], pieces, name, parser, spare, ambiguous=False)
+        if not _defines(rest, name) or missing_names(parsed.tree) & set(whole.broken_names):
+            continue
+        is_again = name in whole.broken_names  # a further version, which is not whole
+        if not is_again or _stands_without(rest, whole, name):
+            return _finished([rest], pieces, name, parser, spare, ambiguous=is_again)
     return None
+
+
+def _stands_without(rest: Piece, whole: Statements, name: str | None) -> bool:
+    """Return whether the version before a broken one is an answer: no stub, and not corrected."""
+    is_corrected = any(is_settled(cue) for cue in whole.broken_cues)
+    return not is_corrected and not is_sketch(rest.tree, rest.code, name)
 
 
 def _opens_or_assigns(piece: Piece, name: str | None) -> bool:

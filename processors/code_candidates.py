@@ -1,7 +1,7 @@
 """Reply text -> code: pure, the same for the same reply, in time linear in its length."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from processors.choice import Choice, choose, fallback
@@ -9,15 +9,16 @@ from processors.cues import refuses
 from processors.fenced import fence_pieces
 from processors.fences import prose_between
 from processors.pieces import Method, Piece
+from processors.python_source import Parsed
 from processors.reply_text import Answer, Line, read_answer
-from processors.statements import Parser, code_of, complete_statements
+from processors.statements import Parser, code_of, complete_statements, stops_in_mid_word
 from processors.unfenced import bare_pieces, inline_pieces, json_pieces, tag_pieces
 
-EXTRACTION_VERSION = "1"  # raised whenever the result for some reply may change
+EXTRACTION_VERSION = "2"  # raised whenever the result for some reply may change
 
 # A reply's share of the parser, in characters and calls: it reads 1.2 MB a second, and all of a
 # reply of 1 MB has to be done in less than one. A longer block is taken unread.
-_PARSED_CHARACTERS = 500_000
+_PARSED_CHARACTERS = 300_000
 _PARSED_PIECES = 4_000
 _MAX_PROSE = 20_000
 
@@ -69,13 +70,13 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
     """Return the choice, how many pieces there were, and whether the last of them is cut off."""
     parser = Parser(_PARSED_CHARACTERS, _PARSED_PIECES)
     blocks, fenced = fence_pieces(text, parser)
-    fenced = [piece for piece in fenced if piece.lines]
+    fenced = _marked_where_cut([piece for piece in fenced if piece.lines], text)
     gaps = prose_between(text, blocks)
     stages: tuple[Callable[[], Iterable[Piece]], ...] = (
         lambda: fenced,
         lambda: json_pieces(text, parser),
         lambda: tag_pieces(text, parser),
-        lambda: bare_pieces(text, gaps, parser),
+        lambda: _marked_where_cut(list(bare_pieces(text, gaps, parser)), text),
         lambda: inline_pieces(text, name, parser) if name else (),
     )
     seen: list[Piece] = []
@@ -98,15 +99,29 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
     return fallback(whole, name), len(seen), is_cut
 
 
+def _marked_where_cut(pieces: list[Piece], text: str) -> list[Piece]:
+    """Return the pieces, the last as broken where the text ends inside one of its words."""
+    last = max(pieces, key=lambda piece: piece.place[1], default=None)
+    if last is None or not last.is_readable or not _is_open(last, text):
+        return pieces
+    if not stops_in_mid_word(last.tree):
+        return pieces
+    broken = Parsed(tree=None, error="the reply ends inside a word", kind="broken")
+    cut = replace(last, parsed=broken, names=frozenset())
+    return [cut if piece is last else piece for piece in pieces]
+
+
+def _is_open(piece: Piece, text: str) -> bool:
+    """Return whether the piece runs to the end of the text, and might have gone on."""
+    return (piece.method == "bare" or not piece.is_closed) and not text[piece.place[1] :].strip()
+
+
 def _is_cut(pieces: Sequence[Piece], text: str, parser: Parser) -> bool:
     """Return whether the text ends inside a statement of its last piece of code."""
     last = max(pieces, key=lambda piece: piece.place[1], default=None)
     if last is None or last.is_readable or last.parsed.kind == "too_large":
         return False
-    if text[last.place[1] :].strip():
-        return False
-    is_open = last.method == "bare" or not last.is_closed
-    return is_open and complete_statements(last.lines, parser).is_cut
+    return _is_open(last, text) and complete_statements(last.lines, parser).is_cut
 
 
 def _prose(text: str, gaps: Sequence[tuple[int, int]]) -> str:

@@ -54,6 +54,11 @@ _ALTERNATIVE = _any_of(
     r"|\u0440\u0435\u0448\u0435\u043d\u0438\u0435|\u043f\u043e\u0434\u0445\u043e\u0434)\s*\u2116?\s*\d",
     "\u0430\u043b\u044c\u0442\u0435\u0440\u043d\u0430\u0442\u0438\u0432",  # alternative
 )
+_RECOMMENDS = re.compile(
+    r"\b(?:recommend|prefer|suggest|choose|submit|pick|go with|going with|would use)"
+    rf"(?: (?:using|to use|the|that))?\W{{1,4}}(?P<thing>{_THING}\s*#?(?:\d|[a-d]\b))",
+    re.IGNORECASE,
+)
 # "Wait, that is wrong" speaks of what stands above it.
 _LOOKS_BACK = _any_of(
     r"\W*(?:wait|oops|hmm|no\b|actually|that|this (?:is|was|has)|it\b|the above|the previous|but\b)"
@@ -90,6 +95,12 @@ def is_rejected(cue: str) -> bool:
 def is_alternative(cue: str) -> bool:
     """Return whether the words call what follows one of several solutions."""
     return _ALTERNATIVE.search(cue) is not None
+
+
+def recommended(after: str) -> str | None:
+    """Return which solution the words after all of them prefer, "option b", in lower case."""
+    match = _RECOMMENDS.search(after)
+    return match["thing"].lower() if match else None
 
 
 def is_taken_back(after: str) -> bool:

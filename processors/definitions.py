@@ -85,11 +85,24 @@ def _definition(node: ast.stmt) -> list[str]:
 
 
 def is_plain_value(tree: ast.Module, name: str) -> bool:
-    """Return whether the name is bound last to a number, a text or the like: no solution."""
-    value: ast.AST | None = None
-    for node in top_level(tree.body):
-        if name in bound_names(node):
-            value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else node
+    """Return whether the name is bound last to a number, a result or the like: no solution."""
+    binders = [node for node in top_level(tree.body) if name in bound_names(node)]
+    if not binders:
+        return False
+    last = binders[-1]
+    if isinstance(last, ast.For | ast.AsyncFor | ast.AugAssign):
+        return True
+    value = last.value if isinstance(last, ast.Assign | ast.AnnAssign) else last
+    if len(binders) == 1 and isinstance(value, ast.expr) and _reads(value, name):
+        return True  # "counter = counter(words)": defined elsewhere, used here
     return isinstance(
         value, ast.Constant | ast.List | ast.Dict | ast.Set | ast.Tuple | ast.BinOp | ast.JoinedStr
+    )
+
+
+def _reads(value: ast.expr, name: str) -> bool:
+    """Return whether the value needs the name at once; a lambda needs it when it is called."""
+    nodes = list(ast.walk(value))
+    return not any(isinstance(node, ast.Lambda) for node in nodes) and any(
+        isinstance(node, ast.Name) and node.id == name for node in nodes
     )

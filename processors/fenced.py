@@ -7,7 +7,7 @@ from processors.cues import REACH
 from processors.fences import Block, block_lines, find_blocks
 from processors.pieces import Piece, read_piece
 from processors.reply_text import Line
-from processors.statements import Parser, code_of
+from processors.statements import Parser
 
 _BARE_FENCE = re.compile(r"^[ \t]{0,12}(?:`{3,}|~{3,})[ \t]*$", re.M)
 _MAX_OTHER_ENDS = 3
@@ -61,14 +61,14 @@ def _opening_comments(lines: list[Line]) -> list[Line]:
 
 def _longer(text: str, block: Block, after: int, parser: Parser) -> tuple[Block, Piece] | None:
     """Return the block that ends at a later fence, where its fence stood inside a string."""
-    if not _ends_in_string(code_of(block_lines(text, block))):
+    if not _ends_in_string(text[block.starts_at : block.ends_at]):
         return None
     for tries, match in enumerate(_BARE_FENCE.finditer(text, block.closes_at)):
         if tries == _MAX_OTHER_ENDS:
             break
         longer = block.ending_at(match.start(), match.end())
         piece = _piece(text, longer, block_lines(text, longer), after, parser)
-        if piece.is_readable:
+        if piece.is_readable and piece.method not in ("repl", "diff"):
             return longer, piece
     return None
 
@@ -103,7 +103,7 @@ def _joined(before: Piece, piece: Piece, parser: Parser) -> Piece | None:
     if all(line.text.strip() in known for line in piece.lines):  # shown again, to explain it
         return None
     restored = [
-        line._replace(text=piece.margin + line.text if line.text.strip() else line.text)
+        line.reading(piece.margin + line.text if line.text.strip() else line.text)
         for line in piece.lines
     ]
     whole = read_piece(

@@ -8,7 +8,7 @@ item ends the fence, and a ```python inside an open block without a label stays 
 """
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from processors.reply_text import Line, split_lines
 
@@ -29,9 +29,8 @@ _WORD = re.compile(r"\s*(?:python3?|py)(?=\s)", re.I)
 _QUOTE = re.compile(r"[ \t]{0,3}>[ \t]?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One fenced block.
+class Block(NamedTuple):
+    """One fenced block; a tuple, since a hostile reply has 100,000 of them.
 
     label: its info string. starts_at, ends_at: its content in the text.
     opens_at, closes_at: the same with both fence lines.
@@ -49,9 +48,19 @@ class Block:
     marks: str
     is_closed: bool
 
-    def ending_at(self, ends_at: int, closes_at: int) -> "Block":
-        """Return the same block with another closing fence."""
-        return replace(self, ends_at=ends_at, closes_at=closes_at)
+    def ending_at(self, ends_at: int, closes_at: int, *, is_closed: bool = True) -> "Block":
+        """Return the same block with another end."""
+        return Block(
+            self.label,
+            self.starts_at,
+            ends_at,
+            self.opens_at,
+            closes_at,
+            self.column,
+            self.quotes,
+            self.marks,
+            is_closed,
+        )
 
     @property
     def is_python(self) -> bool:
@@ -84,15 +93,15 @@ def find_blocks(text: str, start: int = 0) -> list[Block]:
                 open_block = outer = None
                 continue
             end = max(open_block.starts_at, match.start())
-            blocks.append(replace(open_block, ends_at=end, closes_at=match.end(), is_closed=True))
+            blocks.append(open_block.ending_at(end, match.end()))
             open_block = outer
         elif _opens_inside(open_block, match):
             # The block around it was Markdown that shows a block, or a closing fence
             # whose opening one is missing.
             outer, open_block = open_block, _opening(match)
     if open_block is not None and open_block is not outer:
-        start = min(open_block.starts_at, len(text))
-        blocks.append(replace(open_block, starts_at=start, ends_at=len(text), closes_at=len(text)))
+        last = open_block._replace(starts_at=min(open_block.starts_at, len(text)))
+        blocks.append(last.ending_at(len(text), len(text), is_closed=False))
     return blocks
 
 
@@ -137,12 +146,12 @@ def block_lines(text: str, block: Block) -> list[Line]:
     """Return the block's lines without its margin."""
     lines = split_lines(text, block.starts_at, block.ends_at)
     if block.quotes:
-        lines = [line._replace(text=_unquoted(line.text, block.quotes)) for line in lines]
+        lines = [line.reading(_unquoted(line.text, block.quotes)) for line in lines]
     # Code that is indented less than its list item keeps what it has in common.
     first = next((line.text for line in lines if line.text.strip()), "")
     margin = min(block.column, _columns(first[: len(first) - len(first.lstrip())]))
     if margin > 0:
-        lines = [line._replace(text=_without_margin(line.text, margin)) for line in lines]
+        lines = [line.reading(_without_margin(line.text, margin)) for line in lines]
     if code := block.code_in_label:
         start = text.index(code, block.opens_at)
         lines.insert(0, Line(code, start, start + len(code)))

@@ -42,7 +42,36 @@ def with_missing_parts(
         wanted.setdefault(number, set()).add(missing)
         todo += _needs(others[number], missing, name)
     parts = [_part(others[number], names, name) for number, names in wanted.items()]
-    return sorted([*chosen, *parts], key=lambda piece: piece.place)
+    return _in_order(chosen, parts)
+
+
+def _in_order(chosen: Sequence[Piece], parts: Sequence[Piece]) -> list[Piece]:
+    """Return all in reply order; but a base class that is shown last has to stand first."""
+    needed = {name for piece in chosen for name in _read_at_once(piece.tree.body)}
+    first: list[Piece] = []
+    rest = list(chosen)
+    for part in parts:
+        is_first = part.place > chosen[0].place and _bound(part.tree) & needed
+        (first if is_first else rest).append(part)
+    return [*first, *sorted(rest, key=lambda piece: piece.place)]
+
+
+def _read_at_once(body: Sequence[ast.AST]) -> set[str]:
+    """Return the names that are read when the definitions run, not when they are called."""
+    found: set[str] = set()
+    todo = list(body)
+    while todo:
+        node = todo.pop()
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                todo += [*node.decorator_list, *node.args.defaults]
+            case ast.Lambda():
+                pass
+            case ast.Name(id=name):
+                found.add(name)
+            case _:
+                todo += ast.iter_child_nodes(node)
+    return found
 
 
 def lacks_names(parts: Sequence[Piece]) -> bool:

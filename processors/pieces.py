@@ -35,10 +35,12 @@ _LABEL_LINE = re.compile(r"\s*(?:python[\d.]*|py|copy code|copy|code:)\s*\Z", re
 _PROMPT = re.compile(r"\s*(?:>>>|\.\.\.|In ?\[\d*\]:|\s*\.{3,}:)(?: |$)")
 _FIRST_PROMPT = re.compile(r"\s*(?:>>>|In ?\[\d*\]:)(?: |$)")
 _NUMBERED = re.compile(r"\s*(\d{1,5})(?:[:|.)]|\s?\|)?(?: |\t|$)")
+_OPENS = re.compile(r"(?:async\s+def|def|class)\s+\w+\s*[(:\[]")
 _INVISIBLE = re.compile(r"[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 _ODD_BLANK = re.compile(r"[\u00a0\u2007\u202f\u3000]")
 _END_MARK = re.compile(r"(?<=[^\s`])\s*`{3,}\s*\Z")
 _SPECIAL = re.compile(r"<\|[a-z_]+\|>|</?s>|\[/?INST\]", re.I)
+_UNSEEN = re.compile("|".join(p.pattern for p in (_INVISIBLE, _ODD_BLANK, _SPECIAL)), re.I)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,10 @@ def read_piece(
     cue: str = "",
     is_closed: bool = True,
 ) -> Piece:
-    """Return the lines as a piece, in the first reading that parses, else as they are."""
+    """Return the lines as a piece, in the first reading that parses, else as they are.
+
+    Once the parser has read its share of the reply, there is no second reading.
+    """
     first: tuple[tuple[Line, ...], Method, Parsed] | None = None
     for reading, as_method in _readings(lines, method):
         parsed = parser.parse(code_of(reading))
@@ -92,6 +97,7 @@ def read_piece(
         first = first or found
         if parsed.tree is not None:
             first = found
+        if parsed.tree is not None or parsed.kind == "too_large":
             break
     assert first is not None
     tree = first[2].tree
@@ -126,7 +132,7 @@ def _readings(lines: Sequence[Line], method: Method) -> Iterator[tuple[tuple[Lin
         lines = trimmed(lines[1:])
     yield tuple(lines), method
     as_written = lines
-    if any(_FIRST_PROMPT.match(line.text) for line in lines):
+    if _is_session(lines):
         yield tuple(_session(lines)), "repl"
     if lines and lines[0].text[:1].isspace():
         lines = _dedented(lines)
@@ -134,9 +140,8 @@ def _readings(lines: Sequence[Line], method: Method) -> Iterator[tuple[tuple[Lin
     if (ended := _up_to_end_mark(lines)) is not None:
         lines = ended
         yield tuple(lines), method
-    cleaned = [line._replace(text=_visible(line.text)) for line in lines]
-    if cleaned != lines:
-        lines = cleaned
+    if _UNSEEN.search(code_of(lines)):
+        lines = [line.reading(_visible(line.text)) for line in lines]
         yield tuple(lines), method
     if (numbered := _without_numbers(as_written)) is not None:
         yield tuple(_dedented(numbered)), method
@@ -153,12 +158,19 @@ def trimmed(lines: Sequence[Line]) -> list[Line]:
         last -= 1
     kept = list(lines[first:last])
     if kept and kept[-1].text != kept[-1].text.rstrip():
-        kept[-1] = kept[-1]._replace(text=kept[-1].text.rstrip())
+        kept[-1] = kept[-1].reading(kept[-1].text.rstrip())
     return kept
 
 
 def _visible(text: str) -> str:
     return _SPECIAL.sub("", _ODD_BLANK.sub(" ", _INVISIBLE.sub("", text)))
+
+
+def _is_session(lines: Sequence[Line]) -> bool:
+    """Return whether the lines hold prompts, and no definition outside of them: a docstring's."""
+    return any(_FIRST_PROMPT.match(line.text) for line in lines) and not any(
+        _OPENS.match(line.text) for line in lines
+    )
 
 
 def _session(lines: Sequence[Line]) -> Iterator[Line]:
@@ -169,7 +181,7 @@ def _session(lines: Sequence[Line]) -> Iterator[Line]:
         is_first = _FIRST_PROMPT.match(line.text) is not None
         if match and (is_first or typing):
             typing = True
-            yield line._replace(text=line.text[match.end() :])
+            yield line.reading(line.text[match.end() :])
         else:
             typing = typing and not line.text.strip()
 
@@ -189,15 +201,15 @@ def _dedented(lines: Sequence[Line]) -> list[Line]:
         (len(line.text) - len(line.text.lstrip()) for line in lines if line.text.strip()), default=0
     )
     if shortest < margin:
-        return [lines[0]._replace(text=first.lstrip()), *lines[1:]]
-    return [line._replace(text=line.text[margin:]) for line in lines]
+        return [lines[0].reading(first.lstrip()), *lines[1:]]
+    return [line.reading(line.text[margin:]) for line in lines]
 
 
 def _up_to_end_mark(lines: Sequence[Line]) -> list[Line] | None:
     """Return the lines up to a closing fence that stands behind the last line of code."""
     for number, line in enumerate(lines):
         if match := _END_MARK.search(line.text):
-            return [*lines[:number], line._replace(text=line.text[: match.start()])]
+            return [*lines[:number], line.reading(line.text[: match.start()])]
     return None
 
 
@@ -210,7 +222,7 @@ def _without_numbers(lines: Sequence[Line]) -> list[Line] | None:
         if match is None or (expected is not None and int(match[1]) != expected):
             return None
         expected = int(match[1]) + 1
-        stripped.append(line._replace(text=line.text[match.end() :]))
+        stripped.append(line.reading(line.text[match.end() :]))
     return stripped if len(stripped) > 1 else None
 
 
@@ -225,7 +237,7 @@ def _added_lines(lines: Sequence[Line]) -> list[Line] | None:
         if text.startswith("@@"):
             hunks += 1
         elif text.startswith(("+", " ")) or not text:
-            added.append(line._replace(text=text[1:]))
+            added.append(line.reading(text[1:]))
         elif not text.startswith("-"):
             return None
     signs = any(line.text.startswith("+") for line in lines)

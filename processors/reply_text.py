@@ -7,6 +7,7 @@ the answer is a place in the reply.
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 # Terminal colours, and marks of byte order or of joining that nobody sees at a line's start.
@@ -44,6 +45,10 @@ class Line(NamedTuple):
     text: str
     start: int
     end: int
+
+    def reading(self, text: str) -> "Line":
+        """Return the line with another text, at the same place."""
+        return Line(text, self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +179,7 @@ def _stands_alone(text: str, tag: re.Match[str]) -> bool:
     """Return whether the tag is markup: at its line's start or end, and not quoted."""
     before = text[max(0, tag.start() - 200) : tag.start()].rpartition("\n")[2]
     after = text[tag.end() : tag.end() + 200].partition("\n")[0]
-    if _QUOTED_AT_END.search(before) or _QUOTED_AT_START.match(after):
+    if _QUOTED_AT_END.search(before[-3:]) or _QUOTED_AT_START.match(after):
         return False
     return not before.strip(" \t>*`~") or not after.strip()
 
@@ -183,8 +188,6 @@ def split_lines(text: str, start: int, end: int) -> list[Line]:
     """Return the lines of a stretch of the text, whole blank lines at its ends left out."""
     stretch = text[start:end]
     begin = start + len(stretch) - len(stretch.lstrip("\n"))
-    lines, position = [], begin
-    for line in stretch.strip("\n").split("\n"):
-        lines.append(Line(line, position, position + len(line)))
-        position += len(line) + 1
-    return lines
+    texts = stretch.strip("\n").split("\n")
+    starts = list(accumulate((len(text) + 1 for text in texts), initial=begin))
+    return list(map(Line, texts, starts, (start - 1 for start in starts[1:])))

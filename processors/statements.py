@@ -5,6 +5,7 @@ import builtins
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from processors.python_source import (
     Parsed,
@@ -13,6 +14,8 @@ from processors.python_source import (
 )
 from processors.reply_text import Line
 
+_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_BODIES = _DEFINITIONS | ast.If | ast.For | ast.While | ast.AsyncFor | ast.With | ast.AsyncWith
 _CONTINUES = re.compile(r"(?:else|elif|except|finally)\b|[)\]}]")
 _OPENS = re.compile(r"(?:async\s+)?(?:def|class)\s+(\w+)|@|import\s|from\s+[\w.]+\s+import\b")
 _COMPOUND = re.compile(r"(?:async|def|class|if|for|while|with|try|match|@)\b|@")
@@ -47,11 +50,13 @@ class Statements:
     """What is whole in code that does not parse.
 
     broken_names: the functions and classes whose own text is broken.
+    broken_cues: the comments that introduce them.
     is_cut: the last statement stops before its end.
     """
 
     lines: tuple[Line, ...]
     broken_names: tuple[str, ...]
+    broken_cues: tuple[str, ...]
     is_cut: bool
 
 
@@ -59,9 +64,11 @@ def complete_statements(lines: Sequence[Line], parser: Parser) -> Statements:
     """Return the top-level statements that parse by themselves, none of them shortened."""
     chunks = list(statement_chunks(lines))
     whole: list[bool] = []
-    for chunk in chunks:
+    for number, chunk in enumerate(chunks, start=1):
         parsed = parser.parse(code_of(chunk))
         is_whole = parsed.kind in (None, "empty", "newer_syntax")
+        if number == len(chunks) and parsed.tree is not None:
+            is_whole = not stops_in_mid_word(parsed.tree)
         if not is_whole and whole and _continues_the_one_before(chunk, parser):
             whole[-1] = False
         whole.append(is_whole)
@@ -72,8 +79,24 @@ def complete_statements(lines: Sequence[Line], parser: Parser) -> Statements:
     return Statements(
         lines=tuple(kept),
         broken_names=tuple(name for chunk in broken for name in _names_opened(chunk)),
+        broken_cues=tuple(_opening_comments(chunk) for chunk in broken),
         is_cut=bool(whole) and not whole[-1] and _is_cut(chunks[-1]),
     )
+
+
+def stops_in_mid_word(tree: ast.Module) -> bool:
+    """Return whether a body's last line is a bare name: `self.items.app`, cut off there."""
+    body: list[ast.stmt] = tree.body
+    depth = 0
+    while body and isinstance(body[-1], _BODIES):
+        last = body[-1]
+        later = [] if isinstance(last, _DEFINITIONS | ast.With | ast.AsyncWith) else last.orelse
+        body, depth = later or last.body, depth + 1
+    match body[-1] if body else None:
+        case ast.Expr(value=ast.Name() | ast.Attribute()):
+            return depth > 0
+        case _:
+            return False
 
 
 def _is_cut(chunk: Sequence[Line]) -> bool:
@@ -81,7 +104,13 @@ def _is_cut(chunk: Sequence[Line]) -> bool:
     for line in chunk:
         quote, depth = scan_line(line.text, quote, depth)
     text = code_of(chunk).strip()
-    return bool(quote or depth or _OPENS.match(text)) or text.endswith((":", "=", ",", "\\"))
+    opens = any(_OPENS.match(line.text) for line in chunk)
+    return bool(quote or depth or opens) or text.endswith((":", "=", ",", "\\"))
+
+
+def _opening_comments(chunk: Sequence[Line]) -> str:
+    comments = takewhile(lambda line: line.text.startswith("#"), chunk)
+    return "\n".join(line.text.lstrip("# ") for line in comments)
 
 
 def _names_opened(chunk: Sequence[Line]) -> Iterator[str]:

@@ -19,6 +19,7 @@ _TAG = re.compile(
     r"|(?P<python><\|python_tag\|>)|(?P<cdata><!\[CDATA\[)|(?P<end4>\]\]>)",
     re.IGNORECASE,
 )
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{1,6}|#x[0-9a-f]{1,6});", re.I)
 _BOXED = re.compile(r"\\boxed\{(?:\\text(?:tt)?\{)?")
 _INLINE = re.compile(r"(?<!`)(`{1,3})(?!`)([^`\n]+)\1(?!`)")
 _INLINE_WORD = re.compile(r"(?:python3?|py)\s+")
@@ -52,11 +53,13 @@ def tag_pieces(text: str, parser: Parser) -> Iterator[Piece]:
     """Yield what stands in tags that replies use for code."""
     for start, end, is_closed in [*islice(_tagged(text), _MAX_PIECES), *_boxed(text)]:
         lines, place = split_lines(text, start, end), (start, end)
-        piece = read_piece(lines, "tags", parser, place, rank=2, is_closed=is_closed)
-        if not piece.is_readable and "&" in text[start:end]:
-            lines = [line._replace(text=html.unescape(line.text)) for line in lines]
-            piece = read_piece(lines, "tags", parser, place, rank=2, is_closed=is_closed)
-        yield piece
+        if _ENTITY.search(text, start, end):  # "a &lt; b" would parse, as a & lt; b
+            unescaped = [line.reading(html.unescape(line.text)) for line in lines]
+            piece = read_piece(unescaped, "tags", parser, place, rank=2, is_closed=is_closed)
+            if piece.is_readable:
+                yield piece
+                continue
+        yield read_piece(lines, "tags", parser, place, rank=2, is_closed=is_closed)
 
 
 def _tagged(text: str) -> Iterator[tuple[int, int, bool]]:
@@ -139,13 +142,16 @@ def _strings(document: object, key: str, depth: int) -> Iterator[tuple[str, str]
 
 def bare_pieces(text: str, gaps: Sequence[tuple[int, int]], parser: Parser) -> Iterator[Piece]:
     """Yield the runs of lines between prose that look like code."""
+    for run in islice(_runs_between(text, gaps), _MAX_PIECES):
+        while run[-1].text.lstrip().startswith("#") or not run[-1].text.strip():
+            run.pop()
+        yield read_piece(run, "bare", parser, (run[0].start, run[-1].end))
+
+
+def _runs_between(text: str, gaps: Sequence[tuple[int, int]]) -> Iterator[list[Line]]:
     for start, end in gaps:
-        if not _STARTS_ANYWHERE.search(text, start, end):
-            continue
-        for run in _runs(split_lines(text, start, end)):
-            while run[-1].text.lstrip().startswith("#") or not run[-1].text.strip():
-                run.pop()
-            yield read_piece(run, "bare", parser, (run[0].start, run[-1].end))
+        if _STARTS_ANYWHERE.search(text, start, end):
+            yield from _runs(split_lines(text, start, end))
 
 
 def _runs(lines: list[Line]) -> Iterator[list[Line]]:

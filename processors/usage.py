@@ -86,6 +86,7 @@ class _Usage:
             for node in top_level(tree.body)
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         }
+        self._has_entry = entry is not None
         self._entries = {entry} if entry else set(self._definitions)
         self._gone: set[str] = set()
         self._needed = self._names_needed(tree)
@@ -125,7 +126,18 @@ class _Usage:
             return self._sets_up(node.value)
         if any(isinstance(inner, _DEFINITION) for inner in top_level([node])):
             return not _is_main_guard(node)
-        return bool(bound & self._variables or set(bound_names(node)) & self._entries)
+        rebound = set(bound_names(node)) & self._entries
+        return bool(bound & self._variables or (rebound and not self._is_own_result(node)))
+
+    def _is_own_result(self, node: ast.stmt) -> bool:
+        """Return whether a function's name is overwritten with what the function returned."""
+        match node:
+            case ast.Assign(value=ast.Call(func=ast.Name(id=name))) if name in self._entries:
+                return isinstance(
+                    self._definitions.get(name), ast.FunctionDef | ast.AsyncFunctionDef
+                )
+            case _:
+                return False
 
     def _sets_up(self, value: ast.expr) -> bool:
         """Return whether an expression leaves something behind that a definition reads."""
@@ -154,11 +166,31 @@ class _Usage:
             if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)
         }
         asserts = any(isinstance(inner, ast.Assert) for inner in ast.walk(node))
-        return asserts or bool(calls & ({"print", "input"} | self._entries))
+        return (
+            asserts
+            or bool(calls & ({"print", "input"} | self._entries))
+            or (self._has_entry and _only_acts(node))
+        )
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and "__name__" in _reads(node.test)
+
+
+def _only_acts(node: ast.stmt) -> bool:
+    """Return whether the statement calls something for a variable's sake, or waits for ever.
+
+    What it binds is known not to be needed. A name in capitals may be a type or a constant that
+    the reader is meant to have.
+    """
+    match node:
+        case ast.Assign() | ast.AnnAssign() | ast.With():
+            calls = any(isinstance(inner, ast.Call | ast.Await) for inner in ast.walk(node))
+            return calls and all(name[:1].islower() for name in bound_names(node))
+        case ast.While(test=ast.Constant(value=always)):
+            return bool(always)
+        case _:
+            return False
 
 
 def _reads(node: ast.AST) -> set[str]:

@@ -58,7 +58,7 @@ def set_up_logging(level: str, log_file: str | None) -> None:
     if log_file:
         handlers.append(_file_handler(Path(log_file)))
     logger = logging.getLogger("collector")
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(logging.DEBUG if log_file else level)  # what nobody reads costs time
     logger.propagate = False
     for old in logger.handlers[:]:
         logger.removeHandler(old)

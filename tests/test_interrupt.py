@@ -145,8 +145,12 @@ MOMENTS = {
 }
 
 
+# One handler serves both; the second is for the long run of the tests.
+SIGNALS = ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)]
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("signal", SIGNALS)
 async def test_a_signal_while_it_starts(tmp_path: Path, moment: str, signal: str) -> None:
     module, function = MOMENTS[moment]
     async with WatchedServer() as server:
@@ -173,7 +177,7 @@ async def test_a_signal_while_it_starts(tmp_path: Path, moment: str, signal: str
     assert len(check_agreement(collection.session)) == PROBLEMS * len(MODELS)
 
 
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize(
     ("module", "function"),
     [("storage.comparison", "write_comparison"), ("storage.progress_tracker", "finish")],

@@ -9,13 +9,13 @@ from tests.support.datasets import write_dataset
 from tests.support.provider_formats import FORMATS, Json
 from tests.support.provider_server import Answer, ProviderServer
 
-CLAUDE = "claude-haiku-4-5-20251001"
+GROK, EXTRACTOR = "grok-4.7", "deepseek-flash-chat"
 PROSE = "You could add the two numbers and then hand back what you got, I suppose."
 
 
 def saying(text: str) -> Answer:
-    """Return Anthropic's reply with this text."""
-    body: Json = FORMATS["anthropic"].good(CLAUDE, "/v1/messages", {}, text)
+    """Return xAI's reply with this text."""
+    body: Json = FORMATS["xai"].good(GROK, "/chat/completions", {}, text)
     return Answer(body=body)
 
 
@@ -23,28 +23,28 @@ async def collect(tmp_path: Path, server: ProviderServer, *flags: str, count: in
     dataset = write_dataset(tmp_path / "data", {"sums": count})
     finished = await run(
         "run_collection.py",
-        *("--models", "claude-haiku-4-5", "--dataset-path", str(dataset)),
+        *("--models", GROK, "--dataset-path", str(dataset)),
         *("--output-dir", str(tmp_path / "out"), *flags),
-        environment=pointed_at(server, "anthropic", "openai"),
+        environment=pointed_at(server, "xai", "deepseek"),
     )
     assert finished.exit_code == 0, finished.output
     return finished.session
 
 
 def records(session: Path) -> list[dict[str, Any]]:
-    lines = (session / CLAUDE / "sums.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (session / GROK / "sums.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
 async def test_agentic_asks_for_every_reply_and_keeps_a_faithful_copy(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         session = await collect(tmp_path, server, "--extraction", "agentic")
-        assert len(server.sent_to("anthropic")) == len(server.sent_to("openai")) == 2
-        assert {request.model for request in server.sent_to("openai")} == {"gpt-6-luna"}
+        assert len(server.sent_to("xai")) == len(server.sent_to("deepseek")) == 2
+        assert {request.model for request in server.sent_to("deepseek")} == {"deepseek-flash"}
     for record in records(session):
         assert record["validation"]["is_fully_valid"] is True
         assert record["extraction"]["method"] == "llm"
-        assert record["extraction"]["model"] == "gpt-6-luna"
+        assert record["extraction"]["model"] == EXTRACTOR
         assert record["extraction"]["cost_usd"] > 0
         assert record["extracted_solution"] in record["raw_response"]
     assert not (session / "pending_extraction.jsonl").exists()
@@ -54,30 +54,30 @@ async def test_auto_asks_only_where_rules_find_nothing_and_invention_is_refused(
     tmp_path: Path,
 ) -> None:
     async with ProviderServer() as server:
-        server.script("anthropic", saying(PROSE))
+        server.script("xai", saying(PROSE))
         session = await collect(tmp_path, server, "--max-concurrent", "1")
-        assert len(server.sent_to("anthropic")) == 2
-        assert len(server.sent_to("openai")) == 2  # asked twice about the one reply without code
+        assert len(server.sent_to("xai")) == 2
+        assert len(server.sent_to("deepseek")) == 2  # asked twice about the one reply without code
     invented, good = records(session)
     assert invented["raw_response"] == PROSE
     assert invented["extracted_solution"] == "" and invented["extraction"]["method"] == "none"
-    assert invented["extraction"]["model"] == "gpt-6-luna"
+    assert invented["extraction"]["model"] == EXTRACTOR
     assert good["validation"]["is_fully_valid"] and good["extraction"]["model"] is None
 
 
 async def test_regex_never_asks(tmp_path: Path) -> None:
     async with ProviderServer() as server:
-        server.script("anthropic", saying(PROSE))
+        server.script("xai", saying(PROSE))
         session = await collect(tmp_path, server, "--extraction", "regex")
-        assert server.sent_to("openai") == []
+        assert server.sent_to("deepseek") == []
     assert len(records(session)) == 2
 
 
 async def test_a_refused_extraction_key_leaves_the_answers_alone(tmp_path: Path) -> None:
     refusal: Json = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
     async with ProviderServer() as server:
-        server.script("openai", *(Answer(status=401, body=refusal) for _ in range(9)))
+        server.script("deepseek", *(Answer(status=401, body=refusal) for _ in range(9)))
         session = await collect(tmp_path, server, "--extraction", "agentic", count=4)
-        assert len(server.sent_to("anthropic")) == 4
+        assert len(server.sent_to("xai")) == 4
     assert [record["extraction"]["method"] for record in records(session)] == ["fence"] * 4
     assert all(record["validation"]["is_fully_valid"] for record in records(session))

@@ -62,19 +62,19 @@ async def test_a_session_never_spends_more_than_its_cap_resumes_included(tmp_pat
     dataset = write_dataset(tmp_path / "data", {"sums": 30})
     out = ("--output-dir", str(tmp_path / "out"))
     async with ProviderServer() as server:
-        environment = pointed_at(server, "openai")
+        environment = pointed_at(server, "xai")
         finished = await run(
             "run_collection.py",
-            *("--models", "gpt-4o", "--dataset-path", str(dataset), *out),
-            *("--max-cost", "0.02", "--max-tokens", "1000"),
+            *("--models", "grok-4.3", "--dataset-path", str(dataset), *out),
+            *("--max-cost", "0.006", "--max-tokens", "1000"),
             environment=environment,
         )
         assert finished.exit_code == 1, finished.output
-        assert "--max-cost 0.02 USD" in finished.stdout and "tasks undone" in finished.stdout
+        assert "--max-cost 0.006 USD" in finished.stdout and "tasks undone" in finished.stdout
         asked = len(server.requests)
         assert 0 < asked < 30
         session = finished.session
-        assert spent(session) <= 0.02
+        assert spent(session) <= 0.006
         again = await run("resume_collection.py", session.name, *out, environment=environment)
         assert again.exit_code == 1 and len(server.requests) == asked
         raised = await run(

@@ -1,15 +1,17 @@
 """Prices of calls, from the data that comes with genai-prices."""
 
+import random
 import subprocess
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import genai_prices
 import pytest
 
 from config.model_config import ModelConfig
 from config.model_configs import MODEL_CONFIGS, select_models
-from config.model_selection import served_models
+from config.model_selection import is_retired, served_models
 from models.base_model import Usage
 from models.pricing import load_prices, price, worst_case_price
 
@@ -142,3 +144,40 @@ def test_the_library_is_loaded_on_first_use_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "False True\n", done.stderr
+
+
+def test_kept_rates_give_what_the_library_says() -> None:
+    """Every priced model, below and above its tiers, in dear hours and cheap ones."""
+    chance = random.Random(7)
+    for config in MODEL_CONFIGS:
+        for hour in (0, 3, 8, 17):
+            at = NOON.replace(hour=hour, minute=chance.randrange(60), second=chance.randrange(60))
+            paid = price(config, Usage(input_tokens=1000, output_tokens=1000), at)
+            if paid is None or config.provider in ("local", "huggingface"):
+                continue
+            for _ in range(4):
+                usage = Usage(
+                    input_tokens=chance.choice((10, 900, 127_999, 200_000, 200_001, 500_000)),
+                    cached_tokens=chance.choice((0, 7, 100_000)),
+                    output_tokens=chance.randrange(10_000),
+                )
+                expected = library_price(config, usage, at)
+                assert price(config, usage, at) == pytest.approx(expected, rel=1e-12), config.name
+
+
+def library_price(config: ModelConfig, usage: Usage, at: datetime) -> float:
+    lists = {"xai": "x-ai"}
+    routed = config.provider in ("xai", "deepseek", "google") and is_retired(config, at.date())
+    model = (config.replacement if routed else None) or config.api_id
+    tokens = genai_prices.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
+    )
+    cost = genai_prices.calc_price(
+        tokens,
+        model,
+        provider_id=lists.get(config.provider, config.provider),
+        genai_request_timestamp=at,
+    )
+    return float(cost.total_price)

@@ -1,13 +1,16 @@
 """The store through guide.md's interface and the collector's own, on real folders."""
 
 import csv
+import io
 import json
+import random
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from config.errors import StoreError
+from storage.export import csv_row
 from storage.sessions import create_session, open_session
 from storage.solution_record import SolutionRecord
 from storage.solution_store import SolutionStore
@@ -184,6 +187,27 @@ def test_a_reply_that_waits_for_extraction_is_kept_until_it_is_answered(tmp_path
     last.finish()
     assert list(last.pending()) == []
     assert not (store.path / "pending_extraction.jsonl").exists()
+
+
+def test_csv_is_what_pythons_writer_makes(tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "s")
+    chance = random.Random(5)
+    records = [
+        solution(
+            f"t{number}",
+            problem="".join(chance.choices("ab\",;\r\n\t '=|\\é", k=number % 8)),
+            code="".join(chance.choices('x", \n', k=3)),
+        )
+        for number in range(300)
+    ]
+    for record in records:
+        store.append(record)
+    expected = io.StringIO()
+    writer = csv.writer(expected)
+    writer.writerow(SolutionRecord.__struct_fields__)
+    writer.writerows(csv_row(record) for record in records)
+    path = store.save_solutions_csv()["gpt-4"]["dataclass"]
+    assert path.read_bytes() == expected.getvalue().encode()
 
 
 def test_csv_grown_by_checkpoints_equals_csv_made_anew(tmp_path: Path) -> None:

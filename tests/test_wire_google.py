@@ -305,13 +305,15 @@ async def test_good_reply(case: Good) -> None:
     assert completion.request_id == "response-9"
 
 
-@pytest.mark.parametrize("reason", [reason.value for reason in types.FinishReason])
-async def test_every_finish_reason_that_the_sdk_knows(reason: str) -> None:
+async def test_every_finish_reason_that_the_sdk_knows() -> None:
     async with ProviderServer() as server:
-        server.script("google", Answer(body=reply(ANSWER, finish=reason)))
-        completion = await ask(server)
-    assert completion.text == "the answer"
-    assert (completion.finish_reason == "stop") == (reason == "STOP")
+        url = server.url("google")
+        async with GoogleModel(row(), api_key=KEY, base_url=url) as model:
+            for reason in types.FinishReason:
+                server.script("google", Answer(body=reply(ANSWER, finish=reason.value)))
+                completion = await model.complete(PROMPT)
+                assert completion.text == "the answer"
+                assert (completion.finish_reason == "stop") == (reason.value == "STOP"), reason
 
 
 HTML = "<html><head><title>Bad gateway</title></head><body>proxy</body></html>"
@@ -417,6 +419,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow  # a client each; the next test runs the same table through one
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
 async def test_bad_reply(case: Bad) -> None:
     async with ProviderServer() as server:
@@ -439,8 +442,9 @@ async def test_after_each_bad_reply_the_same_client_still_works() -> None:
         async with GoogleModel(row(), api_key=KEY, base_url=url) as model:
             for case in BAD:
                 server.script("google", case.answer)
-                with pytest.raises(ModelError):
+                with pytest.raises(ModelError) as caught:
                     await model.complete(PROMPT)
+                assert type(caught.value) is case.error, case.name
                 assert "def double" in (await model.complete(PROMPT)).text
 
 

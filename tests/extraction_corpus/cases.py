@@ -11,6 +11,10 @@ expect: code (default); none: nothing may be extracted; broken, newer, other, sc
 finish: length where the provider says that the reply was cut off
 truncated, ambiguous: yes or no; method; has, lacks: text that the code must (not) hold
 escapes: yes where the reply is one line of Python escapes (\\n, \\r, \\x1b)
+
+real/ holds replies of a real model (benchmarks/collect_replies.py) in the same form, with
+present: yes where the reply, read by hand, holds a whole definition of the name
+right: where a simple rule gives other code, which of the two is right, and why
 """
 
 from dataclasses import dataclass
@@ -41,6 +45,11 @@ class Case:
 def load_cases() -> list[Case]:
     """Return all cases, files and cases in order."""
     return [case for file in sorted(FOLDER.glob("*.txt")) for case in read_cases(file)]
+
+
+def load_real_cases() -> list[Case]:
+    """Return the replies of a real model."""
+    return [case for file in sorted((FOLDER / "real").glob("*.txt")) for case in read_cases(file)]
 
 
 def read_cases(file: Path) -> list[Case]:

@@ -1,0 +1,133 @@
+"""Makespan: how close lanes come to the best that a list scheduler does with the same latencies.
+
+Run `python benchmarks/makespan.py`; real time, a minute.
+"""
+
+import heapq
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.harness import Figure, run, server, write_problems
+from benchmarks.loopback_server import tail_delays
+
+_MEDIAN, _TAIL, _TAIL_SHARE = 0.05, 1.05, 0.1
+_WIDTH = 8
+_TASKS = 1600
+_FAST_TASKS = 600
+_SLOW_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When a lane's first call left and its last answer was there, in wall seconds."""
+
+    started: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
+
+
+def figures() -> Iterator[Figure]:
+    """Yield the figures of a heavy tail, and of a fast model beside a slow one."""
+    yield heavy_tail()
+    yield fast_beside_slow()
+
+
+def heavy_tail() -> Figure:
+    """Return how much longer a run takes than the list-scheduling bound of its latencies."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        dataset = write_problems(folder / "data", _TASKS)
+        shape = ("--median", str(_MEDIAN), "--tail", str(_TAIL), "--tail-share", str(_TAIL_SHARE))
+        with server(*shape, "--seed", "1") as port:
+            session = _collect(folder, dataset, {"xai": port}, "grok-4.3")
+        taken = span(session / "grok-4.3").seconds
+    delays = list(islice(tail_delays(_MEDIAN, _TAIL, _TAIL_SHARE, seed=1), _TASKS))
+    bound = list_schedule(delays, _WIDTH)
+    return Figure(
+        part="makespan",
+        name="heavy tail, run / list-scheduling bound",
+        value=taken / bound,
+        bound=1.03,
+        unit="x",
+        at_least=False,
+        detail=f"{_TASKS} tasks, {_WIDTH} at once: {taken:.2f} s, bound {bound:.2f} s",
+    )
+
+
+def fast_beside_slow() -> Figure:
+    """Return how much longer a fast model takes beside one that is eight times as slow."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        dataset = write_problems(folder / "data", _FAST_TASKS)
+        with (
+            server("--median", str(_MEDIAN)) as fast,
+            server("--median", str(_SLOW_SECONDS)) as slow,
+        ):
+            ports = {"xai": fast, "deepseek": slow}
+            alone = _collect(folder, dataset, ports, "grok-4.3", session_id="alone")
+            both = _collect(
+                *(folder, dataset, ports, "grok-4.3", "deepseek-flash-chat"), session_id="both"
+            )
+        alone_seconds = span(alone / "grok-4.3").seconds
+        both_seconds = span(both / "grok-4.3").seconds
+    return Figure(
+        part="makespan",
+        name="fast model, beside a slow one / alone",
+        value=both_seconds / alone_seconds,
+        bound=1.02,
+        unit="x",
+        at_least=False,
+        detail=f"{_FAST_TASKS} tasks of {_MEDIAN:g} s: {both_seconds:.2f} s and "
+        f"{alone_seconds:.2f} s; the slow one takes {_SLOW_SECONDS:g} s a call",
+    )
+
+
+def list_schedule(seconds: Sequence[float], width: int) -> float:
+    """Return when the last task ends where each, in order, goes to the first free slot."""
+    free_at = [0.0] * width
+    for each in seconds:
+        heapq.heappush(free_at, heapq.heappop(free_at) + each)
+    return max(free_at)
+
+
+def span(model_folder: Path) -> Span:
+    """Return the time that a model's records span."""
+    files = model_folder.glob("*.jsonl")
+    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return Span(
+        min(record["timestamp"] - record["execution_time"] for record in records),
+        max(record["timestamp"] for record in records),
+    )
+
+
+def _collect(
+    folder: Path, dataset: Path, ports: dict[str, int], *models: str, session_id: str = "run"
+) -> Path:
+    run(
+        "run_collection.py",
+        *("--models", *models, "--dataset-path", str(dataset)),
+        *("--output-dir", str(folder / "out"), "--session-id", session_id),
+        *("--max-concurrent", str(_WIDTH)),
+        ports=ports,
+    )
+    return folder / "out" / session_id
+
+
+def main() -> None:
+    """Print the figures."""
+    for figure in figures():
+        print(figure)
+
+
+if __name__ == "__main__":
+    main()

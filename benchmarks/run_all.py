@@ -1,0 +1,139 @@
+"""Every benchmark, one table, and RESULTS.md: run `make bench`, or this file with --only PART."""
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import extraction, makespan, scale, throughput
+from benchmarks.harness import ROOT, Figure
+
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+_RATE_CONTROL = ROOT / "benchmarks" / "rate_control.py"
+_RATE_FIGURE = re.compile(r"(\S.*?) (-?[\d.e+]+|inf) \((>=|<=) ([\d.e+]+)\)")
+_RATE_NAME_WIDTH = 48
+_COLUMNS = ("part", "figure", "measured", "bound", "measured / bound", "", "resting on")
+_INTRODUCTION = """\
+# Results of `make bench`
+
+Written by benchmarks/run_all.py; do not edit. Every figure stands beside its bound. What depends
+on the machine's speed is a ratio within one run, or processor time on one core: a busy machine
+makes that worse too, because two processes then share a core's units and its cache. The load
+says how busy it was. Rate control runs in virtual time, which no load disturbs.
+"""
+
+
+def rate_control() -> Iterator[Figure]:
+    """Yield the figures of the limiter's own benchmark."""
+    if not _RATE_CONTROL.exists():
+        return
+    ran = subprocess.run(
+        [sys.executable, str(_RATE_CONTROL), "--quick"], capture_output=True, text=True, check=False
+    )
+    if ran.returncode not in (0, 1):  # 1: a figure misses its bound, which the table shows
+        raise SystemExit(ran.stderr)
+    for line in ran.stdout.splitlines():
+        scenario, rest = line[:_RATE_NAME_WIDTH].strip(), line[_RATE_NAME_WIDTH:]
+        for name, value, sign, bound in _RATE_FIGURE.findall(rest):
+            unit = next((unit for unit in ("%", "min") if f" {unit}" in name), "")
+            yield Figure(
+                part="rate control",
+                name=f"{scenario}: {name.replace(f' {unit}', '')}",
+                value=float(value),
+                bound=float(bound),
+                unit=unit,
+                at_least=sign == ">=",
+            )
+
+
+PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
+    "extraction": extraction.figures,
+    "throughput": throughput.figures,
+    "makespan": makespan.figures,
+    "scale": scale.figures,
+    "rate_control": rate_control,
+}
+
+
+def main() -> None:
+    """Run the parts, print the table, write RESULTS.md where all parts ran."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=PARTS, action="append", help="run this part alone")
+    chosen = parser.parse_args().only or list(PARTS)
+    started, load = time.perf_counter(), _load()
+    found: list[Figure] = []
+    for part in chosen:
+        print(f"{part} ...", file=sys.stderr, flush=True)
+        found += PARTS[part]()
+    seconds = time.perf_counter() - started
+    lines = table(found)
+    print("\n".join(lines))
+    print(summary(found, seconds))
+    if len(chosen) == len(PARTS):
+        about = [f"- {line}" for line in (*machine(), f"load: {load} before, {_load()} after")]
+        text = [_INTRODUCTION, *about, f"- {summary(found, seconds)}", "", *lines, ""]
+        RESULTS.write_text("\n".join(text), encoding="utf-8")
+
+
+def table(found: Sequence[Figure]) -> list[str]:
+    """Return the lines of a Markdown table, its columns aligned."""
+    rows = [_COLUMNS, *(_cells(figure) for figure in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    ruled = [rows[0], tuple("-" * width for width in widths), *rows[1:]]
+    return [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in ruled
+    ]
+
+
+def summary(found: Sequence[Figure], seconds: float) -> str:
+    """Return how many bounds are met, in one line."""
+    met = sum(figure.is_met for figure in found)
+    return f"{met} of {len(found)} bounds met, {seconds:.0f} s in all"
+
+
+def machine() -> list[str]:
+    """Return what it ran on, and when."""
+    return [
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}",
+    ]
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    sign = "at least" if figure.at_least else "at most"
+    ratio = f"{figure.value / figure.bound:.3f}" if figure.bound else ""
+    return (
+        figure.part,
+        figure.name,
+        f"{figure.value:.4g} {figure.unit}".strip(),
+        f"{sign} {figure.bound:g} {figure.unit}".strip(),
+        ratio,
+        "met" if figure.is_met else "MISSED",
+        figure.detail,
+    )
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or "unknown processor"
+
+
+def _load() -> str:
+    return " ".join(f"{load:.1f}" for load in os.getloadavg())
+
+
+if __name__ == "__main__":
+    main()
