@@ -26,6 +26,7 @@ TEXTS = {
     "line ends": "def solve_1(value):\r\n\treturn value\u2028\u2029\x85\x0b\x0c\r\r\n",
     "ten thousand fences": FENCES,
     "fences without end": "```" * 30_000,
+    "backticks and text": "`" * 60_000 + "x" + " " * 60_000 + "y",
     "deep brackets": "def solve_1(value): return " + "(" * 50_000,
     "deep blocks": "".join(" " * n + "if 1:\n" for n in range(3000)),
     "10 MB of prose": "A word, and then another. " * 400_000,

@@ -20,6 +20,7 @@ from tests.support.session_check import (
     lines_of,
     read_object,
 )
+from tests.support.slow import few
 from tests.support.store_records import solution
 from tests.support.watched_server import WatchedServer
 
@@ -159,7 +160,7 @@ async def test_a_run_that_was_killed_before_its_summaries_gets_them(tmp_path: Pa
         f"{MODELS[0]}/sums.csv",
     ],
 )
-@pytest.mark.parametrize("damage", ["deleted", "emptied"])
+@pytest.mark.parametrize("damage", few(["emptied", "deleted"], 1))
 async def test_a_finished_session_gets_back_what_was_derived(
     tmp_path: Path, name: str, damage: str
 ) -> None:
@@ -363,7 +364,7 @@ SESSION_IDS = [
 ]
 
 
-@pytest.mark.parametrize("session_id", SESSION_IDS)
+@pytest.mark.parametrize("session_id", few(SESSION_IDS, 2))
 async def test_a_hostile_session_id_stays_in_its_folder_and_can_be_resumed(
     tmp_path: Path, session_id: str
 ) -> None:

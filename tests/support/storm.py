@@ -72,7 +72,7 @@ class Storm:
         while self.count.kills < kills and len(self._written) < self.count.expected:
             left = self.count.expected - len(self._written)
             between = max(2, left // (kills - self.count.kills + 1))
-            moment = self._dice.randint(1, round(1.5 * between))
+            moment = self._dice.randint(1, max(1, between * 4 // 5))
             await self._run_until(self._server.given_in_all + moment)
         for _ in range(_MOST_RESUMES_AFTER):
             finished = await (await self._next_run(jumps=False)).finished()
