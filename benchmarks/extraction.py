@@ -8,18 +8,17 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
-from benchmarks.harness import Figure
 from processors.code_candidates import Extraction, extract_code
 from processors.response_validator import ResponseValidator
 from tests.extraction_corpus.cases import Case, load_cases, load_real_cases
 from tests.extraction_corpus.hostile import UNITS, WRAPS, hostile_text
 
-PART = "extraction"
 FULL_SIZE = 1_000_000
 SAMPLE_SIZE = 100_000  # where the costly texts show themselves
 WORST = 8  # of the samples, measured at full size
@@ -28,7 +27,29 @@ LARGEST_MEDIAN_MILLISECONDS = 2.0
 LARGEST_HOSTILE_SECONDS = 1.0
 
 
-def figures(*, every_text: bool = False) -> list[Figure]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One figure, and the bound that it has to keep."""
+
+    name: str
+    value: float
+    unit: str
+    bound: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        """Whether the bound holds."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def text(self) -> str:
+        """Return the row as a line of a table."""
+        sign = "of" if self.at_least else "<="
+        mark = "" if self.met else "  !"
+        return f"{self.name:<64} {self.value:>8.4g} {sign} {self.bound:g} {self.unit}{mark}"
+
+
+def rows(*, every_text: bool = False) -> list[Row]:
     """Return the figures; every_text: measure each hostile text at full size."""
     return [
         _shapes_passed(),
@@ -40,35 +61,30 @@ def figures(*, every_text: bool = False) -> list[Figure]:
     ]
 
 
-def _shapes_passed() -> Figure:
+def _shapes_passed() -> Row:
     cases = load_cases()
     passed = sum(_extracted(case).code == (case.code or "") for case in cases)
     name = "replies of the corpus that yield exactly their code"
-    return Figure(
-        part=PART, name=name, value=passed, unit="replies", bound=len(cases), at_least=True
-    )
+    return Row(name=name, value=passed, unit="replies", bound=len(cases), at_least=True)
 
 
-def _solutions_found() -> Figure:
+def _solutions_found() -> Row:
     present = [case for case in load_real_cases() if case.keys["present"] == "yes"]
     found = sum(
         ResponseValidator().validate(_extracted(case).code, case.name).is_fully_valid
         for case in present
     )
     name = "a small model's replies: valid solution extracted / one present"
-    return Figure(
-        part=PART, name=name, value=found, unit="replies", bound=len(present), at_least=True
-    )
+    return Row(name=name, value=found, unit="replies", bound=len(present), at_least=True)
 
 
-def _microseconds_a_reply() -> Figure:
+def _microseconds_a_reply() -> Row:
     times = [
         _least_seconds(lambda case=case: _extracted(case))  # type: ignore[misc]
         for case in load_real_cases()
     ]
     name = "a small model's reply of about 700 characters, median"
-    return Figure(
-        part=PART,
+    return Row(
         name=name,
         value=round(1e6 * statistics.median(times)),
         unit="microseconds",
@@ -77,26 +93,27 @@ def _microseconds_a_reply() -> Figure:
     )
 
 
-def _five_kilobytes(what: str, reply: str) -> Figure:
-    times = [_seconds(lambda: extract_code(reply, NAME)) for _ in range(100)]
-    return Figure(
-        part=PART,
+def _five_kilobytes(what: str, reply: str) -> Row:
+    medians = [
+        statistics.median(_seconds(lambda: extract_code(reply, NAME)) for _ in range(20))
+        for _ in range(8)
+    ]
+    return Row(
         name=f"5 KB {what}, median",
-        value=round(1000 * statistics.median(times), 2),
+        value=round(1000 * min(medians), 2),  # of the batch that others disturbed least
         unit="milliseconds",
         bound=LARGEST_MEDIAN_MILLISECONDS,
         at_least=False,
     )
 
 
-def _worst_hostile_text(every_text: bool) -> Figure:
+def _worst_hostile_text(every_text: bool) -> Row:
     pairs = [(unit, wrap) for unit in UNITS for wrap in WRAPS]
     if not every_text:
         samples = [(_hostile_seconds(*pair, SAMPLE_SIZE, 1), pair) for pair in pairs]
         pairs = [pair for _, pair in sorted(samples)[-WORST:]]
     seconds, (unit, wrap) = max((_hostile_seconds(*pair, FULL_SIZE, 2), pair) for pair in pairs)
-    return Figure(
-        part=PART,
+    return Row(
         name=f"worst 1 MB of {len(UNITS) * len(WRAPS)} texts: {unit}, {wrap}",
         value=round(seconds, 2),
         unit="seconds",
@@ -159,12 +176,9 @@ def main() -> int:
     )
     parser.add_argument("--all", action="store_true", help="every hostile text at full size")
     args = parser.parse_args()
-    found = figures(every_text=args.all)
-    for figure in found:
-        sign = ">=" if figure.at_least else "<="
-        mark = "" if figure.is_met else "  !"
-        print(f"{figure.name:<64} {figure.value:>8.4g} {sign} {figure.bound:g} {figure.unit}{mark}")
-    return 0 if all(figure.is_met for figure in found) else 1
+    found = rows(every_text=args.all)
+    print("\n".join(row.text() for row in found))
+    return 0 if all(row.met for row in found) else 1
 
 
 if __name__ == "__main__":

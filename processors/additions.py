@@ -27,7 +27,7 @@ def extensions(chosen: Piece, pieces: Sequence[Piece], name: str) -> list[Piece]
 
 def redefines(chosen: Piece, pieces: Sequence[Piece], name: str) -> bool:
     """Return whether a later piece has other code for a helper of the chosen one."""
-    own = _definitions(chosen)
+    own = _definitions(chosen) if len(pieces) > 1 else {}
     return any(
         own.get(helper, code) != code
         for piece in _later(chosen, pieces)

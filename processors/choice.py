@@ -28,6 +28,7 @@ from processors.statements import (
 )
 from processors.usage import without_usage
 
+_SOON = 400  # characters after some code in which it is taken back
 _FENCES = ("fence", "unclosed_fence", "tags", "joined_fences")
 
 
@@ -62,7 +63,7 @@ def choose(
         ambiguous |= redefines(chosen[0], pieces, name)
         chosen += extensions(chosen[0], pieces, name)
     if name is not None and (later := _broken_after(chosen[0], pieces, name)):
-        if is_rejected(chosen[0].cue) or is_taken_back(text[chosen[0].place[1] :][:400]):
+        if is_rejected(chosen[0].cue) or _is_taken_back(chosen[0], text):
             return _salvaged(later, name, parser, spare) or Choice(lines=(), method="none")
         ambiguous = True
     return _finished(chosen, pieces, name, parser, spare, ambiguous=ambiguous)
@@ -104,6 +105,7 @@ def _best(pieces: Sequence[Piece], name: str | None, text: str) -> tuple[Piece, 
     whole = [piece for piece in pieces if not is_sketch(piece.tree, piece.code, name)]
     pieces = whole or pieces
     pieces = [piece for piece in pieces if not is_rejected(piece.cue)] or pieces
+    pieces = [piece for piece in pieces if not _is_taken_back(piece, text)] or pieces
     if len({piece.code for piece in pieces}) == 1:
         return pieces[-1], False
     wanted = recommended(text[pieces[-1].place[1] :][:REACH])
@@ -116,6 +118,10 @@ def _best(pieces: Sequence[Piece], name: str | None, text: str) -> tuple[Piece, 
     if sum(is_alternative(piece.cue) for piece in pieces) > 1 or is_alternative(pieces[-1].cue):
         return pieces[0], True
     return pieces[-1], True
+
+
+def _is_taken_back(piece: Piece, text: str) -> bool:
+    return is_taken_back(text[piece.place[1] : piece.place[1] + _SOON])
 
 
 def _label_rank(piece: Piece) -> int:

@@ -44,7 +44,7 @@ _THING = r"(?:option|approach|method|solution|version|variant|alternative|implem
 _ALTERNATIVE = _any_of(
     rf"\b{_THING}\s*(?:#|no\.?)?\s*(?:\d|[ivx]+\b|[a-d]\b|one\b|two\b|three\b)",
     rf"\b(?:first|second|third|1st|2nd|3rd|another|other) {_THING}\b",
-    r"\balternat(?:ive|ely)\b",
+    r"\balternat(?:ive(?:ly)?|ely)\b",
     r"\bor(?: you (?:can|could)|, | using| as| with|:)",
     r"\b(?:more|very) (?:concise|compact|pythonic)|\bone-?liner|\bbonus\b|\bequivalent|\bshorter\b",
     r"[\u65b9\u89e3][\u6cd5\u6848]\s*(?:[\u4e00\u4e8c\u4e09]|\d)",  # Chinese: method 1
@@ -53,6 +53,14 @@ _ALTERNATIVE = _any_of(
     r"(?:\u0432\u0430\u0440\u0438\u0430\u043d\u0442|\u0441\u043f\u043e\u0441\u043e\u0431"
     r"|\u0440\u0435\u0448\u0435\u043d\u0438\u0435|\u043f\u043e\u0434\u0445\u043e\u0434)\s*\u2116?\s*\d",
     "\u0430\u043b\u044c\u0442\u0435\u0440\u043d\u0430\u0442\u0438\u0432",  # alternative
+)
+_EXCERPT = _any_of(
+    r"\b(?:could|can|might) (?:also|instead)\b|\binstead\b|\balternat|\breplac(?:e|ing)\b",
+    r"\bif you (?:need|want|prefer)\b|\b(?:key|important|relevant|crucial|core) (?:line|part|step)",
+    r"\b(?:this|these|that|the following) (?:lines?|loop|part|expression|condition)\b",
+)
+_GOES_ON = _any_of(
+    r"\bstep\b|\b(?:then|next|now|finally|lastly|continu\w+|rest|remaining|after that)\b|\d[.)]\s",
 )
 _RECOMMENDS = re.compile(
     r"\b(?:recommend|prefer|suggest|choose|submit|pick|go with|going with|would use)"
@@ -95,6 +103,16 @@ def is_rejected(cue: str) -> bool:
 def is_alternative(cue: str) -> bool:
     """Return whether the words call what follows one of several solutions."""
     return _ALTERNATIVE.search(cue) is not None
+
+
+def is_excerpt(cue: str) -> bool:
+    """Return whether the words call what follows a part of the code, or another way for it."""
+    return _EXCERPT.search(_last_words(cue)) is not None
+
+
+def goes_on(cue: str) -> bool:
+    """Return whether the words call what follows the next part of the code."""
+    return _GOES_ON.search(cue) is not None and not is_excerpt(cue)
 
 
 def recommended(after: str) -> str | None:

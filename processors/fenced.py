@@ -3,7 +3,7 @@
 import ast
 import re
 
-from processors.cues import REACH
+from processors.cues import REACH, goes_on, is_alternative
 from processors.fences import Block, block_lines, find_blocks
 from processors.pieces import Piece, read_piece
 from processors.reply_text import Line
@@ -97,7 +97,7 @@ def _continued(pieces: list[Piece], parser: Parser) -> list[Piece]:
 def _joined(before: Piece, piece: Piece, parser: Parser) -> Piece | None:
     if not piece.lines or not before.lines or min(before.rank, piece.rank) < 1:
         return None
-    if not piece.margin or not _is_open(before):
+    if not piece.margin or not _is_open(before, piece.cue) or is_alternative(piece.cue):
         return None
     known = {line.text.strip() for line in before.lines}
     if all(line.text.strip() in known for line in piece.lines):  # shown again, to explain it
@@ -118,11 +118,15 @@ def _joined(before: Piece, piece: Piece, parser: Parser) -> Piece | None:
     return whole if whole.is_readable else None
 
 
-def _is_open(piece: Piece) -> bool:
-    """Return whether the piece's last statement may go on: not after a function's return."""
+def _is_open(piece: Piece, next_cue: str) -> bool:
+    """Return whether the piece's last statement goes on: not after a function's return.
+
+    Lines that are shown after a function are its next part only where the reply says so; else
+    they are an excerpt, or another way to write it.
+    """
     if not piece.is_readable:
         return True
     last = piece.tree.body[-1] if piece.tree.body else None
     if isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef):
-        return not isinstance(last.body[-1], ast.Return | ast.Raise)
+        return not isinstance(last.body[-1], ast.Return | ast.Raise) and goes_on(next_cue)
     return isinstance(last, ast.ClassDef)

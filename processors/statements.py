@@ -14,7 +14,8 @@ from processors.python_source import (
 )
 from processors.reply_text import Line
 
-_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+_DEFINITIONS = _FUNCTIONS | ast.ClassDef
 _BODIES = _DEFINITIONS | ast.If | ast.For | ast.While | ast.AsyncFor | ast.With | ast.AsyncWith
 _CONTINUES = re.compile(r"(?:else|elif|except|finally)\b|[)\]}]")
 _OPENS = re.compile(r"(?:async\s+)?(?:def|class)\s+(\w+)|@|import\s|from\s+[\w.]+\s+import\b")
@@ -85,11 +86,16 @@ def complete_statements(lines: Sequence[Line], parser: Parser) -> Statements:
 
 
 def stops_in_mid_word(tree: ast.Module) -> bool:
-    """Return whether a body's last line is a bare name: `self.items.app`, cut off there."""
+    """Return whether a body's last line is a bare name: `self.items.app`, cut off there.
+
+    A function that has no more than its docstring is cut off as well.
+    """
     body: list[ast.stmt] = tree.body
     depth = 0
     while body and isinstance(body[-1], _BODIES):
         last = body[-1]
+        if isinstance(last, _FUNCTIONS) and len(last.body) == 1 and ast.get_docstring(last):
+            return True
         later = [] if isinstance(last, _DEFINITIONS | ast.With | ast.AsyncWith) else last.orelse
         body, depth = later or last.body, depth + 1
     match body[-1] if body else None:
