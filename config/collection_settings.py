@@ -69,8 +69,11 @@ class CollectionSettings:
         Raises ConfigError for a variable that cannot be read.
         """
         quick = bool(args.quick_test)
-        batch_size = args.batch_size or _whole_number(environment, "BATCH_SIZE")
-        width = args.max_concurrent or _whole_number(environment, "MAX_CONCURRENT_PER_MODEL")
+        batch_size = _whole_number(environment, "BATCH_SIZE", _BATCH_SIZE)
+        width = _whole_number(environment, "MAX_CONCURRENT_PER_MODEL", _MAX_CONCURRENT)
+        if quick:  # .env.example sets both: a quick test is gentle all the same
+            batch_size = min(batch_size, _QUICK_TEST_BATCH_SIZE)
+            width = min(width, _QUICK_TEST_MAX_CONCURRENT)
         return cls(
             models=tuple(args.models or ()),
             all_models=args.all_models,
@@ -78,9 +81,8 @@ class CollectionSettings:
             quick_test=quick,
             dataset_path=_dataset_path(args.dataset_path, environment, root),
             output_dir=output_dir(args.output_dir, environment, root),
-            batch_size=batch_size or (_QUICK_TEST_BATCH_SIZE if quick else _BATCH_SIZE),
-            max_concurrent_per_model=width
-            or (_QUICK_TEST_MAX_CONCURRENT if quick else _MAX_CONCURRENT),
+            batch_size=args.batch_size or batch_size,
+            max_concurrent_per_model=args.max_concurrent or width,
             extraction=args.extraction,
             temperature=args.temperature,
             max_tokens=args.max_tokens,
@@ -143,10 +145,10 @@ def _dataset_path(flag: str | None, environment: Environment, root: Path) -> Pat
     return None if path in defaults and not path.exists() else path
 
 
-def _whole_number(environment: Environment, name: str) -> int | None:
+def _whole_number(environment: Environment, name: str, default: int) -> int:
     value = environment.get(name)
     if value is None:
-        return None
+        return default
     if not value.isdecimal() or int(value) < 1:
         raise ConfigError(f"{name}={value!r} in the environment or .env: not a whole number >= 1")
     return int(value)

@@ -3,6 +3,7 @@
 import ast
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from processors.definitions import defines_anything
@@ -15,8 +16,8 @@ from processors.statements import statement_chunks
 _BEFORE = re.compile(
     r"(?:>>>|\.\.\.|In ?\[\d*\]:|\.{3,}:|>|\+|[-*]|\d{1,5}[:|.)]?|\|)\s|(?:>>>|>|\+)(?=\S)"
 )
-# Possessive, and begun at the start of a run alone: linear also where a line is all backticks.
-_BEHIND = re.compile(r"(?<![\s`])\s*+(?:`++|\\|\||<br ?/?>)\s*+$")
+# A run of backticks is looked at from its first one alone: a reply may be made of nothing else.
+_BEHIND = re.compile(r"(?:(?<!`)`++|\\|\||<br ?/?>)$")
 _INLINE = re.compile(r"(?<!`)`++([^`\n]+)`++")
 _MAX_PLACES = 30
 
@@ -46,7 +47,7 @@ def _folded(line: str) -> str:
 def _readings(line: str) -> Iterator[str]:
     """Yield a reply's line as it is, and without the layout round it."""
     yield line
-    bare = _BEHIND.sub("", line)
+    bare = _BEHIND.sub("", line.rstrip())
     yield bare
     for _ in range(3):
         bare = bare.strip()
@@ -102,9 +103,11 @@ def _skipped(
     """Return the first line of code between two lines of a statement, None if there is none."""
     number = start
     for text in texts[1:]:
-        following = next((place for place in places[text] if place > number), None)
-        if following is None:
+        later = places[text]
+        index = bisect_right(later, number)
+        if index == len(later):
             return text
+        following = later[index]
         for line in reply_lines[number + 1 : following]:
             if _is_code(line):
                 return line

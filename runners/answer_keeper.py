@@ -88,8 +88,11 @@ class AnswerKeeper:
                 self.unkept_answers,
             )
 
-    async def finish_pending(self) -> None:
-        """Extract from the replies that an earlier run left waiting; none is asked for again."""
+    async def finish_pending(self) -> CapReached | None:
+        """Extract from the replies that an earlier run left waiting; none is asked for again.
+
+        Returns why it ended early, None where it did not.
+        """
         try:
             for record in self._store.pending():
                 await self._extract_and_append(record)
@@ -116,7 +119,14 @@ class AnswerKeeper:
         self._kept_since_checkpoint += 1
 
     async def _extract_and_append(self, record: SolutionRecord) -> None:
-        self._store.append(await self._extract(record))
+        try:
+            extracted = await self._extract(record)
+        except BaseException:
+            # Cancelled, or a fault of our own: the reply is paid for, and the next run extracts it.
+            if not self._store.is_pending(record.model, record.task_id):
+                self._store.append_pending(record)
+            raise
+        self._store.append(extracted)
         self._tracker.answered(record.model, record.task_id, record.execution_time)
 
     async def _extract(self, record: SolutionRecord) -> SolutionRecord:

@@ -1,12 +1,16 @@
 """Asks an LLM for the code in a reply, through the same gate and retries as any call."""
 
+import logging
+
 from config.environment import Environment
-from config.errors import LaneClosed
+from config.errors import ConfigError, LaneClosed
 from config.model_configs import ModelConfig, select_models
 from models.base_model import Completion
 from prompts.prompt_template import Prompt
 from runners.lane import Lane, LaneStopped
 from runners.reliable_call import GaveUp, ReliableCaller
+
+logger = logging.getLogger("collector")
 
 # The cheapest current model of each provider, in the order in which keys are looked for.
 CHEAPEST_MODELS = (
@@ -21,12 +25,18 @@ CHEAPEST_MODELS = (
 def extraction_model(environment: Environment) -> ModelConfig | None:
     """Return the model that extracts: EXTRACTION_MODEL, else the cheapest with a key, else None.
 
-    Raises ConfigError where EXTRACTION_MODEL is unknown.
+    Raises ConfigError where EXTRACTION_MODEL is unknown, or has no key.
     """
     named = environment.get("EXTRACTION_MODEL")
     candidates = select_models([named] if named else CHEAPEST_MODELS)
     own_key = environment.get("EXTRACTION_API_KEY") is not None
-    return next((c for c in candidates if own_key or environment.can_call(c)), None)
+    found = next((c for c in candidates if own_key or environment.can_call(c)), None)
+    if named and found is None:
+        raise ConfigError(
+            f"EXTRACTION_MODEL={named}: set EXTRACTION_API_KEY or {candidates[0].api_key_env}, "
+            "or choose --extraction regex"
+        )
+    return found
 
 
 class ExtractionAsk:
@@ -52,6 +62,8 @@ class ExtractionAsk:
         try:
             outcome = await self._caller.call(self._lane, prompt, f"extraction of {self._task_id}")
         except LaneClosed as error:
+            if self._lane.closed_by is None:
+                logger.warning("no LLM extracts any more, rules alone do: %s", error)
             self._lane.close(error)
             raise
         except LaneStopped:
@@ -59,6 +71,7 @@ class ExtractionAsk:
                 raise self._lane.closed_by from None
             raise
         if isinstance(outcome, GaveUp):
+            logger.warning("extraction of %s: %s", self._task_id, outcome.error)
             raise outcome.error
         if self.cost_usd is not None:
             cost_usd = outcome.cost_usd

@@ -24,13 +24,11 @@ class ParallelExecutor:
         """keep: what happens to each outcome; it is awaited by the worker that brought it."""
         self._caller = caller
         self._keep = keep
-        self._lanes: Sequence[Lane] = ()
         self._group: asyncio.TaskGroup | None = None
         self.stopped_by: CapReached | None = None
 
     async def run(self, lanes: Sequence[Lane]) -> None:
         """Return when every lane is worked off, closed or stopped."""
-        self._lanes = lanes
         async with asyncio.TaskGroup() as self._group:
             for lane in lanes:
                 self.fill(lane)
@@ -57,11 +55,7 @@ class ParallelExecutor:
         except LaneClosed as error:
             lane.close(error)
         except CapReached as error:
-            self._stop_all(error)
+            self.stopped_by = error
+            lane.stop()  # what other lanes ask may still fit
         except LaneStopped:
             pass  # the lane hands out no more work
-
-    def _stop_all(self, error: CapReached) -> None:
-        self.stopped_by = error
-        for lane in self._lanes:
-            lane.stop()

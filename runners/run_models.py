@@ -1,7 +1,7 @@
 """The models of a plan, built with the user's keys, addresses and options."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from config.collection_settings import CollectionSettings
@@ -42,13 +42,15 @@ def build_models(plan: CollectionPlan, environment: Environment, clients: Client
     if settings.extraction == "agentic" and extracting is None:
         raise ConfigError("--extraction agentic needs a key: set EXTRACTION_API_KEY in .env")
     load_prices()
-    answering = tuple(_build(config, settings, environment, clients) for config in plan.models)
-    if settings.max_cost_usd is not None and not settings.allow_unknown_prices:
-        _refuse_unknown_prices(answering)
-    return RunModels(
-        answering=answering,
-        extraction=_build(extracting, settings, environment, clients) if extracting else None,
+    models = RunModels(
+        answering=tuple(_build(config, settings, environment, clients) for config in plan.models),
+        extraction=_build_extraction(extracting, settings, environment, clients)
+        if extracting
+        else None,
     )
+    if settings.max_cost_usd is not None and not settings.allow_unknown_prices:
+        _refuse_unknown_prices(list(models))
+    return models
 
 
 def _refuse_unknown_prices(models: Sequence[BaseModel]) -> None:
@@ -61,15 +63,29 @@ def _refuse_unknown_prices(models: Sequence[BaseModel]) -> None:
         )
 
 
-def _build(
+def _build_extraction(
     config: ModelConfig,
     settings: CollectionSettings,
     environment: Environment,
     clients: ClientPool,
 ) -> BaseModel:
+    """Return the model that copies code, with its own key; --temperature is for answers alone."""
+    key = environment.get("EXTRACTION_API_KEY") or environment.api_key(config)
+    for_copies = replace(settings, temperature=0.0, max_tokens=None)
+    return _build(config, for_copies, environment, clients, api_key=key)
+
+
+def _build(
+    config: ModelConfig,
+    settings: CollectionSettings,
+    environment: Environment,
+    clients: ClientPool,
+    *,
+    api_key: str | None = None,
+) -> BaseModel:
     return make_model(
         config,
-        api_key=environment.api_key(config) or "",
+        api_key=api_key or environment.api_key(config) or "",
         base_url=environment.base_url(config),
         options=CallOptions(
             temperature=settings.temperature,

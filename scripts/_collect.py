@@ -84,6 +84,12 @@ def resume(
         settings, output_dir=output_dir, max_cost_usd=max_cost_usd or settings.max_cost_usd
     )
     plan, models, clients = prepare(settings, environment)
+    labels = [config.label for config in plan.models]
+    if labels != metadata.models:
+        raise ConfigError(
+            f"the session asked {', '.join(metadata.models)}, but the same names now mean "
+            f"{', '.join(labels)}: put back config/model_configs.py or LOCAL_GGUF_PATH"
+        )
     _check_dataset(plan, metadata, accept_changes)
     return run_and_report(plan, models, clients, lambda: store, progress)
 

@@ -13,6 +13,7 @@ from tests.support.program import MODELS, PROVIDERS, Collection, Program
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer
 from tests.support.session_check import answers_in, check_agreement, failures_in
+from tests.support.slow import few
 from tests.support.watched_server import WatchedServer
 
 pytestmark = pytest.mark.slow  # a process each
@@ -27,6 +28,7 @@ TEXTS = {
     "line ends": "def solve_1(value):\r\n\treturn value\u2028\u2029\x85\x0b\x0c\r\r\n",
     "ten thousand fences": FENCES,
     "fences without end": "```" * 30_000,
+    "backticks and text": "`" * 60_000 + "x" + " " * 60_000 + "y",
     "deep brackets": "def solve_1(value): return " + "(" * 50_000,
     "deep blocks": "".join(" " * n + "if 1:\n" for n in range(3000)),
     "10 MB of prose": "A word, and then another. " * 400_000,
@@ -36,6 +38,7 @@ TEXTS = {
     "thinking without end": "<think>" * 20_000,
     "nothing": "",
 }
+QUICK_TEXTS = 6  # the first ones
 LARGE = {name for name, text in TEXTS.items() if len(text) > 5_000_000}
 
 
@@ -73,9 +76,7 @@ async def collect_answer(tmp_path: Path, *answers: Answer) -> tuple[Path, str]:
     return tmp_path / "out" / "s", finished.output
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in TEXTS]
-)
+@pytest.mark.parametrize("name", few(TEXTS, QUICK_TEXTS))
 async def test_a_hostile_answer_is_kept_and_every_file_stays_readable(
     tmp_path: Path, name: str
 ) -> None:
@@ -127,7 +128,7 @@ HEADERS = [
 ]
 
 
-@pytest.mark.parametrize("headers", HEADERS)
+@pytest.mark.parametrize("headers", few(HEADERS, 2))
 async def test_headers_that_make_no_sense_hold_up_no_run(
     tmp_path: Path, headers: dict[str, str]
 ) -> None:

@@ -1,13 +1,16 @@
 """Ctrl-C and SIGTERM in real processes: the calls in flight, the files, the exit code."""
 
+import asyncio
+import os
 import re
 import shlex
+import sys
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 import pytest
 
-from tests.support.command import ROOT, Finished
+from tests.support.command import ROOT, Finished, bare_environment
 from tests.support.datasets import write_dataset
 from tests.support.program import MODELS, Collection, Program, possibly_billed
 from tests.support.session_check import check_agreement, read_object
@@ -199,3 +202,24 @@ async def test_a_signal_during_the_summaries_spoils_nothing(
     assert finished.exit_code == 0, finished.output
     assert len(check_agreement(collection.session)) == PROBLEMS * len(MODELS)
     assert str(ROOT) not in finished.stderr
+
+
+@pytest.mark.parametrize("form", ["lines", "json"])
+async def test_whoever_listens_may_be_gone(tmp_path: Path, form: str) -> None:
+    """The terminal, or what read the pipes, is closed: the answers are collected all the same."""
+    async with WatchedServer(fault_rate=0.2) as server:
+        collection = collection_of(server, tmp_path)
+        script, *arguments = collection.first_command
+        reading, writing = os.pipe()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(ROOT / "scripts" / script), *arguments, "--progress", form),
+            env={**bare_environment(), **collection.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+        )
+        os.close(writing)
+        await server.has_got(1)
+        os.close(reading)
+        await process.wait()
+    assert len(check_agreement(collection.session)) == PROBLEMS * len(MODELS)

@@ -9,6 +9,7 @@ from tests.support.datasets import write_dataset
 from tests.support.program import MODELS, Collection
 from tests.support.provider_server import Answer, Request, retryable_faults
 from tests.support.session_check import check_agreement, failures_in, read_object
+from tests.support.slow import few
 from tests.support.watched_server import WatchedServer
 
 PROBLEMS = 6
@@ -30,7 +31,7 @@ class SickServer(WatchedServer):
         return self._dice.choice([*kinds, Answer(ending="never")])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", few([1, 2], 1))
 async def test_hours_of_faults_end_in_failures_that_a_resume_completes(
     tmp_path: Path, seed: int
 ) -> None:

@@ -20,6 +20,7 @@ from tests.support.session_check import (
     lines_of,
     read_object,
 )
+from tests.support.slow import few
 from tests.support.store_records import solution
 from tests.support.watched_server import WatchedServer
 
@@ -94,6 +95,35 @@ async def test_an_interrupted_extraction_stays_pending(tmp_path: Path) -> None:
         assert len(check_agreement(collection.session)) == 12
 
 
+# The extractor as a fault of its own would have it.
+BROKEN_EXTRACTOR = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0] + "/..")
+import processors.solution_extractor
+def extract_code(*arguments, **named):
+    raise RuntimeError("broken")
+processors.solution_extractor.extract_code = extract_code
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+async def test_a_reply_outlives_a_fault_of_the_extractor(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 2})
+    async with WatchedServer() as server:
+        collection = Collection(server, dataset, tmp_path / "out", "--max-concurrent", "1")
+        program = await collection.start(wrapper=BROKEN_EXTRACTOR)
+        assert (await program.finished()).exit_code == 1
+        waiting = lines_of(collection.session / "pending_extraction.jsonl")
+        assert waiting and answers_in(collection.session) == {}
+        resumed = await (await collection.resume()).finished()
+        assert resumed.exit_code == 0, resumed.output
+        for record in waiting:
+            model = record["requested_model"]
+            assert server.given[model, record["task_id"]] == 1
+    assert len(check_agreement(collection.session)) == 6
+
+
 async def finished_session(tmp_path: Path, server: WatchedServer, *flags: str) -> Collection:
     dataset = write_dataset(tmp_path / "data", {"sums": 3})
     collection = Collection(server, dataset, tmp_path / "out", *flags)
@@ -133,7 +163,7 @@ async def test_a_run_that_was_killed_before_its_summaries_gets_them(tmp_path: Pa
         f"{MODELS[0]}/sums.csv",
     ],
 )
-@pytest.mark.parametrize("damage", ["deleted", "emptied"])
+@pytest.mark.parametrize("damage", few(["emptied", "deleted"], 1))
 async def test_a_finished_session_gets_back_what_was_derived(
     tmp_path: Path, name: str, damage: str
 ) -> None:
@@ -341,8 +371,7 @@ SESSION_IDS = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("session_id", SESSION_IDS)
+@pytest.mark.parametrize("session_id", few(SESSION_IDS, 2))
 async def test_a_hostile_session_id_stays_in_its_folder_and_can_be_resumed(
     tmp_path: Path, session_id: str
 ) -> None:

@@ -29,7 +29,9 @@ def test_flags_beat_the_environment_that_beats_defaults(tmp_path: Path) -> None:
 def test_a_quick_test_is_gentler_unless_told_otherwise(tmp_path: Path) -> None:
     quick = settings(tmp_path, "--quick-test")
     assert (quick.batch_size, quick.max_concurrent_per_model) == (5, 2)
-    assert settings(tmp_path, "--quick-test", BATCH_SIZE="7").batch_size == 7
+    example = {"BATCH_SIZE": "10", "MAX_CONCURRENT_PER_MODEL": "3"}  # as .env.example has them
+    assert settings(tmp_path, "--quick-test", **example).max_concurrent_per_model == 2
+    assert settings(tmp_path, "--quick-test", "--batch-size", "7").batch_size == 7
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "ten", "1.5"])

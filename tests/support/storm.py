@@ -5,7 +5,7 @@ import re
 import resource
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from signal import SIGINT, SIGTERM
@@ -46,7 +46,7 @@ class Count:
     interrupts: int = 0
     refusals: int = 0
     damages: int = 0
-    tracebacks: int = 0
+    tracebacks: list[str] = field(default_factory=list)
     exit_code: int = -1
 
 
@@ -72,7 +72,7 @@ class Storm:
         while self.count.kills < kills and len(self._written) < self.count.expected:
             left = self.count.expected - len(self._written)
             between = max(2, left // (kills - self.count.kills + 1))
-            moment = self._dice.randint(1, round(1.5 * between))
+            moment = self._dice.randint(1, max(1, between // 2))
             await self._run_until(self._server.given_in_all + moment)
         for _ in range(_MOST_RESUMES_AFTER):
             finished = await (await self._next_run(jumps=False)).finished()
@@ -114,7 +114,8 @@ class Storm:
             check_agreement(self._collection.session)
 
     async def _refuse(self, program: Program) -> None:
-        largest = max(path.stat().st_size for path in self._collection.session.rglob("*"))
+        answers = self._collection.session.glob("*/*.jsonl")
+        largest = max((path.stat().st_size for path in answers), default=0)
         limit = largest + self._dice.randrange(2_000)
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (limit, limit))
@@ -126,7 +127,8 @@ class Storm:
         self.count.said += possibly_billed(finished)
         let_go = _LET_GO.search(finished.stdout)
         self.count.said += int(let_go[1]) if let_go else 0
-        self.count.tracebacks += "Traceback" in finished.output
+        if "Traceback" in finished.output:
+            self.count.tracebacks.append(finished.output)
         found = _answers(self._collection.session)
         self.count.lost += len(self._written - found.keys())
         self.count.doubled += sum(number - 1 for number in found.values())

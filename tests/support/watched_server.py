@@ -32,8 +32,12 @@ class WatchedServer(ProviderServer):
         chance: random.Random | None = None,
         keeps_requests: bool = True,
         extra_faults: tuple[Answer, ...] = (),
+        forgiven: float = 0.0,
     ) -> None:
-        """extra_faults: kinds of fault besides the usual, a tenth of all faults."""
+        """extra_faults: kinds of fault besides the usual, a tenth of all faults.
+
+        forgiven: the share of refused rates that become good answers: they slow a storm down.
+        """
         super().__init__(fault_rate=fault_rate, chance=chance)
         self.arrived = 0
         self.open = asyncio.Event()
@@ -43,6 +47,7 @@ class WatchedServer(ProviderServer):
         self._dice = chance or random.Random(0)
         self._rate = fault_rate
         self._extra_faults = extra_faults
+        self._forgiven = forgiven
         self._keeps_requests = keeps_requests
         self._changed = asyncio.Event()
 
@@ -85,6 +90,8 @@ class WatchedServer(ProviderServer):
         if self._extra_faults and self._dice.random() < self._rate / 10:
             return self._dice.choice(self._extra_faults)
         answer = super()._next_answer(call)
+        if answer.status == 429 and self._dice.random() < self._forgiven:
+            answer = Answer()
         if answer.body is None and answer.ending in ("whole", "blank lines"):
             self.given[call.model, task_of(call.body)] += 1
             self._notify()
