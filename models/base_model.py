@@ -203,8 +203,7 @@ class BaseModel:
 
     def _tidy(self, error: ModelError) -> None:
         """Put an error's text on one line, without the key."""
-        text = _utf8(" ".join(str(error).split()))
-        error.args = (text.replace(self.api_key, "[key]") if self.api_key else text,)
+        error.args = (self._recordable(" ".join(str(error).split())),)
         error.request_id = self._recordable(error.request_id)
 
     def _writable(self, completion: Completion) -> Completion:
@@ -259,6 +258,8 @@ def _import_model_file(stem: str) -> Any:
         raise ConfigError(
             f"models/{stem}.py needs {error.name}: pip install -r requirements.txt"
         ) from error
+    except (ImportError, SyntaxError) as error:
+        raise ConfigError(f"models/{stem}.py cannot be loaded: {error}") from error
 
 
 def _plausible(usage: Usage | None) -> Usage | None:

@@ -102,7 +102,7 @@ def _read_files(files: Sequence[Path]) -> tuple[list[tuple[Problem, str]], list[
             place = f"{file.name}:{number}"
             try:
                 problems.append((_parse(line, file.stem), place))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 errors.append(f"{place}: {error}")
     return problems, errors
 

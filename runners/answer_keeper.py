@@ -96,17 +96,21 @@ class AnswerKeeper:
         try:
             for record in self._store.pending():
                 await self._extract_and_append(record)
-        except (LaneStopped, CapReached):
-            return
+        except LaneStopped:
+            pass
+        except CapReached as error:
+            return error
         except StoreError as error:
             self._break_off(error)
+        return None
 
     def batch_is_full(self) -> bool:
-        """Tell whether a batch of outcomes came since the last time that this was true."""
-        is_full = self._kept_since_checkpoint >= self._batch_size
-        if is_full:
-            self._kept_since_checkpoint = 0
-        return is_full
+        """Tell whether a batch of outcomes came since start_batch."""
+        return self._kept_since_checkpoint >= self._batch_size
+
+    def start_batch(self) -> None:
+        """Count outcomes from here: those before are exported."""
+        self._kept_since_checkpoint = 0
 
     async def _keep(self, lane: Lane, problem: Problem, outcome: Answer | GaveUp) -> None:
         if isinstance(outcome, GaveUp):

@@ -127,13 +127,13 @@ class CollectionRunner:
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]
                 async with asyncio.TaskGroup() as work:
-                    work.create_task(keeper.finish_pending())
+                    pending = work.create_task(keeper.finish_pending())
                     work.create_task(executor.run(self._stop.lanes))
                 spare.close()
                 await keeper.keep_the_rest()
                 for task in beside:
                     task.cancel()
-        return executor.stopped_by
+        return executor.stopped_by or pending.result()
 
     def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
         return AnswerKeeper(

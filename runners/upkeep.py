@@ -99,8 +99,8 @@ class Upkeep:
 
     async def _export(self, keeper: AnswerKeeper) -> None:
         """Apart from the above: a long export must not keep answers from the disk."""
-        if keeper.batch_is_full():
-            await asyncio.to_thread(self._store.checkpoint_if_due)
+        if keeper.batch_is_full() and await asyncio.to_thread(self._store.checkpoint_if_due):
+            keeper.start_batch()
 
     async def _keep_shown(self, watch: LaneWatch) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -69,6 +70,9 @@ def set_up_logging(level: str, log_file: str | None) -> None:
 
 def run_command(command: Callable[[], int]) -> int:
     """Return the command's exit code; what the user can mend becomes one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding lacks is spelled out
+            stream.reconfigure(errors="backslashreplace")
     try:
         with all_as_keyboard_interrupt():
             return command()

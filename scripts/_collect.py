@@ -135,7 +135,7 @@ def run_and_report(
             print(f"  {resume_command(store.session_id, plan.settings.output_dir)}")
         raise
     print_report(store, outcome, plan.settings.output_dir)
-    if outcome.interrupted:
+    if outcome.interrupted and outcome.undone:
         return EXIT_INTERRUPTED
     return EXIT_INCOMPLETE if outcome.failed or outcome.undone else EXIT_OK
 
@@ -152,7 +152,11 @@ def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
 def _confirmed(calls: int) -> bool:
     if not sys.stdin.isatty():
         return True
-    return input(f"This makes {calls} calls. Go on? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        answer = input(f"This makes {calls} calls. Go on? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _is_finished(store: SolutionStore, metadata: SessionMetadata) -> bool:

@@ -8,6 +8,7 @@ from config.model_config import INSTALL_LOCAL, ModelConfig
 from config.model_configs import MODEL_CONFIGS
 from config.model_selection import is_retired
 from models.local_catalog import served_models
+from scripts._terminal import printable
 
 _YES, _NO = "✓", "✗"
 
@@ -19,7 +20,7 @@ def print_model_list(environment: Environment) -> None:
     for config in [*MODEL_CONFIGS, *gguf_rows(environment), *_served_here(environment)]:
         ready = environment.can_call(config) and not config.missing_packages
         mark = _YES if ready else _NO
-        print(f"  {config.name} ({config.provider}) {mark}{_remark(config, today)}")
+        print(printable(f"  {config.name} ({config.provider}) {mark}{_remark(config, today)}"))
     print("\nAPI Key Status:")
     for variable in dict.fromkeys(config.api_key_env for config in MODEL_CONFIGS):
         if variable:

@@ -35,7 +35,7 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
     rows = [_row(model, total(kinds.values()), outcomes) for model, kinds in tallies.items()]
     print_table(_HEADINGS, rows)
     for label, reason in outcome.closed.items():
-        print(f"{label}: stopped early: {reason}")
+        print(printable(f"{label}: stopped early: {reason}"))
     if outcome.stopped_by:
         print(f"The run stopped: {outcome.stopped_by}")
     print(f"\nResults: {store.path}")
@@ -86,6 +86,6 @@ def _next_step(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> s
         raised = " --max-cost USD" if outcome.stopped_by else ""
         return f"\n{left}. To go on:\n  {resume_command(store.session_id, output_dir)}{raised}"
     return (
-        "\nNext: put API keys into .env (cp .env.example .env), and choose models from\n"
+        "\nNext: choose models for which .env has keys (cp .env.example .env) from\n"
         "  python scripts/run_collection.py --list-models"
     )

@@ -19,7 +19,7 @@ def session_place(session: str, output_flag: str | None) -> tuple[Path, str]:
     sessions = output_dir(output_flag, load_environment(), ROOT)
     if session_folder(sessions, session).is_dir():  # an id may hold slashes
         return sessions, session
-    return sessions, folder.name
+    return sessions, session
 
 
 def _is_folder(path: Path) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 from config.clock import Clock
 from scripts._report import print_table, resume_command
 from storage.progress_file import read_progress
-from storage.sessions import list_sessions, open_session
+from storage.session_lock import is_locked
+from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
 
 _WATCH_SECONDS = 2.0
@@ -53,13 +54,13 @@ def print_status(output_dir: Path, session_id: str) -> None:
 
 
 async def watch_status(output_dir: Path, session_id: str, clock: Clock) -> None:
-    """Print how a session stands every two seconds, until it has ended or Ctrl-C."""
-    while True:
+    """Print how a session stands every two seconds, until nobody runs it, or Ctrl-C."""
+    folder = existing_folder(output_dir, session_id)
+    while is_locked(folder):
         print(f"\n{datetime.now():%H:%M:%S}")
         print_status(output_dir, session_id)
-        if open_session(output_dir, session_id).status != "in_progress":
-            return
         await clock.sleep(_WATCH_SECONDS)
+    print_status(output_dir, session_id)
 
 
 def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
+import scripts._root  # noqa: F401 - first: it checks what the others need
 from runners.reprocess import Change, reprocess_session
 from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
 from scripts._report import print_table
 from scripts._session_place import session_place
+from scripts._terminal import printable
 from storage.sessions import open_session
 
 _MOST_NAMED = 20
@@ -40,7 +42,7 @@ def _run(args: argparse.Namespace) -> int:
         for change in found
         if change.code_changed
     ]
-    print("\n".join(["", *named[:_MOST_NAMED]]))
+    print(printable("\n".join(["", *named[:_MOST_NAMED]])))
     if len(named) > _MOST_NAMED:
         print(f"  ... and {len(named) - _MOST_NAMED} more")
     print(f"New records: {written}\nThe old ones are as they were; nothing was sent.")

@@ -18,6 +18,12 @@ _HIGHEST_PID = 2**31 - 1
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
+def is_locked(folder: Path) -> bool:
+    """Return whether a process owns the session; nothing is changed."""
+    holder = _read_pid(folder / LOCK_NAME)
+    return holder is not None and _is_alive(holder)
+
+
 class SessionLock:
     """`with SessionLock(folder):` owns the session until the block, or the process, ends.
 
