@@ -23,7 +23,7 @@ from tests.support.watched_server import WatchedServer
 FAULT_RATE = 0.15
 CATEGORIES = ("closures", "dataclass", "regex", "typing")
 STORM_FLAGS = (
-    *("--max-concurrent", "6", "--request-timeout", "2", "--grace", "3"),
+    *("--max-concurrent", "4", "--request-timeout", "2", "--grace", "3"),
     *("--max-attempts", "12", "--task-timeout", "120"),
 )
 SYNC_SECONDS, SYNC_PER_SECOND = 10.0, 500

@@ -21,7 +21,7 @@ from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
 
-_LARGE_CODE = 100_000  # characters; judging more would hold up the event loop
+_LARGE = 100_000  # characters; reading and judging more takes a while, in a thread
 
 
 class AnswerKeeper:
@@ -127,31 +127,35 @@ class AnswerKeeper:
             extracted = await self._extract(record)
         except BaseException:
             # Cancelled, or a fault of our own: the reply is paid for, and the next run extracts it.
-            if not self._store.is_pending(record.model, record.task_id):
-                self._store.append_pending(record)
+            self._set_waiting(record)
             raise
         self._store.append(extracted)
         self._tracker.answered(record.model, record.task_id, record.execution_time)
 
     async def _extract(self, record: SolutionRecord) -> SolutionRecord:
-        """Return the record with its code; a reply is on disk before an LLM is asked about it."""
+        """Return the record with its code; a reply is on disk before that may take long."""
         ask = self._ask_about(record)
         extractor = SolutionExtractor(mode=self._mode, ask=ask)
         reply, name = record.raw_response, record.name
+        if len(reply) >= _LARGE:
+            self._set_waiting(record)
         extraction = await extractor.extract_deterministically(
             reply, name, truncated_reply=record.finish_reason == "length"
         )
         if not extractor.needs_llm(reply, extraction, name):
             return await self._judged(record, extraction)
-        if not self._store.is_pending(record.model, record.task_id):
-            self._store.append_pending(record)
+        self._set_waiting(record)
         extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
         return await self._judged(record, extraction, ask)
+
+    def _set_waiting(self, record: SolutionRecord) -> None:
+        if not self._store.is_pending(record.model, record.task_id):
+            self._store.append_pending(record)
 
     async def _judged(
         self, record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
     ) -> SolutionRecord:
-        if len(extraction.code) < _LARGE_CODE:
+        if len(extraction.code) < _LARGE:
             return with_extraction(record, extraction, asked)
         return await asyncio.to_thread(with_extraction, record, extraction, asked)
 

@@ -10,7 +10,14 @@ import pytest
 
 from tests.support.command import run
 from tests.support.datasets import problem_row, write_dataset
-from tests.support.program import JUMPING_CLOCK, MODELS, Collection, Program, possibly_billed
+from tests.support.program import (
+    JUMPING_CLOCK,
+    MODELS,
+    PROVIDERS,
+    Collection,
+    Program,
+    possibly_billed,
+)
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer, Request
 from tests.support.session_check import (
@@ -93,6 +100,40 @@ async def test_an_interrupted_extraction_stays_pending(tmp_path: Path) -> None:
         assert resumed.exit_code == 0, resumed.output
         assert {count for (model, _), count in server.given.items() if model in MODELS} == {1}
         assert len(check_agreement(collection.session)) == 12
+
+
+# An extractor that takes its time: the process is killed while it reads.
+KILLED_WHILE_READING = """
+import os, runpy, signal, sys
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0] + "/..")
+import processors.solution_extractor
+def extract_code(*arguments, **named):
+    os.kill(os.getpid(), signal.SIGKILL)
+processors.solution_extractor.extract_code = extract_code
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+async def test_a_large_reply_is_on_the_disk_before_it_is_read_for_long(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 1})
+    text = "A word, and then another. " * 10_000
+    large: Json = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    async with WatchedServer() as server:
+        for provider in PROVIDERS:
+            server.script(provider, Answer(body=large))
+        collection = Collection(server, dataset, tmp_path / "out")
+        program = await collection.start(wrapper=KILLED_WHILE_READING)
+        await program.finished()
+        # The kill may have met another reply in the middle of its line.
+        content = (collection.session / "pending_extraction.jsonl").read_bytes()
+        waiting = [json.loads(line) for line in content.split(b"\n")[:-1]]
+        assert waiting and {record["raw_response"] for record in waiting} == {text}
+        arrived = server.arrived
+        resumed = await (await collection.resume()).finished()
+        assert resumed.exit_code == 0, resumed.output
+        assert server.arrived == arrived + 3 - len(waiting)
+    assert len(check_agreement(collection.session)) == 3
 
 
 # The extractor as a fault of its own would have it.
