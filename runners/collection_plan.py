@@ -86,6 +86,8 @@ def choose_models(
 def _named_models(
     names: Sequence[str], environment: Environment, today: date
 ) -> tuple[list[ModelConfig], list[str]]:
+    if "local_gguf" in names and not gguf_rows(environment):
+        raise ConfigError("local_gguf: set LOCAL_GGUF_PATH to a .gguf file")
     models = select_models(names, [*MODEL_CONFIGS, *gguf_rows(environment)])
     missing = [config for config in models if not environment.can_call(config)]
     if missing:

@@ -83,7 +83,8 @@ def resume(
     settings = replace(
         settings, output_dir=output_dir, max_cost_usd=max_cost_usd or settings.max_cost_usd
     )
-    plan, models, clients = prepare(settings, environment)
+    answered = sum(store.answered_counts().values())
+    plan, models, clients = prepare(settings, environment, answered=answered)
     labels = [config.label for config in plan.models]
     if labels != metadata.models:
         raise ConfigError(
@@ -95,9 +96,9 @@ def resume(
 
 
 def prepare(
-    settings: CollectionSettings, environment: Environment
+    settings: CollectionSettings, environment: Environment, *, answered: int = 0
 ) -> tuple[CollectionPlan, RunModels, ClientPool]:
-    """Return the plan and its models, each step said as it is done."""
+    """Return the plan and its models, each step said; answered: tasks of earlier runs."""
     logger.info("Initializing models...")
     plan = plan_collection(settings, environment, ROOT, date.today())
     for note in plan.notes:
@@ -108,7 +109,9 @@ def prepare(
     logger.info("Initialized %d models: %s", len(labels), labels)
     logger.info("Loading dataset...")
     logger.info("Loaded %d problems", len(plan.problems))
-    logger.info("Total tasks to complete: %d", plan.total_tasks)
+    if answered:
+        logger.info("Already answered, not asked again: %d", answered)
+    logger.info("Total tasks to complete: %d", plan.total_tasks - answered)
     return plan, models, clients
 
 

@@ -47,10 +47,14 @@ def print_status(output_dir: Path, session_id: str) -> None:
     )
     if store.status != "in_progress":
         return
+    if is_locked(store.path):
+        print("It is being run now.")
+    else:
+        print(f"Nobody runs it. To go on: {resume_command(store.session_id, output_dir)}")
+        return
     progress = read_progress(store.path)
     if progress and progress.current_progress.estimated_completion:
         print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
-    print(f"To go on with it: {resume_command(store.session_id, output_dir)}")
 
 
 async def watch_status(output_dir: Path, session_id: str, clock: Clock) -> None:

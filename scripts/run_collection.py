@@ -159,7 +159,11 @@ def _add_money(parser: argparse.ArgumentParser) -> None:
 
 
 def _concurrency(text: str) -> int | str:
-    return text if text == "auto" else positive_int(text)
+    if text == "auto":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of 1 or more")
+    return int(text)
 
 
 def _temperature(text: str) -> float:
