@@ -140,9 +140,12 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
 
 
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
-    """Let the session know the dataset as it is now: nobody is asked about it a second time."""
+    """Let the session know the dataset and the cap as they are now, for its next resume."""
     metadata = store.metadata
-    if metadata and metadata.dataset != plan.content_hashes:
+    if metadata is None:
+        return
+    cap_changed = metadata.session_parameters.get("max_cost_usd") != plan.settings.max_cost_usd
+    if cap_changed or metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 

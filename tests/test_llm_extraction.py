@@ -73,6 +73,26 @@ async def test_regex_never_asks(tmp_path: Path) -> None:
     assert len(records(session)) == 2
 
 
+async def test_the_extraction_key_is_the_one_that_is_sent(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 1})
+    key = "key-for-extraction-0123456789"
+    async with ProviderServer() as server:
+        finished = await run(
+            "run_collection.py",
+            *("--models", GROK, "--dataset-path", str(dataset), "--extraction", "agentic"),
+            *("--output-dir", str(tmp_path / "out"), "--temperature", "1.5", "--max-tokens", "50"),
+            environment={
+                **pointed_at(server, "xai", "deepseek"),
+                "EXTRACTION_MODEL": EXTRACTOR,
+                "EXTRACTION_API_KEY": key,
+            },
+        )
+        assert finished.exit_code == 0, finished.output
+        (asked,) = server.sent_to("deepseek")
+    assert asked.headers["Authorization"] == f"Bearer {key}"
+    assert asked.body["temperature"] == 0.0 and asked.body["max_tokens"] == 4096
+
+
 async def test_a_refused_extraction_key_leaves_the_answers_alone(tmp_path: Path) -> None:
     refusal: Json = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
     async with ProviderServer() as server:

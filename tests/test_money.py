@@ -84,6 +84,21 @@ async def test_a_session_never_spends_more_than_its_cap_resumes_included(tmp_pat
         )
         assert raised.exit_code == 0, raised.output
         assert len(server.requests) == 30
+    manifest = json.loads((session / "manifest.json").read_text())
+    assert manifest["metadata"]["session_parameters"]["max_cost_usd"] == 5.0
+
+
+async def test_a_dear_model_does_not_keep_a_cheap_one_from_its_share(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 3})
+    async with ProviderServer() as server:
+        finished = await run(
+            "run_collection.py",
+            *("--models", "grok-4.3", "deepseek-flash-chat", "--dataset-path", str(dataset)),
+            *("--output-dir", str(tmp_path / "out"), "--max-cost", "0.025"),
+            environment=pointed_at(server, "xai", "deepseek"),
+        )
+        assert finished.exit_code == 1, finished.output
+        assert len(server.sent_to("deepseek")) == 3
 
 
 def spent(session: Path) -> float:

@@ -274,8 +274,9 @@ async def test_a_changed_dataset_is_named_and_needs_leave(tmp_path: Path) -> Non
         assert "--accept-dataset-changes" in line
         assert answers_in(collection.session) == kept
 
+        given = server.given_in_all
         program = await collection.resume("--accept-dataset-changes")
-        await server.has_given(7)
+        await server.has_given(given + 1)
         await program.killed()
         last = await (await collection.resume()).finished()  # nobody is asked a second time
         assert last.exit_code == 0, last.output
