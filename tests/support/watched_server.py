@@ -48,12 +48,19 @@ class WatchedServer(ProviderServer):
         self._rate = fault_rate
         self._extra_faults = extra_faults
         self._forgiven = forgiven
+        self._held = 0
         self._keeps_requests = keeps_requests
         self._changed = asyncio.Event()
 
     @property
     def given_in_all(self) -> int:
         return sum(self.given.values())
+
+    async def holds(self, calls: int) -> None:
+        """Return once so many calls wait at the closed gate."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while self._held < calls:
+                await self._next_change()
 
     async def has_got(self, calls: int) -> None:
         """Return once so many calls came in."""
@@ -78,8 +85,12 @@ class WatchedServer(ProviderServer):
 
     async def _answer_call(self, provider: Provider, request: web.Request) -> web.StreamResponse:
         self.arrived += 1
+        self._held += 1
         self._notify()
-        await self.open.wait()
+        try:
+            await self.open.wait()
+        finally:
+            self._held -= 1
         if provider in self.hold:
             await asyncio.Event().wait()
         return await super()._answer_call(provider, request)
