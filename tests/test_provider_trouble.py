@@ -12,6 +12,8 @@ from tests.support.session_check import check_agreement, failures_in, read_objec
 from tests.support.slow import few
 from tests.support.watched_server import WatchedServer
 
+pytestmark = pytest.mark.slow  # hours of a bad provider, compressed, still take seconds
+
 PROBLEMS = 6
 HOURS = (
     *("--max-attempts", "3", "--request-timeout", "0.4", "--task-timeout", "20"),
