@@ -83,6 +83,17 @@ def test_two_models_refused_together_share_the_keys_limit_fairly() -> None:
     assert outcome.changes[-1].scope.split()[1:] == ["requests"]  # the key's, no model's
 
 
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_burst_of_one_models_refusals_does_not_hide_that_the_limit_is_the_keys(seed: int) -> None:
+    outcome = simulate(
+        Scenario(kind="fixed minute", models=2, shares_key=True, minutes=6, seed=seed)
+    )
+
+    assert min(outcome.by_model.values()) >= 0.98 * max(outcome.by_model.values())
+    learned = {change.scope.split()[1] for change in outcome.changes if change.state == "holding"}
+    assert learned == {"requests"}  # a model's own would have its name here
+
+
 def test_models_that_are_refused_by_turns_keep_their_own_limits() -> None:
     outcome = simulate(Scenario(kind="fixed minute", per_minute=120, models=2, minutes=20))
 

@@ -75,7 +75,8 @@ class KeyGate:
         if self._announce(permit, now, signals):
             traffic.ramp.replied(now, announced=True)
         wait = max((s.retry_after_seconds or 0.0 for s in signals), default=0.0)
-        blame = self._blame.charge(traffic, self.by_model.values(), now, charge, signals)
+        models = self.by_model.values()
+        blame = self._blame.charge(traffic, models, now, permit.sent_at, charge, signals)
         for level in (self.level, traffic.level):
             if level is blame.level:
                 level.refused(now, permit.sent_at, charge, blame.meter, wait)

@@ -40,21 +40,31 @@ class RefusalBlame:
         traffic: ModelTraffic,
         by_model: Iterable[ModelTraffic],
         now: float,
+        sent_at: float,
         cost: Charge,
         signals: Sequence[RateSignal],
     ) -> Blame:
-        """Return what a refusal of this model is charged to."""
+        """Return what a refusal of this model is charged to; sent_at: when its request left."""
         named = _named(signals, cost)
         meter: Meter = named.meter if named is not None and named.meter else "requests"
         if named is not None and named.scope is not None:
             return Blame(self._key_level if named.scope == "key" else traffic.level, meter)
         others = [other for other in by_model if other is not traffic]
-        is_key = bool(others) and not self._disproved and self._is_key(traffic, others, now, meter)
+        is_key = (
+            bool(others)
+            and not self._disproved
+            and self._is_key(traffic, others, now, sent_at, meter)
+        )
         traffic.refused_at = now
         return Blame(self._key_level if is_key else traffic.level, meter)
 
     def _is_key(
-        self, traffic: ModelTraffic, others: list[ModelTraffic], now: float, meter: Meter
+        self,
+        traffic: ModelTraffic,
+        others: list[ModelTraffic],
+        now: float,
+        sent_at: float,
+        meter: Meter,
     ) -> bool:
         if meter == "concurrency":
             return False
@@ -67,6 +77,8 @@ class RefusalBlame:
         is_model_tight = model.search.state != "open" and model.pacer.due > key.pacer.due
         if key.block is None and is_model_tight:
             return False
+        if key.block is not None and sent_at <= key.block.refused_at:
+            return True  # one of a burst: whose it is says how they were sent, not whose limit it is
         return not self._always_the_same(traffic, now, meter)
 
     def _always_the_same(self, traffic: ModelTraffic, now: float, meter: Meter) -> bool:
