@@ -87,7 +87,7 @@ class CollectionRunner:
 
         Raises StoreError where an answer cannot be written; those that could be are.
         """
-        self._limiter.restore(read_rate_limits(self._store.path))
+        self._limiter.restore(read_rate_limits(self._store.path, self._clock.time()))
         lanes = [self._lane(model, problems) for model in models.answering]
         # The extraction lane has no work of its own: the workers of the others ask through it.
         extracting = self._lane(models.extraction, ()) if models.extraction else None

@@ -184,7 +184,10 @@ def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
 
 
 def _log_rate_change(change: RateChange) -> None:
-    logger.info("%s: %s (%s)", change.scope, change.state, change.reason)
+    old, new = change.from_per_minute, change.to_per_minute
+    rate = "" if new is None else f" at {new:,.0f} a minute"
+    was = "" if old is None or old == new else f", before {old:,.0f}"
+    logger.info("%s: %s%s%s (%s)", change.scope, change.state, rate, was, change.reason)
 
 
 def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -271,6 +272,28 @@ async def test_what_the_limiter_learned_is_kept_and_given_to_the_next_run(sessio
     file.write_text("{half a fi")
     await session.run(model)
     assert session.limiter.restored == [None, learned, None]
+
+
+async def test_a_new_session_starts_with_what_the_last_one_learned_within_a_day(
+    session: Session,
+) -> None:
+    learned = {"version": 1, "keys": {"local@here": {"per_minute": 480.0}}}
+    now = session.clock.time()
+    for name, hours, text in (
+        ("older", 5, '{"version": 1, "keys": {}}'),
+        ("latest", 1, json.dumps(learned)),
+        (".building-latest", 0, "{}"),
+    ):
+        file = session.store.path.parent / name / RATE_LIMITS_NAME
+        file.parent.mkdir()
+        file.write_text(text)
+        os.utime(file, (now - 3600 * hours, now - 3600 * hours))
+    model = HeldModel()
+    model.release(100)
+    await session.run(model)
+    session.clock.advance(86_400 - 1800)
+    await session.run(model)
+    assert session.limiter.restored == [learned, None]
 
 
 async def test_a_call_that_is_out_for_long_is_spoken_of_once(

@@ -16,6 +16,8 @@ Tell = Callable[[float | None, float | None, RateState, str], None]
 
 HEADROOM = 0.99
 """How much of a stated limit is used: the two clocks never quite agree."""
+UNEVEN_HEADROOM = 0.985
+"""The same for tokens: what is out may cost more than was thought, and nobody knows before."""
 FROZEN_SECONDS = 10.0
 DISTRUST_EPISODES = 3
 DISTRUST_SECONDS = 120.0
@@ -39,7 +41,8 @@ class RateLearner:
         self._frozen_until = -math.inf
         self._ended_at = -math.inf
         self._refusal_seconds = 0.0
-        self._headroom = HEADROOM
+        self._most_headroom = UNEVEN_HEADROOM if uneven else HEADROOM
+        self._headroom = self._most_headroom
         self._distrusted: list[float] = []
         self._scarce_until = math.inf
         self._scarce_rate = math.inf
@@ -154,7 +157,7 @@ class RateLearner:
         if limit / 60 != self.announced:
             self.announced = limit / 60
             self.search = RateSearch(uneven=self.pacer.uneven)
-            self._headroom = HEADROOM
+            self._headroom = self._most_headroom
             self._distrusted.clear()
             old = self.pacer.per_second
             self._pace(now)
@@ -169,12 +172,13 @@ class RateLearner:
         """Return the rate that was learned or announced and the one that is too much, or None."""
         if self.search.rate is not None:
             return self.search.rate, min(self.search.refused_rate, 2 * self.search.rate)
-        return None if self.announced is None else (HEADROOM * self.announced, self.announced)
+        return None if self.announced is None else (self._headroom * self.announced, self.announced)
 
     def restore(self, rate: float, refused_rate: float) -> None:
         """Start where an earlier run had got to; rates per second."""
         self.search.start_at(rate, refused_rate, "as learned in an earlier run")
         self._pace(0.0)
+        self._say(None, self.search.reason)
 
     def _spare(self, now: float, sent_at: float, limit: float, signal: RateSignal) -> None:
         """Stretch the last few of a window over what is left of it: somebody else uses the key.

@@ -78,7 +78,7 @@ class RefusalBlame:
         if key.block is None and is_model_tight:
             return False
         if key.block is not None and sent_at <= key.block.refused_at:
-            return True  # one of a burst: whose it is says how they were sent, not whose limit it is
+            return True  # one of a burst: that tells who sent last, not whose limit it is
         return not self._always_the_same(traffic, now, meter)
 
     def _always_the_same(self, traffic: ModelTraffic, now: float, meter: Meter) -> bool:
