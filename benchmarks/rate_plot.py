@@ -1,22 +1,21 @@
 """The plot of what was admitted over time against the true limit."""
 
-import importlib
-import importlib.util
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.support.simulated_provider import LIMIT_KINDS
-from tests.support.simulated_run import Scenario, simulate
+from matplotlib.figure import Figure
+
+from tests.support.simulated_provider import LIMIT_KINDS, LimitKind
+from tests.support.simulated_run import Outcome, Scenario, simulate
 
 
-def draw(path: Path) -> bool:
-    """Write the plot for four kinds of limit; False where matplotlib is not installed."""
-    if importlib.util.find_spec("matplotlib") is None:
-        return False
-    pyplot = importlib.import_module("matplotlib.pyplot")
-    figure, axes = pyplot.subplots(4, 1, figsize=(9, 10), sharex=True)
-    for axis, kind in zip(axes, LIMIT_KINDS, strict=True):
-        changes = ((1200.0, 0.5), (2400.0, 4.0))
-        outcome = simulate(Scenario(kind=kind, minutes=60, changes=changes))
+def draw(path: Path) -> None:
+    """Write the plot for four kinds of limit."""
+    figure = Figure(figsize=(9, 10))
+    axes = figure.subplots(4, 1, sharex=True)
+    with ProcessPoolExecutor() as pool:
+        outcomes = list(pool.map(_run, LIMIT_KINDS))
+    for axis, kind, outcome in zip(axes, LIMIT_KINDS, outcomes, strict=True):
         minutes = [second / 60 for second in range(0, 3600, 10)]
         sent = [6 * sum(outcome.admitted[s : s + 10]) for s in range(0, 3600, 10)]
         refusals = [6 * sum(outcome.refused[s : s + 10]) for s in range(0, 3600, 10)]
@@ -28,4 +27,7 @@ def draw(path: Path) -> bool:
     axes[-1].set_xlabel("minutes; nothing is announced, the limit halves, then quadruples")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
-    return True
+
+
+def _run(kind: LimitKind) -> Outcome:
+    return simulate(Scenario(kind=kind, minutes=60, changes=((1200.0, 0.5), (2400.0, 4.0))))

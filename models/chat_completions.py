@@ -240,7 +240,8 @@ def split_thinking(content: str) -> tuple[str, str]:
     if content.lstrip().startswith("<think>"):
         thinking, _, answer = content.lstrip().removeprefix("<think>").partition("</think>")
         return thinking.strip(), answer.lstrip("\r\n")
-    if "<think>" not in content:  # a chat template may open the block in the prompt itself
+    # A chat template may open the block in the prompt itself.
+    if "</think>" in content and "<think>" not in content:
         end = _END_OF_THINKING.search(content)
         if end and (end["alone"] or content.count("```", 0, end.start()) % 2 == 0):
             return content[: end.start()].strip(), content[end.end() :].strip("\r\n")
