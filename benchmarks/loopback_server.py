@@ -1,7 +1,8 @@
 """A chat completions server in a process of its own, too cheap to be what a benchmark measures.
 
 Run `python benchmarks/loopback_server.py [--median SECONDS --tail SECONDS --tail-share SHARE]`;
-it prints its port, answers every POST, and ends when its standard input is closed.
+it prints its port, answers every POST, and ends when its standard input is closed. With
+--per-minute it refuses what is more, as a bucket of one second does, and announces nothing.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import random
 import re
 import sys
+import time
 from collections.abc import Iterator
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -58,10 +60,35 @@ _BODY = json.dumps(
 ).encode()
 
 
+_REFUSAL_BODY = b'{"error": {"message": "Rate limit reached", "type": "rate_limit_exceeded"}}'
+
+
+class _Bucket:
+    """A limit on requests: full at the start, and again after a second without any."""
+
+    def __init__(self, per_minute: float) -> None:
+        self._per_second = per_minute / 60
+        self._level = self._per_second
+        self._at = time.monotonic()
+
+    def takes(self) -> bool:
+        """Return whether one more request is let in now."""
+        now = time.monotonic()
+        self._level = min(self._per_second, self._level + (now - self._at) * self._per_second)
+        self._at = now
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True
+
+
 class _Chat(asyncio.Protocol):
     """One connection: requests in, one answer each, in their order."""
 
-    def __init__(self, delays: Iterator[float], numbers: Iterator[int]) -> None:
+    def __init__(
+        self, delays: Iterator[float], numbers: Iterator[int], bucket: _Bucket | None
+    ) -> None:
+        self._bucket = bucket
         self._delays = delays
         self._numbers = numbers
         self._unread = b""
@@ -83,16 +110,23 @@ class _Chat(asyncio.Protocol):
 
     def _answer(self, request: bytes) -> None:
         assert self._transport is not None
+        if self._bucket is not None and not self._bucket.takes():
+            self._transport.write(_reply(b"429 Too Many Requests", _REFUSAL_BODY))
+            return
         named = _NAME.search(request)
         body = _BODY.replace(b"NAME", named[1] if named else b"solve")
         body = body.replace(b"NUMBER", b"%d" % next(self._numbers))
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        reply = head % len(body) + body
+        reply = _reply(b"200 OK", body)
         delay = next(self._delays)
         if delay:
             asyncio.get_running_loop().call_later(delay, self._transport.write, reply)
         else:
             self._transport.write(reply)
+
+
+def _reply(status: bytes, body: bytes) -> bytes:
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
 
 
 def tail_delays(
@@ -104,10 +138,12 @@ def tail_delays(
         yield tail_seconds if chance.random() < tail_share else median_seconds
 
 
-async def _serve(delays: Iterator[float]) -> None:
+async def _serve(delays: Iterator[float], bucket: _Bucket | None) -> None:
     loop = asyncio.get_running_loop()
     numbers = itertools.count(1)
-    server = await loop.create_server(lambda: _Chat(delays, numbers), "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(
+        lambda: _Chat(delays, numbers, bucket), "127.0.0.1", 0, backlog=4096
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
     server.close()
@@ -120,9 +156,10 @@ def main() -> None:
     parser.add_argument("--tail", type=float, default=0.0, help="seconds the slow ones take")
     parser.add_argument("--tail-share", type=float, default=0.0, help="share of slow ones")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--per-minute", type=float, help="requests let in; default: all")
     args = parser.parse_args()
     delays = tail_delays(args.median, args.tail, args.tail_share, args.seed)
-    asyncio.run(_serve(delays))
+    asyncio.run(_serve(delays, _Bucket(args.per_minute) if args.per_minute else None))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ _WIDTH = 8
 _TASKS = 1600
 _FAST_TASKS = 600
 _SLOW_SECONDS = 0.4
-_PAIRS = 5
+_PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True)

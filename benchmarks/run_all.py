@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import extraction, makespan, rate_control, scale, throughput
+from benchmarks import extraction, makespan, rate_control, scale, short_run, throughput
 from benchmarks.harness import ROOT, Figure
 from benchmarks.rate_plot import draw
 
@@ -61,6 +61,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "extraction": extraction_figures,
     "throughput": throughput.figures,
     "makespan": makespan.figures,
+    "short_run": short_run.figures,
     "scale": scale.figures,
     "rate_control": rate_control_figures,
 }
@@ -76,6 +77,7 @@ def main() -> None:
     for part in chosen:
         print(f"{part} ...", file=sys.stderr, flush=True)
         found += PARTS[part]()
+        print(f"{time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - started
     lines = table(found)
     print("\n".join(lines))
