@@ -11,6 +11,7 @@ from processors.response_validator import ResponseValidator
 from tests.extraction_corpus.cases import Case, load_cases
 
 CASES = load_cases()
+READS_NEWER = sys.version_info >= (3, 12)  # type parameters, PEP 695
 RUN = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -37,9 +38,10 @@ def test_reply(case: Case) -> None:
     found = extracted(case)
     assert found.code == (case.code or "")
     verdict = ResponseValidator().validate(found.code, case.name)
-    assert verdict.is_fully_valid == (case.expect == "code")
+    is_read = case.expect == "code" or (case.expect == "newer" and READS_NEWER)
+    assert verdict.is_fully_valid == is_read
     if case.expect == "newer":
-        assert verdict.syntax.kind == "newer_syntax"
+        assert verdict.syntax.kind == (None if READS_NEWER else "newer_syntax")
     if "method" in case.keys:
         assert found.method == case.keys["method"]
     assert found.truncated == (case.keys.get("truncated") == "yes")
