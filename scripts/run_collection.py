@@ -80,7 +80,11 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ask the providers which of --models (default: all whose key is set) they serve",
     )
-    group.add_argument("--dry-run", action="store_true", help="check everything, count the tasks")
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything, say what a run would ask and may cost",
+    )
     group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
 
 
@@ -195,7 +199,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 
     if args.dry_run:
-        return dry_run(settings, environment)
+        return dry_run(settings, environment, session_id=args.session_id)
     return collect(
         settings,
         environment,

@@ -1,5 +1,6 @@
 """Where a session stands, and how a new one gets a folder that no other run has."""
 
+import tempfile
 from pathlib import Path
 
 from config.clock import Clock
@@ -17,6 +18,20 @@ def session_folder(output_dir: Path, session_id: str) -> Path:
     if not session_id.strip():
         raise ConfigError("the session id is empty")
     return output_dir / safe_name(session_id)
+
+
+def check_sessions_can_be_made(output_dir: Path) -> None:
+    """Raise StoreError where no session could be made in output_dir, which need not exist.
+
+    Tried for real, in a folder of its own that is gone afterwards: permission bits do not tell of
+    a read-only or full disk, or of a name that is too long.
+    """
+    try:
+        existing = next(path for path in (output_dir, *output_dir.parents) if path.exists())
+        with tempfile.TemporaryDirectory(dir=existing, prefix=".dry-run-") as trial:
+            (Path(trial) / output_dir.relative_to(existing) / "session").mkdir(parents=True)
+    except OSError as error:
+        raise write_error(output_dir, error) from error
 
 
 def default_session_id(output_dir: Path, clock: Clock) -> str:

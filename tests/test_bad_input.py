@@ -161,3 +161,27 @@ async def test_a_log_file_that_cannot_be_written(tmp_path: Path) -> None:
     target = tmp_path / "no" / "such" / "folder.log"
     line = await refused("--models", "gpt-4o", "--log-file", str(target))
     assert f"--log-file {target}" in line
+
+
+async def test_a_dry_run_tries_the_output_dir_and_leaves_nothing(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 1})
+    before = sorted(tmp_path.rglob("*"))
+    arguments = ("--models", "gpt-4o", "--dry-run", "--dataset-path", str(dataset))
+    for out in (tmp_path / "not" / "there", tmp_path / "data"):
+        finished = await run(
+            "run_collection.py", *arguments, "--output-dir", str(out), environment=KEY
+        )
+        assert finished.exit_code == 0, finished.output
+    for out in (dataset / "sums.jsonl", dataset / "sums.jsonl" / "out", tmp_path / ("x" * 300)):
+        line = await refused(*arguments, "--output-dir", str(out), code=1)
+        assert line.startswith(f"error: {out}: cannot be written: ")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+async def test_a_dry_run_refuses_a_session_id_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    line = await refused(
+        *("--models", "gpt-4o", "--dry-run"),
+        *("--session-id", "mine", "--output-dir", str(tmp_path)),
+    )
+    assert "session 'mine' already exists" in line
