@@ -25,6 +25,7 @@ _EPILOG = """\
 examples:
   run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
   run_collection.py --list-models                          what there is, and which keys are set
+  run_collection.py --list-models openai google            of these providers
   run_collection.py --check-models --models gpt-4o         is it served, and what else to use
   run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
   run_collection.py --models gpt-4o --categories typing regex
@@ -74,7 +75,12 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
 
 def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("look before you leap (no problem is sent)")
-    group.add_argument("--list-models", action="store_true", help="list models and key status")
+    group.add_argument(
+        "--list-models",
+        nargs="*",
+        metavar="PROVIDER",
+        help="list models and key status: all, or those of openai, anthropic ...",
+    )
     group.add_argument(
         "--check-models",
         action="store_true",
@@ -184,10 +190,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, environment: Environment) -> int:
-    if args.list_models:
+    if args.list_models is not None:
         from scripts._model_list import print_model_list
 
-        print_model_list(environment)
+        print_model_list(environment, args.list_models)
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
     if args.check_models:

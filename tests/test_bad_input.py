@@ -32,6 +32,11 @@ async def test_an_unknown_model_names_the_nearest() -> None:
     assert line.startswith("error: unknown model 'gpt-4oo': did you mean ") and "gpt-4o" in line
 
 
+async def test_commas_between_models_are_noticed() -> None:
+    line = await refused("--models", "gpt-4o,gpt-4", "--dry-run")
+    assert line == "error: unknown model 'gpt-4o,gpt-4': put spaces, not commas, between names"
+
+
 async def test_an_unknown_category_names_the_nearest(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path, {"typing": 1, "regex": 1})
     line = await refused(
@@ -185,3 +190,26 @@ async def test_a_dry_run_refuses_a_session_id_that_exists(tmp_path: Path) -> Non
         *("--session-id", "mine", "--output-dir", str(tmp_path)),
     )
     assert "session 'mine' already exists" in line
+
+
+async def test_the_list_of_models_can_be_of_some_providers() -> None:
+    whole = await run("run_collection.py", "--list-models", environment=KEY)
+    some = await run("run_collection.py", "--list-models", "openai", "DeepSeek", environment=KEY)
+    models, keys = some.stdout.split("\n\n")
+    shown = whole.stdout.split("\n\n")[0].splitlines()[1:]
+    wanted = [line for line in shown if "(openai)" in line or "(deepseek)" in line]
+    assert models.splitlines() == ["Available models:", *wanted]
+    assert keys.split("\n")[:3] == [
+        "API Key Status:",
+        "  OPENAI_API_KEY: \u2713",
+        "  DEEPSEEK_API_KEY: \u2717",
+    ]
+    assert 3 < len(wanted) < len(shown)
+
+
+async def test_an_unknown_provider_names_the_known_ones() -> None:
+    line = await refused("--list-models", "openia")
+    assert line == (
+        "error: unknown provider 'openia': there are openai, anthropic, google, xai, together, "
+        "huggingface, deepseek, local"
+    )
