@@ -89,7 +89,9 @@ class WriteError(StoreError):
     """What could not be written, why, and what to do about it, in one line."""
 
     def __init__(self, path: Path, error: OSError) -> None:
-        self._trouble = f"{path}: cannot be written: {error.strerror or error}."
+        # Other libraries put sentences of their own where the system's words belong.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        self._trouble = f"{path}: cannot be written: {reason}."
         self._advice = _ADVICE.get(error.errno or 0, "")
         super().__init__(f"{self._trouble} {self._advice}." if self._advice else self._trouble)
 

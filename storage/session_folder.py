@@ -6,6 +6,7 @@ from pathlib import Path
 from config.clock import Clock
 from config.errors import ConfigError
 from storage.durability import write_error
+from storage.manifest import MANIFEST_NAME, SUMMARY_NAME
 from storage.safe_names import safe_name
 from storage.utf8_text import clean_text
 
@@ -32,6 +33,16 @@ def check_sessions_can_be_made(output_dir: Path) -> None:
             (Path(trial) / output_dir.relative_to(existing) / "session").mkdir(parents=True)
     except OSError as error:
         raise write_error(output_dir, error) from error
+
+
+def refuse_inside_sessions(target: Path) -> None:
+    """Raise ConfigError where a file of the user's choice would stand among a session's own."""
+    place = target.resolve()
+    for folder in (place, *place.parents):
+        if (folder / MANIFEST_NAME).exists() or (folder / SUMMARY_NAME).exists():
+            raise ConfigError(
+                f"--out {target}: {folder} belongs to a session and holds its own files"
+            )
 
 
 def default_session_id(output_dir: Path, clock: Clock) -> str:
