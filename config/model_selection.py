@@ -89,6 +89,8 @@ def _fold(name: str) -> str:
 
 
 def _unknown(name: str, rows: Sequence[ModelConfig]) -> str:
+    if "," in name:
+        return f"unknown model {name!r}: put spaces, not commas, between names"
     known = {
         _fold(text): row.name
         for row in reversed(rows)

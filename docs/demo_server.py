@@ -1,4 +1,4 @@
-"""Three made-up models on this machine, good to bad, for pictures of a run that costs nothing."""
+"""Made-up models on this machine, good to bad, for runs that cost nothing: pictures, tests."""
 
 import asyncio
 import json
@@ -16,10 +16,15 @@ _NAME_ASKED_FOR = re.compile(r"name it exactly `(\w+)`")
 
 @dataclass(frozen=True, slots=True)
 class DemoModel:
-    """How one of them behaves; flaws: the share of answers that are not a plain good one."""
+    """How one of them behaves.
+
+    seconds: of a usual answer. flaws: the share of answers that are not a plain good one.
+    busy: the share of calls that are answered by a 503.
+    """
 
     seconds: float
     flaws: float
+    busy: float = 0.04
 
 
 DEMO_MODELS: Mapping[str, DemoModel] = {
@@ -30,11 +35,20 @@ DEMO_MODELS: Mapping[str, DemoModel] = {
 
 
 class DemoServer:
-    """An OpenAI-compatible server on the loopback; an async context manager."""
+    """An OpenAI-compatible server on the loopback; an async context manager.
 
-    def __init__(self, problems: list[Problem], chance: Random) -> None:
+    models: by the name under which they are asked.
+    """
+
+    def __init__(
+        self,
+        problems: list[Problem],
+        chance: Random,
+        models: Mapping[str, DemoModel] = DEMO_MODELS,
+    ) -> None:
         self._by_name = {problem.name: problem for problem in problems}
         self._chance = chance
+        self._models = models
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -53,13 +67,15 @@ class DemoServer:
             await self._runner.cleanup()
 
     async def _list_models(self, _: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": name} for name in DEMO_MODELS]})
+        return web.json_response(
+            {"object": "list", "data": [{"id": name} for name in self._models]}
+        )
 
     async def _answer(self, request: web.Request) -> web.Response:
         body = await request.json()
-        model = DEMO_MODELS[body["model"]]
+        model = self._models[body["model"]]
         await asyncio.sleep(model.seconds * self._chance.lognormvariate(0, 0.5))
-        if self._chance.random() < 0.04:
+        if self._chance.random() < model.busy:
             return web.json_response({"error": {"message": "Busy, come back later"}}, status=503)
         asked = _NAME_ASKED_FOR.search(json.dumps(body["messages"]))
         problem = self._by_name[asked[1]] if asked else next(iter(self._by_name.values()))

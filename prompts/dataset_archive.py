@@ -71,8 +71,7 @@ def _fetch(url: str) -> bytes:
         with error:
             raise DatasetError(f"{url}: the server answered {error.code}") from error
     except (OSError, http.client.HTTPException) as error:
-        reason = str(error) or type(error).__name__
-        raise DatasetError(f"{url}: cannot be downloaded: {reason}") from error
+        raise DatasetError(f"{url}: cannot be downloaded: {_reason(error)}") from error
     if promised is not None and promised.isdecimal() and int(promised) > len(content):
         raise DatasetError(
             f"{url}: the download broke off after {len(content)} of {promised} bytes; try again"
@@ -119,6 +118,15 @@ def _refuse_escape(entry: zipfile.ZipInfo) -> None:
     is_link = stat.S_ISLNK(entry.external_attr >> 16)
     if ".." in parts or name.startswith(("/", "\\")) or ":" in name or "\0" in name or is_link:
         raise DatasetError(f"the archive is refused: {name!r} would leave its folder")
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong on the way, without the layers around it."""
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        return _reason(error.reason)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
 
 
 def _refuse_insecure(url: str) -> None:

@@ -13,6 +13,10 @@ from config.errors import ConfigError, DatasetError
 
 SolutionKind = Literal["function", "class"]
 _MAX_ERRORS_SHOWN = 50
+_OTHERS = (
+    "name another with --dataset-path or DATASET_PATH, "
+    "or get one: python scripts/fetch_dataset.py codeeval"
+)
 
 
 class TestCase(msgspec.Struct, frozen=True):
@@ -68,7 +72,7 @@ def load_problems(dataset: Path, categories: Sequence[str] = ()) -> list[Problem
     problems, errors = _read_files(_problem_files(dataset))
     errors += _duplicate_errors(problems)
     if errors:
-        raise DatasetError(_error_list(errors))
+        raise DatasetError(_error_list(errors, dataset))
     if not problems:
         raise DatasetError(f"{dataset}: the .jsonl files hold no problems")
     loaded = sorted((problem for problem, _ in problems), key=lambda problem: problem.category)
@@ -87,10 +91,15 @@ def _problem_files(dataset: Path) -> list[Path]:
     if dataset.is_file():
         return [dataset]
     if not dataset.is_dir():
-        raise DatasetError(f"{dataset}: no such folder of problems (see --dataset-path)")
-    files = sorted(dataset.glob("*.jsonl"))
+        raise DatasetError(f"{dataset}: no such folder of problems; {_OTHERS}")
+    try:
+        files = sorted(path for path in dataset.iterdir() if path.name.endswith(".jsonl"))
+    except OSError as error:
+        raise DatasetError(f"{dataset}: cannot be read: {error.strerror}") from error
     if not files:
-        raise DatasetError(f"{dataset}: no .jsonl files in this folder (see --dataset-path)")
+        below = sorted(path.parent for path in dataset.glob("*/*.jsonl"))
+        hint = f"did you mean {below[0]}?" if below else _OTHERS
+        raise DatasetError(f"{dataset}: no .jsonl files in this folder; {hint}")
     return files
 
 
@@ -98,13 +107,32 @@ def _read_files(files: Sequence[Path]) -> tuple[list[tuple[Problem, str]], list[
     problems: list[tuple[Problem, str]] = []
     errors: list[str] = []
     for file in files:
-        for number, line in _lines(file):
-            place = f"{file.name}:{number}"
-            try:
-                problems.append((_parse(line, file.stem), place))
-            except (ValueError, RecursionError) as error:
-                errors.append(f"{place}: {error}")
+        found, wrong = _read_file(file)
+        problems += found
+        errors += wrong
     return problems, errors
+
+
+def _read_file(file: Path) -> tuple[list[tuple[Problem, str]], list[str]]:
+    """Return a file's problems with their places, and its errors: one if it is no JSONL at all."""
+    problems: list[tuple[Problem, str]] = []
+    errors: list[str] = []
+    lines = list(_lines(file))
+    for number, line in lines:
+        place = f"{file.name}:{number}"
+        try:
+            problems.append((_parse(line, file.stem), place))
+        except (ValueError, RecursionError) as error:
+            errors.append(f"{place}: {_reason(error)}")
+    if len(lines) > 1 and not any(line.lstrip(b" \t").startswith(b"{") for _, line in lines):
+        errors = [f"{errors[0]}; no line of this file is a JSON object"]
+    return problems, errors
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
+    return str(error).replace("JSON is malformed: ", "not JSON: ")
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -158,17 +186,22 @@ def _duplicate_errors(problems: Sequence[tuple[Problem, str]]) -> list[str]:
     return errors
 
 
-def _error_list(errors: Sequence[str]) -> str:
+def _error_list(errors: Sequence[str], dataset: Path) -> str:
     shown = errors[:_MAX_ERRORS_SHOWN]
     if len(errors) > len(shown):
         shown = [*shown, f"... and {len(errors) - len(shown)} more"]
-    return "\n".join(shown)
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    return "\n".join(shown) + f" ({count} in {dataset})"
 
 
 def _of_categories(problems: Sequence[Problem], categories: Sequence[str]) -> list[Problem]:
     known = sorted({problem.category for problem in problems})
     for category in categories:
         if category not in known:
+            if "," in category:
+                raise ConfigError(
+                    f"unknown category {category!r}: put spaces, not commas, between names"
+                )
             near = get_close_matches(category, known, n=3, cutoff=0.5) or known
             raise ConfigError(
                 f"unknown category {category!r}: the dataset has {', '.join(near)}"

@@ -13,6 +13,12 @@ _CHARACTERS_PER_TOKEN_AT_LEAST = 2.0  # for the worst case: no tokenizer makes m
 _TOKENS_ROUND_A_PROMPT = 50
 
 
+def worst_case_usd(model: BaseModel, prompt: Prompt, at: datetime) -> float | None:
+    """Return the most that one call may cost, None where the price is not known."""
+    tokens = int(len(prompt.joined) / _CHARACTERS_PER_TOKEN_AT_LEAST) + _TOKENS_ROUND_A_PROMPT
+    return worst_case_price(model.config, tokens, model.max_tokens, at)
+
+
 class CapReached(CollectionError):
     """The next call may cost more than what is left under the cap, and nothing is being spent."""
 
@@ -81,9 +87,8 @@ class Budget:
         """Return the most that one call may cost; 0 where there is no cap or no known price."""
         if self.cap_usd is None:
             return 0.0
-        tokens = int(len(prompt.joined) / _CHARACTERS_PER_TOKEN_AT_LEAST) + _TOKENS_ROUND_A_PROMPT
         now = datetime.fromtimestamp(self._clock.time(), UTC)
-        return worst_case_price(model.config, tokens, model.max_tokens, now) or 0.0
+        return worst_case_usd(model, prompt, now) or 0.0
 
     def _fits(self, worst_usd: float) -> bool:
         return (

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from models.base_model import BaseModel, Usage
-from models.pricing import price, worst_case_price
+from models.pricing import price
 from prompts.problems import Problem
 from prompts.prompt_template import build_prompt
+from runners.budget import worst_case_usd
 from runners.reliable_call import estimate_tokens
 
 # An answer is about its reference solution, with some prose; thinking comes on top. Both are
@@ -18,12 +19,20 @@ _THINKING_TOKENS = 1500
 _UNKNOWN_SOLUTION_TOKENS = 300
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class LeastTime:
+    """How long some calls take at least, and the limit that makes them: "20 requests/min"."""
+
+    minutes: float
+    limit: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostEstimate:
     """One model's share of a run. Tokens and US dollars are of all its tasks.
 
     expected_usd, worst_usd: None where the price is not known.
-    least_minutes: what the known limits allow at best, None where none are known.
+    least_time: what the known limits allow at best, None where none are known.
     """
 
     label: str
@@ -33,13 +42,17 @@ class CostEstimate:
     worst_output_tokens: int
     expected_usd: float | None
     worst_usd: float | None
-    least_minutes: float | None
+    least_time: LeastTime | None
 
 
 def estimate_cost(model: BaseModel, problems: Sequence[Problem], at_seconds: float) -> CostEstimate:
     """Return the estimate for one model; at_seconds: the wall time for which prices are asked."""
     at = datetime.fromtimestamp(at_seconds, UTC)
-    calls = [_Call(estimate_tokens(build_prompt(p)), _expected_output(model, p)) for p in problems]
+    prompts = [build_prompt(problem) for problem in problems]
+    calls = [
+        _Call(estimate_tokens(prompt), _expected_output(model, problem))
+        for prompt, problem in zip(prompts, problems, strict=True)
+    ]
     input_tokens = sum(call.input_tokens for call in calls)
     output_tokens = sum(call.output_tokens for call in calls)
     return CostEstimate(
@@ -49,14 +62,28 @@ def estimate_cost(model: BaseModel, problems: Sequence[Problem], at_seconds: flo
         expected_output_tokens=output_tokens,
         worst_output_tokens=model.max_tokens * len(problems),
         expected_usd=_sum([price(model.config, call.usage, at) for call in calls]),
-        worst_usd=_sum(
-            [
-                worst_case_price(model.config, call.input_tokens, model.max_tokens, at)
-                for call in calls
-            ]
-        ),
-        least_minutes=_least_minutes(model, len(problems), input_tokens + output_tokens),
+        worst_usd=_sum([worst_case_usd(model, prompt, at) for prompt in prompts]),
+        least_time=_least_time(model, len(problems), input_tokens + output_tokens),
     )
+
+
+def tasks_under_cap(estimates: Sequence[CostEstimate], cap_usd: float, *, worst: bool) -> int:
+    """Return about how many tasks a cap pays for, at the worst or the expected cost of each.
+
+    Models that are free, or have no known price, count as paid for.
+    """
+    costs = [(e.worst_usd if worst else e.expected_usd) or 0.0 for e in estimates]
+    # A call is sent only while its worst case fits under the cap: so much is never spent.
+    room = cap_usd if worst else max(0.0, cap_usd - cheapest_call(estimates))
+    share = min(1.0, room / sum(costs)) if any(costs) else 1.0
+    tasks = [e.tasks * (share if cost else 1.0) for e, cost in zip(estimates, costs, strict=True)]
+    return int(sum(tasks))
+
+
+def cheapest_call(estimates: Sequence[CostEstimate]) -> float:
+    """Return the least, over the models that cost anything, of what one call may cost in USD."""
+    worst = [e.worst_usd / e.tasks for e in estimates if e.tasks and e.worst_usd]
+    return min(worst, default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +103,15 @@ def _expected_output(model: BaseModel, problem: Problem) -> int:
     return min(model.max_tokens, answer + thinking)
 
 
-def _least_minutes(model: BaseModel, requests: int, tokens: int) -> float | None:
+def _least_time(model: BaseModel, requests: int, tokens: int) -> LeastTime | None:
     config = model.config
-    times = []
-    if config.requests_per_minute:
-        times.append(requests / config.requests_per_minute)
-    if config.tokens_per_minute:
-        times.append(tokens / config.tokens_per_minute)
+    limits = (
+        (requests, config.requests_per_minute, "requests/min"),
+        (tokens, config.tokens_per_minute, "tokens/min"),
+    )
+    times = [
+        LeastTime(amount / limit, f"{limit:,.0f} {unit}") for amount, limit, unit in limits if limit
+    ]
     return max(times, default=None)
 
 

@@ -21,18 +21,23 @@ from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import print_estimate
 from scripts._report import print_report, resume_command
 from scripts._root import ROOT
+from storage.durability import WriteError
 from storage.manifest import SessionMetadata
-from storage.session_folder import session_folder
+from storage.session_folder import check_sessions_can_be_made, session_folder
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
 
 
-def dry_run(settings: CollectionSettings, environment: Environment) -> int:
+def dry_run(
+    settings: CollectionSettings, environment: Environment, *, session_id: str | None
+) -> int:
     """Check everything that can be checked without a request, and say what would be asked."""
+    _refuse_taken_id(settings.output_dir, session_id)
     plan, models, _ = prepare(settings, environment)
-    print_estimate(models.answering, plan.problems)
+    check_sessions_can_be_made(settings.output_dir)
+    print_estimate(models, plan.problems, settings.max_cost_usd)
     logger.info("Dry run completed successfully")
     return EXIT_OK
 
@@ -132,10 +137,12 @@ def run_and_report(
     try:
         run = run_session(plan, models, clients, open_and_note, progress)
         store, outcome = asyncio.run(run)
-    except (KeyboardInterrupt, StoreError):
+    except (KeyboardInterrupt, StoreError) as error:
         for store in opened:
             print("To go on with this session:")
             print(f"  {resume_command(store.session_id, plan.settings.output_dir)}")
+        if opened and isinstance(error, WriteError):
+            raise error.then("resume the session") from error
         raise
     print_report(store, outcome, plan.settings.output_dir)
     if outcome.interrupted and outcome.undone:

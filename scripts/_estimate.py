@@ -3,10 +3,16 @@
 import time
 from collections.abc import Sequence
 
-from models.base_model import BaseModel
 from models.pricing import load_prices
 from prompts.problems import Problem
-from runners.cost_estimate import CostEstimate, estimate_cost
+from runners.cost_estimate import (
+    CostEstimate,
+    LeastTime,
+    cheapest_call,
+    estimate_cost,
+    tasks_under_cap,
+)
+from runners.run_models import RunModels
 from scripts._report import print_table
 
 _HEADINGS = (
@@ -21,9 +27,11 @@ _HEADINGS = (
 )
 
 
-def print_estimate(models: Sequence[BaseModel], problems: Sequence[Problem]) -> None:
-    """Print one row a model, the total where there are several, and where the figures are from."""
-    estimates = [estimate_cost(model, problems, time.time()) for model in models]
+def print_estimate(
+    models: RunModels, problems: Sequence[Problem], max_cost_usd: float | None
+) -> None:
+    """Print one row a model, their total, what the figures rest on, and what a cap covers."""
+    estimates = [estimate_cost(model, problems, time.time()) for model in models.answering]
     rows = [_row(estimate) for estimate in estimates]
     if len(estimates) > 1:
         rows.append(_total(estimates))
@@ -31,12 +39,47 @@ def print_estimate(models: Sequence[BaseModel], problems: Sequence[Problem]) -> 
     print_table(_HEADINGS, rows)
     data = load_prices()
     dated = f", data of {data.newest_price}" if data.newest_price else ""
-    print("Tokens are estimated from the lengths of prompts and reference solutions.")
-    print(f"Prices: genai-prices {data.version}{dated}.")
-    unknown = [estimate.label for estimate in estimates if estimate.expected_usd is None]
+    print("Tokens are estimated from the lengths of prompts and reference solutions, not counted.")
+    extraction = (
+        f", and code extraction by {models.extraction.config.label}" if models.extraction else ""
+    )
+    print(f"At worst every answer takes all of its output budget. Retries{extraction} come on top.")
+    print(f"Prices: genai-prices {data.version}, today's list prices{dated}.")
+    unknown = _unpriced(estimates)
     if unknown:
         print(f"No price is known for {', '.join(unknown)}.")
+    if max_cost_usd is not None:
+        print(_cover(estimates, max_cost_usd))
     print()
+
+
+def _cover(estimates: Sequence[CostEstimate], cap_usd: float) -> str:
+    """Return whether a cap covers the expected and the worst cost, and what fits if not."""
+    tasks = sum(estimate.tasks for estimate in estimates)
+    expected = tasks_under_cap(estimates, cap_usd, worst=False)
+    worst = tasks_under_cap(estimates, cap_usd, worst=True)
+    cap = f"--max-cost {cap_usd:g}"
+    if _unpriced(estimates):
+        cap += " (models without a known price not counted)"
+    if worst == tasks:
+        return f"{cap} covers the expected cost and the worst case."
+    if expected == tasks:
+        return f"{cap} covers the expected cost; at worst, about {worst} of {tasks} tasks fit."
+    if expected == 0:
+        call = cheapest_call(estimates)
+        return f"{cap} does not cover one call, which may cost {call:.4f}: nothing would be sent."
+    return (
+        f"{cap} does not cover the expected cost: about {expected} of {tasks} tasks fit, "
+        f"at worst about {worst}."
+    )
+
+
+def _unpriced(estimates: Sequence[CostEstimate]) -> list[str]:
+    return [estimate.label for estimate in estimates if estimate.expected_usd is None]
+
+
+def _least_time(time: LeastTime | None) -> str:
+    return f"{time.minutes:.1f} ({time.limit})" if time else "no limit known"
 
 
 def _row(estimate: CostEstimate) -> list[str]:
@@ -48,21 +91,22 @@ def _row(estimate: CostEstimate) -> list[str]:
         f"{estimate.worst_output_tokens:,}",
         _usd(estimate.expected_usd),
         _usd(estimate.worst_usd),
-        "unknown" if estimate.least_minutes is None else f"{estimate.least_minutes:.1f}",
+        _least_time(estimate.least_time),
     ]
 
 
 def _total(estimates: Sequence[CostEstimate]) -> list[str]:
     expected = [estimate.expected_usd or 0.0 for estimate in estimates]
     worst = [estimate.worst_usd or 0.0 for estimate in estimates]
+    unknown = " + unknown" if _unpriced(estimates) else ""
     return [
         "all",
         str(sum(estimate.tasks for estimate in estimates)),
         f"{sum(estimate.input_tokens for estimate in estimates):,}",
         f"{sum(estimate.expected_output_tokens for estimate in estimates):,}",
         f"{sum(estimate.worst_output_tokens for estimate in estimates):,}",
-        _usd(sum(expected)),
-        _usd(sum(worst)),
+        _usd(sum(expected)) + unknown,
+        _usd(sum(worst)) + unknown,
         "",
     ]
 

@@ -1,8 +1,10 @@
 """The two lists of --list-models."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from config.environment import Environment
+from config.errors import ConfigError
 from config.local_rows import gguf_rows, local_server_row
 from config.model_config import INSTALL_LOCAL, ModelConfig
 from config.model_configs import MODEL_CONFIGS
@@ -13,18 +15,34 @@ from scripts._terminal import printable
 _YES, _NO = "✓", "✗"
 
 
-def print_model_list(environment: Environment) -> None:
-    """Print every model with its key's status, then every key; nothing is sent."""
+def print_model_list(environment: Environment, providers: Sequence[str] = ()) -> None:
+    """Print every model with its key's status, then every key; nothing is sent.
+
+    providers: only theirs, whatever the case; empty for all. Raises ConfigError for an unknown one.
+    """
+    wanted = _wanted(providers)
     today = date.today()
     print("Available models:")
-    for config in [*MODEL_CONFIGS, *gguf_rows(environment), *_served_here(environment)]:
+    here = _served_here(environment) if "local" in wanted else []
+    for config in [*MODEL_CONFIGS, *gguf_rows(environment), *here]:
+        if config.provider not in wanted:
+            continue
         ready = environment.can_call(config) and not config.missing_packages
         mark = _YES if ready else _NO
         print(printable(f"  {config.name} ({config.provider}) {mark}{_remark(config, today)}"))
     print("\nAPI Key Status:")
-    for variable in dict.fromkeys(config.api_key_env for config in MODEL_CONFIGS):
+    ours = [config for config in MODEL_CONFIGS if config.provider in wanted]
+    for variable in dict.fromkeys(config.api_key_env for config in ours):
         if variable:
             print(f"  {variable}: {_YES if environment.get(variable) else _NO}")
+
+
+def _wanted(providers: Sequence[str]) -> list[str]:
+    known = list(dict.fromkeys(config.provider for config in MODEL_CONFIGS))
+    for provider in providers:
+        if provider.lower() not in known:
+            raise ConfigError(f"unknown provider {provider!r}: there are {', '.join(known)}")
+    return [provider.lower() for provider in providers] or known
 
 
 def _served_here(environment: Environment) -> list[ModelConfig]:

@@ -3,11 +3,11 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median, quantiles
 
 from runners.collection_runner import RunOutcome
 from scripts._root import ROOT
 from scripts._terminal import printable
+from storage.latencies import latencies_of
 from storage.outcomes import SessionOutcomes, read_outcomes
 from storage.report import REPORT_PAGE_NAME
 from storage.solution_store import SolutionStore
@@ -63,21 +63,20 @@ def resume_command(session_id: str, output_dir: Path) -> str:
 
 
 def _row(model: str, tally: Tally, outcomes: SessionOutcomes) -> list[str]:
-    found = [problem.by_model.get(model) for problem in outcomes.problems]
-    times = [outcome.seconds for outcome in found if outcome and outcome.seconds is not None]
+    latencies = latencies_of(outcomes, model)
     counts = (tally.answered, tally.valid, tally.failed, tally.truncated, tally.refused)
     return [
         model,
         *map(str, counts),
-        f"{median(times):.1f}" if times else "-",
-        f"{_p95(times):.1f}" if times else "-",
+        _seconds(latencies.median),
+        _seconds(latencies.p95),
         f"{tally.input_tokens + tally.output_tokens:,}",
         f"{tally.cost_usd:.4f}" + (" + unknown" if tally.unpriced else ""),
     ]
 
 
-def _p95(times: Sequence[float]) -> float:
-    return quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0]
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def _next_step(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> str:

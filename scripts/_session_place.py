@@ -1,23 +1,30 @@
 """Where a session that is named on a command line stands."""
 
+import os
 from pathlib import Path
 
 from config.collection_settings import output_dir
+from config.errors import ConfigError
 from scripts._cli import load_environment
 from scripts._root import ROOT
+from storage.session_folder import session_folder
 
 
 def session_place(session: str, output_flag: str | None) -> tuple[Path, str]:
     """Return the folder of sessions and the session's id in it.
 
     session: an id in --output-dir, or the path of a session's folder anywhere.
+    Raises ConfigError for a path where nothing is.
     """
     folder = Path(session).expanduser()
     sessions = output_dir(output_flag, load_environment(), ROOT)
-    if len(folder.parts) > 1 and _is_folder(folder):
+    looks_like_path = "/" in session or os.sep in session or session in (".", "..")
+    if looks_like_path and _is_folder(folder):
         named = folder.resolve()
         if output_flag is None or named.parent == sessions:
             return named.parent, named.name
+    if looks_like_path and not _is_folder(session_folder(sessions, session)):
+        raise ConfigError(f"{session}: no such folder of a session")
     return sessions, session
 
 

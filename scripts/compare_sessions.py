@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
+from config.errors import ConfigError
 from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
 from scripts._report import print_table
 from scripts._session_place import session_place
@@ -14,7 +16,9 @@ from storage.durability import replace_file
 from storage.export import csv_cell, csv_line
 from storage.safe_names import safe_name
 from storage.session_comparison import Difference, SessionComparison, compare
+from storage.session_folder import refuse_inside_sessions
 from storage.sessions import open_session
+from storage.solution_store import SolutionStore
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,15 +57,31 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     places = [session_place(session, args.output_dir) for session in args.sessions]
     stores = [open_session(folder, session_id) for folder, session_id in places]
+    target = _target(stores, args.out)
     comparison = compare(stores)
     _print_columns(comparison)
     for difference in comparison.differences:
         _print_difference(difference, args.limit)
-    name = safe_name("comparison_" + "_".join(store.session_id for store in stores))
-    target = Path(args.out).expanduser() if args.out else stores[-1].path.parent / f"{name}.csv"
+    if len(comparison.columns) == 1:
+        print("One model alone: name another session to hold it against.")
     _write(comparison, target)
     print(f"\nEvery problem with every verdict: {target}")
     return EXIT_OK
+
+
+def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
+    """Return the .csv to write; raises ConfigError, before anything is printed, for a wrong one."""
+    if len({store.path.resolve() for store in stores}) < len(stores):
+        raise ConfigError("a session is named twice: there is nothing to compare")
+    if not out:
+        name = safe_name("comparison_" + "_".join(store.session_id for store in stores))
+        return stores[-1].path.parent / f"{name}.csv"
+    target = Path(out).expanduser()
+    refuse_inside_sessions(target)
+    if target.is_dir() or not target.parent.is_dir():
+        reason = "is a folder" if target.is_dir() else f"there is no folder {target.parent}"
+        raise ConfigError(f"--out {target}: {reason}: name a file to write")
+    return target
 
 
 def _print_columns(comparison: SessionComparison) -> None:

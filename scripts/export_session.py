@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from shlex import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
@@ -11,6 +12,7 @@ from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
 from scripts._session_place import session_place
 from storage.session_export import default_target, export_session
 from storage.sessions import open_session
+from storage.solution_store import SolutionStore
 
 _EPILOG = """\
 formats:
@@ -52,11 +54,21 @@ def _run(args: argparse.Namespace) -> int:
     target = Path(args.out).expanduser() if args.out else default_target(store, args.format)
     rows = export_session(store, args.format, target)
     print(f"{rows} rows: {target}")
+    if store.status == "in_progress":
+        print("The session is not finished: this is what it has so far.")
     if args.format == "runcodeeval":
-        print(
-            "To evaluate them: python main.py --benchmark <dataset> --solutions <folder of a model>"
-        )
+        _print_evaluation(store, target)
     return EXIT_OK
+
+
+def _print_evaluation(store: SolutionStore, target: Path) -> None:
+    """Print the line that evaluates the first model, for the CodeEval evaluator's own folder."""
+    parameters = store.metadata.session_parameters if store.metadata else {}
+    dataset = str(parameters.get("dataset_path") or "DATASET")
+    folders = sorted(path.parent for path in target.glob("*/*.jsonl"))
+    print("To evaluate a model (github.com/dannybrahman/runcodeeval):")
+    solutions = folders[0] if folders else target / "MODEL"
+    print(f"  python main.py --benchmark {quote(dataset)} --solutions {quote(str(solutions))}")
 
 
 if __name__ == "__main__":

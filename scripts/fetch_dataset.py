@@ -14,7 +14,7 @@ from config.environment import Environment
 from config.errors import ConfigError, DatasetError
 from prompts.dataset_archive import ArchiveSource, download, files_in
 from prompts.humaneval import humaneval_files
-from prompts.problems import load_problems
+from prompts.problems import Problem, load_problems
 from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
 
 _SOURCES = {
@@ -100,11 +100,19 @@ def _put_in_place(files: Iterator[tuple[str, bytes]], target: Path) -> tuple[int
             fresh.mkdir(mode=0o755)
             for file_name, content in files:
                 (fresh / file_name).write_bytes(content)
-            problems = load_problems(fresh)
+            problems = _checked(fresh)
             _swap(fresh, target, Path(building) / "old")
     except OSError as error:
         raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from error
     return len(problems), len({problem.category for problem in problems})
+
+
+def _checked(fresh: Path) -> list[Problem]:
+    """Return the problems; raises DatasetError that names the archive, not a passing folder."""
+    try:
+        return load_problems(fresh)
+    except DatasetError as error:
+        raise DatasetError(str(error).replace(str(fresh), "the archive")) from error
 
 
 def _swap(fresh: Path, target: Path, old: Path) -> None:

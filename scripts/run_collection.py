@@ -25,6 +25,7 @@ _EPILOG = """\
 examples:
   run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
   run_collection.py --list-models                          what there is, and which keys are set
+  run_collection.py --list-models openai google            of these providers
   run_collection.py --check-models --models gpt-4o         is it served, and what else to use
   run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
   run_collection.py --models gpt-4o --categories typing regex
@@ -74,13 +75,22 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
 
 def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("look before you leap (no problem is sent)")
-    group.add_argument("--list-models", action="store_true", help="list models and key status")
+    group.add_argument(
+        "--list-models",
+        nargs="*",
+        metavar="PROVIDER",
+        help="list models and key status: all, or those of openai, anthropic ...",
+    )
     group.add_argument(
         "--check-models",
         action="store_true",
         help="ask the providers which of --models (default: all whose key is set) they serve",
     )
-    group.add_argument("--dry-run", action="store_true", help="check everything, count the tasks")
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything, say what a run would ask and may cost",
+    )
     group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
 
 
@@ -180,10 +190,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, environment: Environment) -> int:
-    if args.list_models:
+    if args.list_models is not None:
         from scripts._model_list import print_model_list
 
-        print_model_list(environment)
+        print_model_list(environment, args.list_models)
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
     if args.check_models:
@@ -195,7 +205,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 
     if args.dry_run:
-        return dry_run(settings, environment)
+        return dry_run(settings, environment, session_id=args.session_id)
     return collect(
         settings,
         environment,

@@ -85,22 +85,39 @@ def replace_file(path: Path, content: bytes | Iterable[bytes], *, durable: bool 
         raise write_error(path, error) from error
 
 
-def write_error(path: Path, error: OSError) -> StoreError:
-    """Return the one line that tells what could not be written and what to do about it."""
-    reason = error.strerror or str(error)
-    return StoreError(f"{path}: cannot be written: {reason}.{_ADVICE.get(error.errno or 0, '')}")
+class WriteError(StoreError):
+    """What could not be written, why, and what to do about it, in one line."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        # Other libraries put sentences of their own where the system's words belong.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        self._trouble = f"{path}: cannot be written: {reason}."
+        self._advice = _ADVICE.get(error.errno or 0, "")
+        super().__init__(f"{self._trouble} {self._advice}." if self._advice else self._trouble)
+
+    def then(self, next_step: str) -> StoreError:
+        """Return the same error with what to do once the advice was followed."""
+        if not self._advice:
+            return self
+        return StoreError(f"{self._trouble} {self._advice}, then {next_step}.")
 
 
-_ROOM = " What was written before is whole: make room, then resume the session."
+def write_error(path: Path, error: OSError) -> WriteError:
+    """Return the error that stands for an OSError at a path."""
+    return WriteError(path, error)
+
+
+_ROOM = "What was written before is whole: make room"
 _ADVICE = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
-    errno.EFBIG: " Raise the file-size limit (ulimit -f), then resume the session.",
-    errno.EMFILE: " Raise the limit of open files (ulimit -n), then resume the session.",
-    errno.ENFILE: " The machine has too many open files; resume the session later.",
-    errno.EROFS: " Make the folder writable, then resume the session.",
-    errno.EACCES: " Make the folder writable, then resume the session.",
-    errno.ENOTDIR: " A file is in the way of a folder: move it, then resume the session.",
-    errno.EEXIST: " A file is in the way of a folder: move it, then resume the session.",
-    errno.EISDIR: " A folder is in the way of a file: move it, then resume the session.",
+    errno.EFBIG: "Raise the file-size limit (ulimit -f)",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "The machine has too many open files: close some",
+    errno.EROFS: "Make the folder writable",
+    errno.EACCES: "Make the folder writable",
+    errno.ENOENT: "Make the folder first",
+    errno.ENOTDIR: "A file is in the way of a folder: move it",
+    errno.EEXIST: "A file is in the way of a folder: move it",
+    errno.EISDIR: "A folder is in the way of a file: move it",
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from storage.latencies import answers_of, latencies_of
 from storage.outcomes import Outcome, ProblemOutcomes, SessionOutcomes, Verdict
 from storage.solution_record import FinishReason
 from storage.solution_store import SolutionStore
@@ -24,12 +25,14 @@ _LETTERS: dict[Verdict, str] = {
     "undone": "-",
 }
 _FINISH_REASONS: tuple[FinishReason, ...] = ("stop", "length", "refusal", "filtered", "other")
-_QUANTILES = 40  # report.js reads the median and p95 from places 20 and 38
 _RETRIED = "before an answer (kind not kept)"
 
 
 class Model(msgspec.Struct):
-    """One model's row of the overview; cost_usd leaves out `unpriced` answers."""
+    """One model's row of the overview; cost_usd leaves out `unpriced` answers.
+
+    seconds: the curve of storage/latencies.py.
+    """
 
     label: str
     answered: int
@@ -44,7 +47,9 @@ class Model(msgspec.Struct):
     cost_usd: float
     unpriced: int
     retries: int
-    seconds: list[float]
+    median_seconds: float | None
+    p95_seconds: float | None
+    seconds: tuple[float, ...]
     finish_reasons: dict[str, int]
     answers_over_time: list[int]
     verdicts: str
@@ -93,7 +98,9 @@ def make_overview(
     parameters = metadata.session_parameters if metadata else {}
     categories = list(dict.fromkeys(problem.category for problem in problems))
     errors = _errors(outcomes)
-    answered = {model: [o.finished for o in _answers(problems, model)] for model in outcomes.models}
+    answered = {
+        model: [o.finished for o in answers_of(outcomes, model)] for model in outcomes.models
+    }
     timeline = make_timeline(
         [moment for moments in [*answered.values(), *errors.values()] for moment in moments]
     )
@@ -107,7 +114,7 @@ def make_overview(
         parameters={name: clean_value(value) for name, value in parameters.items()},
         categories=categories,
         models=[
-            _model(store, problems, model, categories, planned, timeline.counts(answered[model]))
+            _model(store, outcomes, model, categories, planned, timeline.counts(answered[model]))
             for model in outcomes.models
         ],
         problems=_columns(problems, categories),
@@ -120,7 +127,7 @@ def make_overview(
 
 def _model(
     store: SolutionStore,
-    problems: Sequence[ProblemOutcomes],
+    outcomes: SessionOutcomes,
     label: str,
     categories: Sequence[str],
     planned: int,
@@ -128,7 +135,7 @@ def _model(
 ) -> Model:
     kinds = by_model(store.tallies).get(label, {})
     whole = total(kinds.values()) if kinds else Tally()
-    answers = list(_answers(problems, label))
+    answers, latencies = answers_of(outcomes, label), latencies_of(outcomes, label)
     reasons = [answer.finish_reason for answer in answers]
     return Model(
         label=label,
@@ -144,11 +151,13 @@ def _model(
         cost_usd=whole.cost_usd,
         unpriced=whole.unpriced,
         retries=sum(answer.attempts - 1 for answer in answers),
-        seconds=_quantiles([answer.seconds or 0.0 for answer in answers]),
+        median_seconds=latencies.median,
+        p95_seconds=latencies.p95,
+        seconds=latencies.curve,
         finish_reasons={reason: reasons.count(reason) for reason in _FINISH_REASONS},
         answers_over_time=answers_over_time,
-        verdicts="".join(_LETTERS[problem.verdict(label)] for problem in problems),
-        cell_seconds=[_rounded(problem.by_model.get(label)) for problem in problems],
+        verdicts="".join(_LETTERS[problem.verdict(label)] for problem in outcomes.problems),
+        cell_seconds=[_rounded(problem.by_model.get(label)) for problem in outcomes.problems],
         categories=[_valid_of(kinds.get(category, Tally())) for category in categories],
     )
 
@@ -164,11 +173,6 @@ def _columns(problems: Sequence[ProblemOutcomes], categories: Sequence[str]) -> 
     )
 
 
-def _answers(problems: Sequence[ProblemOutcomes], model: str) -> list[Outcome]:
-    found = (problem.by_model.get(model) for problem in problems)
-    return [outcome for outcome in found if outcome and outcome.verdict != "failed"]
-
-
 def _errors(outcomes: SessionOutcomes) -> dict[str, list[float]]:
     errors: dict[str, list[float]] = {}
     for started, kind in outcomes.failed_attempts:
@@ -179,14 +183,6 @@ def _errors(outcomes: SessionOutcomes) -> dict[str, list[float]]:
                 moments = [outcome.finished] * (outcome.attempts - 1)
                 errors.setdefault(_RETRIED, []).extend(moments)
     return errors
-
-
-def _quantiles(seconds: list[float]) -> list[float]:
-    """Return the times below which 0, 2.5, 5 ... 100 percent of the answers lie; [] for none."""
-    ordered = sorted(seconds)
-    last = len(ordered) - 1
-    places = range(_QUANTILES + 1) if ordered else ()
-    return [round(ordered[round(last * place / _QUANTILES)], 3) for place in places]
 
 
 def _rounded(outcome: Outcome | None) -> float | None:

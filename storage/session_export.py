@@ -12,8 +12,8 @@ import msgspec
 from config.errors import ConfigError
 from storage.durability import replace_file, write_error
 from storage.export import csv_cell, csv_line
-from storage.manifest import MANIFEST_NAME, SUMMARY_NAME
 from storage.record_json import solutions_in
+from storage.session_folder import refuse_inside_sessions
 from storage.solution_store import SolutionStore
 from storage.tidy_table import TidyRow, tidy_rows
 
@@ -43,7 +43,8 @@ def export_session(store: SolutionStore, kind: ExportFormat, target: Path) -> in
     Raises ConfigError where the target is among a session's own files or a library is missing,
     StoreError where it cannot be written.
     """
-    _refuse_inside_sessions(store, kind, target)
+    if target.resolve() != default_target(store, kind).resolve():
+        refuse_inside_sessions(target)
     if kind == "runcodeeval":
         return _write_candidates(store, target)
     rows = _Counted(tidy_rows(store))
@@ -138,15 +139,3 @@ def _library(name: str) -> ModuleType:
         raise ConfigError(
             f"--format parquet needs pyarrow: python -m pip install -r {PARQUET_REQUIREMENTS}"
         ) from error
-
-
-def _refuse_inside_sessions(store: SolutionStore, kind: ExportFormat, target: Path) -> None:
-    """Raise ConfigError where an export would stand among a session's own files."""
-    place = target.resolve()
-    if place == default_target(store, kind).resolve():
-        return
-    for folder in (place, *place.parents):
-        if (folder / MANIFEST_NAME).exists() or (folder / SUMMARY_NAME).exists():
-            raise ConfigError(
-                f"--out {target}: {folder} belongs to a session and holds its own files"
-            )

@@ -1,10 +1,12 @@
 """Where a session stands, and how a new one gets a folder that no other run has."""
 
+import tempfile
 from pathlib import Path
 
 from config.clock import Clock
 from config.errors import ConfigError
 from storage.durability import write_error
+from storage.manifest import MANIFEST_NAME, SUMMARY_NAME
 from storage.safe_names import safe_name
 from storage.utf8_text import clean_text
 
@@ -17,6 +19,30 @@ def session_folder(output_dir: Path, session_id: str) -> Path:
     if not session_id.strip():
         raise ConfigError("the session id is empty")
     return output_dir / safe_name(session_id)
+
+
+def check_sessions_can_be_made(output_dir: Path) -> None:
+    """Raise StoreError where no session could be made in output_dir, which need not exist.
+
+    Tried for real, in a folder of its own that is gone afterwards: permission bits do not tell of
+    a read-only or full disk, or of a name that is too long.
+    """
+    try:
+        existing = next(path for path in (output_dir, *output_dir.parents) if path.exists())
+        with tempfile.TemporaryDirectory(dir=existing, prefix=".dry-run-") as trial:
+            (Path(trial) / output_dir.relative_to(existing) / "session").mkdir(parents=True)
+    except OSError as error:
+        raise write_error(output_dir, error) from error
+
+
+def refuse_inside_sessions(target: Path) -> None:
+    """Raise ConfigError where a file of the user's choice would stand among a session's own."""
+    place = target.resolve()
+    for folder in (place, *place.parents):
+        if (folder / MANIFEST_NAME).exists() or (folder / SUMMARY_NAME).exists():
+            raise ConfigError(
+                f"--out {target}: {folder} belongs to a session and holds its own files"
+            )
 
 
 def default_session_id(output_dir: Path, clock: Clock) -> str:

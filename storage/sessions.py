@@ -95,7 +95,11 @@ def existing_folder(output_dir: str | Path, session_id: str) -> Path:
         return folder
     names = [path.name for path in _session_folders(output)]
     near = get_close_matches(session_id, names, n=3, cutoff=0.5) or names[-3:]
-    hint = f"; did you mean {', '.join(near)}?" if near else ": there are no sessions"
+    hint = (
+        f"; did you mean {', '.join(near)}?"
+        if near
+        else ": there are no sessions (see --output-dir)"
+    )
     raise ConfigError(f"unknown session {session_id!r} in {output}{hint}")
 
 

@@ -32,6 +32,11 @@ async def test_an_unknown_model_names_the_nearest() -> None:
     assert line.startswith("error: unknown model 'gpt-4oo': did you mean ") and "gpt-4o" in line
 
 
+async def test_commas_between_models_are_noticed() -> None:
+    line = await refused("--models", "gpt-4o,gpt-4", "--dry-run")
+    assert line == "error: unknown model 'gpt-4o,gpt-4': put spaces, not commas, between names"
+
+
 async def test_an_unknown_category_names_the_nearest(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path, {"typing": 1, "regex": 1})
     line = await refused(
@@ -161,3 +166,50 @@ async def test_a_log_file_that_cannot_be_written(tmp_path: Path) -> None:
     target = tmp_path / "no" / "such" / "folder.log"
     line = await refused("--models", "gpt-4o", "--log-file", str(target))
     assert f"--log-file {target}" in line
+
+
+async def test_a_dry_run_tries_the_output_dir_and_leaves_nothing(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 1})
+    before = sorted(tmp_path.rglob("*"))
+    arguments = ("--models", "gpt-4o", "--dry-run", "--dataset-path", str(dataset))
+    for out in (tmp_path / "not" / "there", tmp_path / "data"):
+        finished = await run(
+            "run_collection.py", *arguments, "--output-dir", str(out), environment=KEY
+        )
+        assert finished.exit_code == 0, finished.output
+    for out in (dataset / "sums.jsonl", dataset / "sums.jsonl" / "out", tmp_path / ("x" * 300)):
+        line = await refused(*arguments, "--output-dir", str(out), code=1)
+        assert line.startswith(f"error: {out}: cannot be written: ")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+async def test_a_dry_run_refuses_a_session_id_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    line = await refused(
+        *("--models", "gpt-4o", "--dry-run"),
+        *("--session-id", "mine", "--output-dir", str(tmp_path)),
+    )
+    assert "session 'mine' already exists" in line
+
+
+async def test_the_list_of_models_can_be_of_some_providers() -> None:
+    whole = await run("run_collection.py", "--list-models", environment=KEY)
+    some = await run("run_collection.py", "--list-models", "openai", "DeepSeek", environment=KEY)
+    models, keys = some.stdout.split("\n\n")
+    shown = whole.stdout.split("\n\n")[0].splitlines()[1:]
+    wanted = [line for line in shown if "(openai)" in line or "(deepseek)" in line]
+    assert models.splitlines() == ["Available models:", *wanted]
+    assert keys.split("\n")[:3] == [
+        "API Key Status:",
+        "  OPENAI_API_KEY: \u2713",
+        "  DEEPSEEK_API_KEY: \u2717",
+    ]
+    assert 3 < len(wanted) < len(shown)
+
+
+async def test_an_unknown_provider_names_the_known_ones() -> None:
+    line = await refused("--list-models", "openia")
+    assert line == (
+        "error: unknown provider 'openia': there are openai, anthropic, google, xai, together, "
+        "huggingface, deepseek, local"
+    )

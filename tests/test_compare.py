@@ -165,3 +165,44 @@ async def test_an_unknown_session_is_named(tmp_path: Path) -> None:
     )
     assert finished.exit_code == 2
     assert "'session_2'" in finished.stderr
+
+
+async def test_a_target_that_cannot_be_is_refused_before_anything_is_printed(
+    tmp_path: Path,
+) -> None:
+    for name in ("one", "two"):
+        session(tmp_path, name, {"gpt-4": {"t_1": "valid"}})
+    summary = (tmp_path / "two" / "summary.json").read_bytes()
+    refusals = {
+        tmp_path: "is a folder",
+        tmp_path / "nowhere" / "x.csv": "there is no folder",
+        tmp_path / "two" / "summary.json": "belongs to a session",
+    }
+    for target, reason in refusals.items():
+        finished = await run(
+            *("compare_sessions.py", "one", "two"),
+            *("--output-dir", str(tmp_path), "--out", str(target)),
+        )
+        assert (finished.exit_code, finished.stdout) == (2, "")
+        assert finished.stderr.startswith(f"error: --out {target}: ") and reason in finished.stderr
+    assert (tmp_path / "two" / "summary.json").read_bytes() == summary
+
+
+async def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
+    session(tmp_path, "one", {"gpt-4": {"t_1": "valid"}})
+    assert "One model alone" in (await compare(tmp_path, "one")).stdout
+    twice = await run(
+        "compare_sessions.py", "one", str(tmp_path / "one"), "--output-dir", str(tmp_path)
+    )
+    assert twice.exit_code == 2 and "named twice" in twice.stderr
+
+
+async def test_a_path_where_no_session_is_names_the_path(tmp_path: Path) -> None:
+    session(tmp_path, "one", {"gpt-4": {"t_1": "valid"}})
+    for path in (str(tmp_path / "nope"), "./nope", str(tmp_path / "one" / "summary.json")):
+        finished = await run("compare_sessions.py", path, folder=tmp_path)
+        assert finished.exit_code == 2
+        assert finished.stderr == f"error: {path}: no such folder of a session\n"
+    for path in ("one/", "./one"):
+        finished = await run("compare_sessions.py", path, folder=tmp_path)
+        assert finished.exit_code == 0, finished.output

@@ -9,11 +9,11 @@ import pytest
 
 from config.errors import ConfigError
 from storage.session_export import export_session
-from storage.sessions import open_session
+from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
 from tests.support.command import run
 from tests.support.sessions import write_session
-from tests.support.store_records import answers_on_disk, failure, solution
+from tests.support.store_records import answers_on_disk, failure, metadata, solution
 
 PIP_LINE = "pip install -r requirements-export.txt"
 
@@ -167,3 +167,29 @@ async def test_records_that_were_reprocessed_are_not_exported(store: SolutionSto
     again.parent.mkdir(parents=True)
     again.write_bytes(own.read_bytes())
     assert (await export(store, "jsonl")).startswith("120 rows: ")
+
+
+async def test_the_evaluators_line_names_real_folders(store: SolutionStore, tmp_path: Path) -> None:
+    said = await export(store, "runcodeeval")
+    benchmark, solutions = said.split("--benchmark ")[1].split(" --solutions ")
+    assert Path(benchmark) == tmp_path / "dataset"
+    assert Path(solutions.strip()) == store.path / "runcodeeval" / "model-0"
+
+
+async def test_what_is_not_finished_is_said_to_be(tmp_path: Path) -> None:
+    running = create_session(tmp_path, "s", metadata())
+    running.append(solution())
+    assert "The session is not finished" in await export(running, "csv")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+async def test_an_error_of_an_export_speaks_of_no_resume(
+    store: SolutionStore, tmp_path: Path, kind: str
+) -> None:
+    target = tmp_path / "nowhere" / f"x.{kind}"
+    finished = await run(
+        *("export_session.py", str(store.path), "--format", kind, "--out", str(target))
+    )
+    assert finished.exit_code == 1
+    reason = "cannot be written: No such file or directory. Make the folder first."
+    assert finished.stderr == f"error: {target}: {reason}\n"

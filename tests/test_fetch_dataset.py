@@ -176,7 +176,7 @@ async def test_a_server_error_and_a_dead_server_are_said(tmp_path: Path) -> None
     assert "answered 404" in missing.stderr
     dead = await run("fetch_dataset.py", "codeeval", "--dataset-path", target, "--url", url)
     assert dead.exit_code == 1
-    assert "cannot be downloaded" in dead.stderr
+    assert dead.stderr == f"error: {url}: cannot be downloaded: Connection refused\n"
 
 
 @pytest.mark.parametrize("content", [b"no zip", b"", zipped(LINES)[:-40]])

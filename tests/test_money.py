@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from config.clock import SystemClock
+from config.model_config import ModelConfig
+from models.base_model import make_model
+from prompts.problems import load_problems
 from runners.budget import Budget, CapReached
+from runners.cost_estimate import LeastTime, estimate_cost
 from tests.support.command import pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import ProviderServer
@@ -135,8 +139,8 @@ async def test_a_dry_run_prices_every_model(tmp_path: Path) -> None:
     assert finished.exit_code == 0, finished.output
     lines = [line.replace(",", "").split() for line in finished.stdout.splitlines()]
     rows = {cells[0]: cells for cells in lines if cells}
-    _, tasks, tokens, expected, worst, usd, worst_usd, minutes = rows["gpt-4o"]
-    assert (tasks, worst, minutes) == ("10", "40960", "unknown")
+    _, tasks, tokens, expected, worst, usd, worst_usd, *least_time = rows["gpt-4o"]
+    assert (tasks, worst, least_time) == ("10", "40960", ["no", "limit", "known"])
     assert int(tokens) > 500 and 500 < int(expected) < 40_960
     # 2.5 and 10 USD a million tokens: the list price of gpt-4o.
     at_list_price = (int(tokens) * 2.5 + int(expected) * 10) / 1e6
@@ -145,3 +149,60 @@ async def test_a_dry_run_prices_every_model(tmp_path: Path) -> None:
     assert rows["gpt-6.2-sol"][5:7] == ["unknown", "unknown"]
     assert "No price is known for gpt-6.2-sol" in finished.stdout
     assert "Prices: genai-prices" in finished.stdout
+    assert rows["all"][5:9] == [usd, "+", "unknown", worst_usd]
+
+
+@pytest.mark.parametrize(
+    ("cap", "said"),
+    [
+        ("1", "--max-cost 1 covers the expected cost and the worst case."),
+        ("0.2", "--max-cost 0.2 covers the expected cost; at worst, about 4 of 10 tasks fit."),
+        ("0.05", "--max-cost 0.05 does not cover the expected cost: about 4 of 10 tasks fit, "),
+        ("0.01", "--max-cost 0.01 does not cover one call, which may cost 0.04"),
+    ],
+)
+async def test_a_dry_run_says_what_a_cap_covers(tmp_path: Path, cap: str, said: str) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 10})
+    finished = await run(
+        "run_collection.py",
+        *("--models", "gpt-4o", "--dataset-path", str(dataset), "--dry-run", "--max-cost", cap),
+        environment={"OPENAI_API_KEY": "x"},
+    )
+    assert finished.exit_code == 0, finished.output
+    assert said in finished.stdout
+
+
+async def test_a_cap_that_does_not_cover_one_call_sends_none(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 10})
+    async with ProviderServer() as server:
+        await run(
+            "run_collection.py",
+            *("--models", "gpt-4o", "--dataset-path", str(dataset), "--max-cost", "0.01"),
+            *("--output-dir", str(tmp_path / "out")),
+            environment=pointed_at(server, "openai"),
+        )
+        assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("requests", "tokens", "limit"),
+    [(20.0, None, "20 requests/min"), (500.0, 1000.0, "1,000 tokens/min"), (None, None, None)],
+)
+def test_the_least_time_names_the_limit_that_it_rests_on(
+    tmp_path: Path, requests: float | None, tokens: float | None, limit: str | None
+) -> None:
+    config = ModelConfig(
+        name="mine",
+        provider="openai",
+        api_key_env="OPENAI_API_KEY",
+        model_class="OpenAIModel",
+        requests_per_minute=requests,
+        tokens_per_minute=tokens,
+    )
+    problems = load_problems(write_dataset(tmp_path, {"sums": 10}))
+    estimate = estimate_cost(make_model(config, api_key="x"), problems, 0.0)
+    all_tokens = estimate.input_tokens + estimate.expected_output_tokens
+    assert (estimate.least_time.limit if estimate.least_time else None) == limit
+    if estimate.least_time and requests:
+        minutes = max(10 / requests, all_tokens / tokens if tokens else 0.0)
+        assert estimate.least_time == LeastTime(minutes, str(limit))

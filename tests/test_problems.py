@@ -83,6 +83,7 @@ def test_every_bad_line_is_named_at_once(tmp_path: Path) -> None:
     assert [line.split(": ")[0] for line in lines] == [f"bad.jsonl:{n}" for n in range(2, 9)]
     assert "missing required field `problem`" in lines[1]
     assert "'not a name' is not a Python identifier" in lines[2]
+    assert lines[-1].endswith(f"(7 errors in {tmp_path})")
 
 
 def test_broken_utf8_is_a_bad_line_not_a_crash(tmp_path: Path) -> None:
@@ -131,3 +132,45 @@ def test_the_content_hash_follows_what_is_asked(tmp_path: Path) -> None:
     a, b, c = load_problems(tmp_path)
     assert len({a.content_hash, b.content_hash, c.content_hash}) == 3
     assert load_problems(tmp_path)[0].content_hash == a.content_hash
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"task_id,name\n1,2\n3,4\n",
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\n\xff\xfe\n",
+        b'[{"task_id": "a", "name": "f", "problem": "p"},\n]',
+        '{"task_id": "a", "name": "f", "problem": "p"}\n'.encode("utf-16"),
+    ],
+)
+def test_a_file_that_is_no_jsonl_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.jsonl").write_bytes(content)
+    with pytest.raises(DatasetError) as raised:
+        load_problems(tmp_path)
+    said = str(raised.value)
+    assert said.startswith("bad.jsonl:1: ") and "\n" not in said
+    assert said.endswith(f"; no line of this file is a JSON object (1 error in {tmp_path})")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + row("a").encode())
+    assert [p.task_id for p in load_problems(tmp_path)] == ["a"]
+
+
+def test_a_folder_above_the_problems_names_the_one_below(tmp_path: Path) -> None:
+    (tmp_path / "codeeval").mkdir()
+    write(tmp_path / "codeeval", "a.jsonl", row("a"))
+    with pytest.raises(DatasetError, match=f"did you mean {tmp_path / 'codeeval'}"):
+        load_problems(tmp_path)
+
+
+def test_what_is_no_readable_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").mkdir()
+    with pytest.raises(DatasetError, match=r"a\.jsonl: cannot be read: Is a directory"):
+        load_problems(tmp_path)
+
+
+def test_commas_between_categories_are_noticed(tmp_path: Path) -> None:
+    write(tmp_path, "all.jsonl", row("a", category="typing"), row("b", category="regex"))
+    with pytest.raises(ConfigError, match="put spaces, not commas"):
+        load_problems(tmp_path, ["typing,regex"])

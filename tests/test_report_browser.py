@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -306,6 +307,67 @@ def test_an_empty_session_is_a_page_too(browser: WebDriver, tmp_path: Path) -> N
     assert ready_milliseconds(browser) >= 0
     assert complaints(browser) == []
     assert one(browser, "#found").text == "0 of 0 problems"
+
+
+LONG_NAMES = [
+    "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+    *(f"claude-opus-4-{n}-20260115" for n in range(4)),
+    *(f"gpt-6.{n}-terra-2026-10-01" for n in range(5)),
+]
+
+
+@pytest.fixture(scope="module")
+def long_names_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 categories, 10 models with long names and many tokens."""
+    folder = tmp_path_factory.mktemp("long")
+    return write_report(
+        write_session(
+            folder, models=10, categories=24, per_category=2, labels=LONG_NAMES, tokens=200_000
+        )
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 1400])
+def test_ten_models_and_24_categories_need_no_scrolling_sideways(
+    browser: WebDriver, long_names_report: Path, width: int
+) -> None:
+    with seen_at(browser, width):
+        load(browser, long_names_report)
+        for table in ("models", "heat", "table"):
+            inside, outside = browser.execute_script(_WIDTHS, table)
+            assert inside <= outside <= width, table
+        cut = one(browser, "#models tbody th")
+        assert cut.text == cut.get_attribute("title") == LONG_NAMES[0]
+        assert one(browser, "#heat tbody th").accessible_name == LONG_NAMES[0]
+
+
+def test_on_a_phone_the_names_leave_room_for_the_figures(
+    browser: WebDriver, long_names_report: Path
+) -> None:
+    with seen_at(browser, 400):
+        load(browser, long_names_report)
+        assert browser.execute_script("return document.documentElement.scrollWidth") == 400
+        for table in ("models", "heat", "table"):
+            assert one(browser, f"#{table} tbody th").rect["width"] < 200, table
+        open_problem(browser, 1)
+        assert browser.execute_script("return document.getElementById('detail').scrollWidth") <= 400
+
+
+@contextmanager
+def seen_at(browser: WebDriver, width: int) -> Iterator[None]:
+    """Give the page a window of so many pixels inside, for as long as this is open."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+_WIDTHS = """
+const around = document.getElementById(arguments[0]).parentElement;
+return [around.scrollWidth, around.clientWidth];
+"""
 
 
 @pytest.mark.parametrize("is_dark", [False, True])

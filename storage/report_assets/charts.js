@@ -20,6 +20,12 @@ function themed() {
   Chart.defaults.plugins.legend.labels.boxWidth = 12;
 }
 
+/** A label short enough for a legend; the tables have it whole. */
+function short(label) {
+  const most = innerWidth < 600 ? 18 : 32;
+  return label.length > most ? `${label.slice(0, most - 1)}…` : label;
+}
+
 function axis(title, more = {}) {
   return { title: { display: true, text: title }, ...more };
 }
@@ -46,6 +52,11 @@ function redraw() {
   }
 }
 
+/** What a logarithmic axis says at a tick: 1, 2, 5, 10, 20, 50 ... and nothing between. */
+function oneTwoFive(value) {
+  return ["1", "2", "5"].includes(value.toExponential()[0]) && value.toExponential()[1] === "e" ? String(value) : "";
+}
+
 function stackedBars(labels, series, title, isHorizontal) {
   const across = isHorizontal ? "x" : "y";
   const along = isHorizontal ? "y" : "x";
@@ -54,7 +65,7 @@ function stackedBars(labels, series, title, isHorizontal) {
     data: {
       labels,
       datasets: series.map(([name, values], place) => ({
-        label: name,
+        label: short(name),
         data: values,
         backgroundColor: colour(place, series.length),
       })),
@@ -62,7 +73,7 @@ function stackedBars(labels, series, title, isHorizontal) {
     options: {
       indexAxis: isHorizontal ? "y" : "x",
       scales: {
-        [along]: { stacked: true, grid: { display: false } },
+        [along]: { stacked: true, grid: { display: false }, ticks: isHorizontal ? {} : { maxTicksLimit: 9, maxRotation: 0 } },
         [across]: axis(title, { stacked: true, beginAtZero: true, ticks: { precision: 0 } }),
       },
     },
@@ -80,7 +91,7 @@ function addFinishReasons() {
     title: "Finish reasons",
     hint: "Why each answer ended, and calls that failed.",
     label: "Stacked bars: finish reasons of every model",
-    config: () => stackedBars(models.map((model) => model.label), series, "answers", true),
+    config: () => stackedBars(models.map((model) => short(model.label)), series, "answers", true),
     headings: ["Model", ...series.map(([name]) => name)],
     rows: () => models.map((model, place) => [model.label, ...series.map(([, values]) => values[place])]),
   });
@@ -97,7 +108,7 @@ function addLatencies() {
       type: "line",
       data: {
         datasets: timed.map((model, place) => ({
-          label: model.label,
+          label: short(model.label),
           data: model.seconds.map((x, step) => ({ x: Math.max(x, 0.001), y: shares[step] })),
           borderColor: colour(place, timed.length),
           backgroundColor: colour(place, timed.length),
@@ -110,14 +121,19 @@ function addLatencies() {
       options: {
         parsing: false,
         interaction: { mode: "nearest", intersect: false },
+        plugins: { legend: { labels: { usePointStyle: true, pointStyle: "line", pointStyleWidth: 32 } } },
         scales: {
-          x: axis("seconds", { type: "logarithmic" }),
+          x: axis("seconds", { type: "logarithmic", ticks: { maxRotation: 0, callback: oneTwoFive } }),
           y: axis("% of answers", { min: 0, max: 100 }),
         },
       },
     }),
     headings: ["Model", "Fastest", "25 %", "Median", "75 %", "95 %", "Slowest"],
-    rows: () => timed.map((model) => [model.label, ...[0, 10, 20, 30, 38, 40].map((step) => seconds(model.seconds[step]))]),
+    rows: () => timed.map((model) => {
+      const [fastest, quarter, threeQuarters, slowest] = [0, 10, 30, 40].map((step) => model.seconds[step]);
+      const shown = [fastest, quarter, model.median_seconds, threeQuarters, model.p95_seconds, slowest];
+      return [model.label, ...shown.map(seconds)];
+    }),
   });
 }
 
@@ -127,7 +143,7 @@ function stretchLabels() {
   return overview.starts.map((start) => {
     if (start === null) return "…";
     const at = new Date(start * 1000);
-    return spansDays ? at.toLocaleString([], { dateStyle: "short", timeStyle: "short" }) : at.toLocaleTimeString();
+    return spansDays ? at.toLocaleString([], { dateStyle: "short", timeStyle: "short" }) : at.toLocaleTimeString([], overview.width_seconds < 60 ? {} : { timeStyle: "short" });
   });
 }
 

@@ -61,16 +61,24 @@ async function unpackedBody(place) {
   return JSON.parse(await new Response(stream).text());
 }
 
+/** What names a long text in full where it is cut short. */
+function titleOf(text) {
+  return text.length > 16 ? text : null;
+}
+
+function heading(text, attributes = {}) {
+  return element("th", { scope: "col", title: titleOf(text), ...attributes }, text);
+}
+
 /** A table's head and body from rows of cells; the first cell of a row is its header. */
 function fillTable(table, headings, rows) {
-  const head = element("tr", {}, ...headings.map((text) => element("th", { scope: "col" }, text)));
-  table.tHead.replaceChildren(head);
+  table.tHead.replaceChildren(element("tr", {}, ...headings.map((one) => (one instanceof Node ? one : heading(one)))));
   table.tBodies[0].replaceChildren(
     ...rows.map(([first, ...cells]) =>
       element(
         "tr",
         {},
-        element("th", { scope: "row" }, first),
+        element("th", { scope: "row", title: titleOf(first) }, first),
         ...cells.map((cell) => (cell instanceof Node ? cell : element("td", {}, String(cell)))),
       ),
     ),
@@ -139,8 +147,8 @@ function overviewRow(model) {
     number(model.refused),
     number(model.empty),
     number(model.retries),
-    seconds(model.seconds[20]),
-    seconds(model.seconds[38]),
+    seconds(model.median_seconds),
+    seconds(model.p95_seconds),
     number(model.input_tokens),
     number(model.output_tokens),
     costOf(model.cost_usd, model.unpriced, model.answered),
@@ -154,7 +162,8 @@ function fillHeat() {
     model.label,
     ...model.categories.map((counts, category) => heatCell(place, category, counts)),
   ]);
-  fillTable(byId("heat"), ["Model", ...categories], rows);
+  const upright = categories.map((category) => heading(category, { class: "upright" }));
+  fillTable(byId("heat"), ["Model", ...upright], rows);
 }
 
 function heatCell(place, category, [valid, attempted]) {

@@ -1,6 +1,7 @@
 // The list of problems: searched, sorted, paged, and walked by arrow keys.
 
 const ROWS_A_PAGE = 100;
+const MOST_LEVEL_NAMES = 4; // the names of more models stand upright: ten fit side by side
 const ORDER = "vntserf-"; // from solved to not done, for sorting by a model
 const LEADING = [
   ["Task", (row) => problems.task_id[row]],
@@ -88,10 +89,15 @@ function headRow() {
   const titles = [...LEADING.map(([title]) => title), ...models.map((model) => model.label)];
   return element("tr", {}, ...titles.map((title, column) => {
     const sorted = state.column !== column ? "none" : state.isDescending ? "descending" : "ascending";
-    const button = element("button", { type: "button" }, title);
+    const button = element("button", { type: "button", title: titleOf(title) }, title);
     button.addEventListener("click", () => sortBy(column));
-    return element("th", { scope: "col", "aria-sort": sorted, class: column < 2 || column === 3 ? "words" : null }, button);
+    return element("th", { scope: "col", "aria-sort": sorted, class: headClass(column) }, button);
   }));
+}
+
+function headClass(column) {
+  if (column < 2 || column === 3) return "words";
+  return column >= LEADING.length && models.length > MOST_LEVEL_NAMES ? "upright" : null;
 }
 
 function bodyRow(row) {

@@ -1,7 +1,10 @@
 """Problem files for tests."""
 
 import json
+import re
 from pathlib import Path
+
+_STARTER = Path(__file__).resolve().parent.parent.parent / "dataset" / "starter"
 
 
 def problem_row(task_id: str, **changes: object) -> dict[str, object]:
@@ -27,3 +30,21 @@ def write_dataset(folder: Path, counts: dict[str, int]) -> Path:
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"{category}.jsonl").write_text(lines, encoding="utf-8")
     return folder
+
+
+def write_varied_dataset(folder: Path, per_category: int) -> Path:
+    """Write variants of the starter problems, each with a name and a solution of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(_STARTER.glob("*.jsonl")):
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        variants = [_variant(rows[n % len(rows)], n + 1) for n in range(per_category)]
+        lines = "".join(json.dumps(row) + "\n" for row in variants)
+        (folder / file.name).write_text(lines, encoding="utf-8")
+    return folder
+
+
+def _variant(row: dict[str, str], number: int) -> dict[str, str]:
+    name = f"{row['name']}_{row['category']}_{number}"
+    solution = re.sub(rf"\b{row['name']}\b", name, row["canonical_solution"])
+    task_id = f"{row['category']}_{number}"
+    return {**row, "task_id": task_id, "name": name, "canonical_solution": solution}

@@ -1,5 +1,6 @@
 """Whole sessions written straight into a store, of any size, for tests of what reads them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -24,14 +25,24 @@ FAILING = "Overloaded"
 
 
 def write_session(
-    folder: Path, *, models: int, categories: int, per_category: int, seed: int = 1
+    folder: Path,
+    *,
+    models: int,
+    categories: int,
+    per_category: int,
+    seed: int = 1,
+    labels: Sequence[str] = (),
+    tokens: int = 180,
 ) -> SolutionStore:
-    """Return a finished session with a mixture of every kind of outcome; its dataset beside it."""
+    """Return a finished session with a mixture of every kind of outcome; its dataset beside it.
+
+    labels: of the models, instead of model-0, model-1 ...; tokens: of each prompt.
+    """
     chance = Random(seed)
     counts = {f"category_{n:02}": per_category for n in range(categories)}
     dataset = write_dataset(folder / "dataset", counts)
     problems = load_problems(dataset)
-    labels = [f"model-{n}" for n in range(models)]
+    labels = list(labels) or [f"model-{n}" for n in range(models)]
     store = create_session(
         folder / "out",
         "session_1",
@@ -71,13 +82,14 @@ def write_session(
                         attempts=1 + (chance.random() < 0.05),
                     ),
                     chance,
+                    tokens,
                 )
             )
     store.finish()
     return store
 
 
-def _answer(record: SolutionRecord, chance: Random) -> SolutionRecord:
+def _answer(record: SolutionRecord, chance: Random, tokens: int) -> SolutionRecord:
     code = _code(record.name, chance)
     finish: FinishReason = "stop"
     raw = f"Here is **{record.name}**:\n\n```python\n{code}```\n{'It works well. ' * 20}\n"
@@ -96,7 +108,7 @@ def _answer(record: SolutionRecord, chance: Random) -> SolutionRecord:
         extracted_solution=code,
         validation=verdict,
         finish_reason=finish,
-        usage=UsageRecord(input_tokens=180, output_tokens=chance.randint(60, 900)),
+        usage=UsageRecord(input_tokens=tokens, output_tokens=chance.randint(60, 900)),
         cost_usd=chance.random() / 100,
         parameters={"temperature": 0.2, "max_tokens": 4096},
     )
