@@ -1,9 +1,10 @@
 """What a run will cost and how long it takes at least, before anything is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from config.rate_signal import Meter
 from models.base_model import BaseModel, Usage
 from models.pricing import price
 from prompts.problems import Problem
@@ -45,8 +46,17 @@ class CostEstimate:
     least_time: LeastTime | None
 
 
-def estimate_cost(model: BaseModel, problems: Sequence[Problem], at_seconds: float) -> CostEstimate:
-    """Return the estimate for one model; at_seconds: the wall time for which prices are asked."""
+def estimate_cost(
+    model: BaseModel,
+    problems: Sequence[Problem],
+    at_seconds: float,
+    learned: Mapping[Meter, float],
+) -> CostEstimate:
+    """Return the estimate for one model.
+
+    at_seconds: the wall time for which prices are asked. learned: limits per minute that earlier
+    sessions met, beside those that the model's row states.
+    """
     at = datetime.fromtimestamp(at_seconds, UTC)
     prompts = [build_prompt(problem) for problem in problems]
     calls = [
@@ -63,7 +73,16 @@ def estimate_cost(model: BaseModel, problems: Sequence[Problem], at_seconds: flo
         worst_output_tokens=model.max_tokens * len(problems),
         expected_usd=_sum([price(model.config, call.usage, at) for call in calls]),
         worst_usd=_sum([worst_case_usd(model, prompt, at) for prompt in prompts]),
-        least_time=_least_time(model, len(problems), input_tokens + output_tokens),
+        least_time=_least_time(
+            model,
+            {
+                "requests": len(problems),
+                "tokens": input_tokens + output_tokens,
+                "input_tokens": input_tokens,
+                "output_tokens": output_tokens,
+            },
+            learned,
+        ),
     )
 
 
@@ -103,14 +122,20 @@ def _expected_output(model: BaseModel, problem: Problem) -> int:
     return min(model.max_tokens, answer + thinking)
 
 
-def _least_time(model: BaseModel, requests: int, tokens: int) -> LeastTime | None:
+def _least_time(
+    model: BaseModel, amounts: Mapping[Meter, int], learned: Mapping[Meter, float]
+) -> LeastTime | None:
     config = model.config
-    limits = (
-        (requests, config.requests_per_minute, "requests/min"),
-        (tokens, config.tokens_per_minute, "tokens/min"),
-    )
+    configured: dict[Meter, float | None] = {
+        "requests": config.requests_per_minute,
+        "tokens": config.tokens_per_minute,
+    }
+    known = [(meter, limit, "") for meter, limit in configured.items() if limit]
+    known += [(meter, limit, ", learned before") for meter, limit in learned.items()]
     times = [
-        LeastTime(amount / limit, f"{limit:,.0f} {unit}") for amount, limit, unit in limits if limit
+        LeastTime(amounts[meter] / limit, f"{limit:,.0f} {meter.replace('_', ' ')}/min{source}")
+        for meter, limit, source in known
+        if meter in amounts
     ]
     return max(times, default=None)
 

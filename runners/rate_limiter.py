@@ -105,6 +105,17 @@ class AdaptiveRateLimiter:
             suggested_slots=traffic.suggested_slots(rate),
         )
 
+    def known_limits(self, scope: RateScope) -> dict[Meter, float]:
+        """Return the rate that each meter of a scope is paced at now, per minute."""
+        gate, traffic = self._find(scope)
+        limits: dict[Meter, float] = {}
+        for level in (gate.level, traffic.level):
+            for meter, learner in level.meters.items():
+                if learner.pacer.per_second is not None:
+                    rate = 60 * learner.pacer.per_second
+                    limits[meter] = min(rate, limits.get(meter, rate))
+        return limits
+
     def snapshot(self) -> dict[str, object]:
         """Return what was learned, fit for JSON; it names no keys."""
         return self._memory.snapshot(self._gates)

@@ -37,7 +37,7 @@ def dry_run(
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, _ = prepare(settings, environment)
     check_sessions_can_be_made(settings.output_dir)
-    print_estimate(models, plan.problems, settings.max_cost_usd)
+    print_estimate(models, plan.problems, settings)
     logger.info("Dry run completed successfully")
     return EXIT_OK
 

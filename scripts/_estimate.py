@@ -2,9 +2,15 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from config.clock import SystemClock
+from config.collection_settings import CollectionSettings
+from models.base_model import BaseModel
 from models.pricing import load_prices
 from prompts.problems import Problem
+from runners.collection_runner import rate_scope
 from runners.cost_estimate import (
     CostEstimate,
     LeastTime,
@@ -12,8 +18,10 @@ from runners.cost_estimate import (
     estimate_cost,
     tasks_under_cap,
 )
+from runners.rate_limiter import AdaptiveRateLimiter, RateScope
 from runners.run_models import RunModels
 from scripts._report import print_table
+from storage.rate_limits_file import read_rate_limits
 
 _HEADINGS = (
     "model",
@@ -28,10 +36,14 @@ _HEADINGS = (
 
 
 def print_estimate(
-    models: RunModels, problems: Sequence[Problem], max_cost_usd: float | None
+    models: RunModels, problems: Sequence[Problem], settings: CollectionSettings
 ) -> None:
     """Print one row a model, their total, what the figures rest on, and what a cap covers."""
-    estimates = [estimate_cost(model, problems, time.time()) for model in models.answering]
+    now, learned = time.time(), _learned(settings.output_dir)
+    estimates = [
+        estimate_cost(model, problems, now, learned.known_limits(_unconfigured_scope(model)))
+        for model in models.answering
+    ]
     rows = [_row(estimate) for estimate in estimates]
     if len(estimates) > 1:
         rows.append(_total(estimates))
@@ -48,9 +60,21 @@ def print_estimate(
     unknown = _unpriced(estimates)
     if unknown:
         print(f"No price is known for {', '.join(unknown)}.")
-    if max_cost_usd is not None:
-        print(_cover(estimates, max_cost_usd))
+    if settings.max_cost_usd is not None:
+        print(_cover(estimates, settings.max_cost_usd))
     print()
+
+
+def _learned(output_dir: Path) -> AdaptiveRateLimiter:
+    """Return a limiter that knows what a session that began now would."""
+    clock = SystemClock()
+    limiter = AdaptiveRateLimiter(clock)
+    limiter.restore(read_rate_limits(output_dir / "a-new-session", clock.time()))
+    return limiter
+
+
+def _unconfigured_scope(model: BaseModel) -> RateScope:
+    return replace(rate_scope(model), requests_per_minute=None, tokens_per_minute=None)
 
 
 def _cover(estimates: Sequence[CostEstimate], cap_usd: float) -> str:

@@ -200,9 +200,22 @@ def test_the_least_time_names_the_limit_that_it_rests_on(
         tokens_per_minute=tokens,
     )
     problems = load_problems(write_dataset(tmp_path, {"sums": 10}))
-    estimate = estimate_cost(make_model(config, api_key="x"), problems, 0.0)
+    estimate = estimate_cost(make_model(config, api_key="x"), problems, 0.0, {})
     all_tokens = estimate.input_tokens + estimate.expected_output_tokens
     assert (estimate.least_time.limit if estimate.least_time else None) == limit
     if estimate.least_time and requests:
         minutes = max(10 / requests, all_tokens / tokens if tokens else 0.0)
         assert estimate.least_time == LeastTime(minutes, str(limit))
+
+
+async def test_a_dry_run_knows_the_limits_that_an_earlier_session_met(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 10})
+    command = ("--models", "gpt-4o", "--dataset-path", str(dataset))
+    out = ("--output-dir", str(tmp_path / "out"))
+    async with ProviderServer() as server:
+        environment = pointed_at(server, "openai")
+        first = await run("run_collection.py", *command, *out, environment=environment)
+        assert first.exit_code == 0, first.output
+        dry = await run("run_collection.py", *command, *out, "--dry-run", environment=environment)
+    # The server announces 5,000 requests a minute, of which 99 % are used.
+    assert "0.0 (4,950 requests/min, learned before)" in dry.stdout
