@@ -112,12 +112,14 @@ class ReliableCaller:
         """Return what it takes to send, None where the task's time ends before it is there."""
         reservation: Reservation | None = None
         try:
-            with lane.waiting(again=bounds.last_error is not None):
+            with lane.waiting(after=bounds.last_error) as wait:
                 async with asyncio.timeout(bounds.seconds_left):
                     if pause_seconds:
                         await self._clock.sleep(pause_seconds)
                     worst_usd = self._budget.worst_case(lane.model, prompt)
+                    wait.for_money = True
                     reservation = await self._budget.reserve(worst_usd)
+                    wait.for_money = False
                     permit = await self._limiter.acquire(
                         lane.scope,
                         input_tokens=estimate_tokens(prompt),

@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from runners.collection_runner import RunOutcome
+from runners.terminal_text import printable
 from scripts._root import ROOT
-from scripts._terminal import printable
 from storage.outcomes import SessionOutcomes, read_outcomes
 from storage.report import REPORT_PAGE_NAME
 from storage.solution_store import SolutionStore
