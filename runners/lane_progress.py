@@ -88,8 +88,8 @@ class LaneWatch:
     def _why_waiting(self, lane: Lane, blocked_seconds: float) -> str:
         if lane.closed_by:
             return f"closed: {lane.closed_by}"
-        if lane.stopping:
-            return f"stopping, {lane.out} still out"
+        if lane.stopping and lane.ended < lane.tasks:
+            return f"stopping, {lane.out} still out" if lane.out else "stopped"
         if blocked_seconds:
             until = datetime.fromtimestamp(self._clock.time() + blocked_seconds)
             return f"rate limit until {until:%H:%M:%S}"

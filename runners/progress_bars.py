@@ -65,9 +65,9 @@ def _row(lane: LaneProgress, columns: int, longest_label: int, more: Sequence[st
     """Return one row as tqdm's bar_format, no wider than the columns."""
     # Providers wrote parts of the reason.
     lane = replace(lane, waiting_because=printable(lane.waiting_because))
-    label = _label(printable(lane.label), min(longest_label, max(_SHORTEST_LABEL, columns // 5)))
+    label = _label(printable(lane.label), min(longest_label, max(_SHORTEST_LABEL, columns // 6)))
     plain_room = columns - disp_len(label) - 1
-    cells = max(_FEWEST_CELLS, columns // 12)
+    cells = max(_FEWEST_CELLS, columns // 15)
     room = plain_room - cells - _FRAME + 1
     texts = [(lane.counts, room), (lane.short_counts, room), (lane.short_counts, plain_room)]
     for counts, columns_left in texts:

@@ -53,24 +53,24 @@ class LaneProgress:
         """Why it waits and how long it will take, as far as there is anything to say."""
         said = [self.waiting_because] if self.waiting_because else []
         if self.seconds_left:
-            said.append(f"{timedelta(seconds=round(self.seconds_left))} left")
+            said.append(f"{_time(self.seconds_left)} left")
         return said
 
     @property
     def details(self) -> list[str]:
         """The rest, the more important first."""
+        rate = [self._rate] if self.seconds_left != 0 else []
+        in_use = [f"{self.in_flight} out"] if self.in_flight else []
+        queued = [f"{self.waiting} waiting"] if self.waiting else []
+        tokens = f"{self.tokens:,}" if self.tokens < 10_000 else f"{self.tokens // 1000:,}k"
+        return [*rate, *in_use, *queued, f"{tokens} tokens", f"{self.cost_usd:.4f} USD"]
+
+    @property
+    def _rate(self) -> str:
         rate = f"{self.answers_per_minute:.0f}"
         if self.limit_per_minute is not None:
             rate += f" of {self.limit_per_minute:.0f}"
-        in_use = [f"{self.in_flight} out"] if self.in_flight else []
-        queued = [f"{self.waiting} waiting"] if self.waiting else []
-        return [
-            f"{rate}/min",
-            *in_use,
-            *queued,
-            f"{self.tokens:,} tokens",
-            f"{self.cost_usd:.4f} USD",
-        ]
+        return f"{rate}/min"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +97,9 @@ class RunProgress:
             cost_usd=sum(lane.cost_usd for lane in self.lanes),
             seconds_left=max(known, default=0.0) if len(known) == len(left) else None,
         )
+
+
+def _time(seconds: float) -> str:
+    """Return 0:07, 12:05 or 1:02:03."""
+    text = str(timedelta(seconds=max(1, round(seconds))))
+    return text.removeprefix("0:").removeprefix("0") if seconds < 3600 else text
