@@ -9,6 +9,7 @@ from config.clock import Clock
 from config.errors import LaneClosed, ModelError
 from models.base_model import BaseModel
 from prompts.problems import Problem
+from runners.alike_failures import AlikeFailures
 from runners.rate_limiter import RateScope
 
 
@@ -42,6 +43,7 @@ class Lane:
     problems: shared by the lane's workers; each takes the next. tasks: how many there are.
     width: how many workers there should be; workers: how many there are.
     exhausted: the last problem was taken. ended: how many tasks were answered or given up.
+    has_answers: a call was answered in this run.
     """
 
     model: BaseModel
@@ -55,9 +57,14 @@ class Lane:
     workers: int = 0
     exhausted: bool = False
     ended: int = 0
+    has_answers: bool = False
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
     _called_off: set[asyncio.Task[None]] = field(default_factory=set)
+    _failures: AlikeFailures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._failures = AlikeFailures(self.tasks)
 
     @property
     def label(self) -> str:
@@ -95,6 +102,15 @@ class Lane:
         problem = next(self.problems, None)
         self.exhausted = problem is None
         return problem
+
+    def end_task(self, error: ModelError | None) -> None:
+        """Count a task that was answered or given up, None for the former.
+
+        The lane closes where its first tasks were all given up for one and the same reason.
+        """
+        self.ended += 1
+        if error and not self.has_answers and (reason := self._failures.note(error, self.model)):
+            self.close(reason)
 
     @contextmanager
     def waiting(self, *, after: ModelError | None = None) -> Iterator[Wait]:

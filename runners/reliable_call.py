@@ -14,6 +14,7 @@ from config.errors import (
     RateLimited,
     TimedOut,
     TransientError,
+    Unreachable,
 )
 from models.base_model import BaseModel, Completion
 from models.pricing import price
@@ -96,13 +97,14 @@ class ReliableCaller:
             attempts.append(outcome.record(waited))
             _log_attempt(lane, task_id, attempts, outcome)
             if isinstance(outcome.result, Completion):
+                lane.has_answers = True
                 return Answer(
                     completion=outcome.result,
                     cost_usd=outcome.cost_usd,
                     attempts=attempts,
                     answered_at=self._clock.time(),
                 )
-            pause_seconds = bounds.pause_after(outcome.result)
+            pause_seconds = bounds.pause_after(outcome.result, lane_has_answers=lane.has_answers)
         assert bounds.last_error is not None, "nobody gives up before the first attempt"
         return GaveUp(error=bounds.last_error, attempts=attempts)
 
@@ -177,7 +179,7 @@ class _Leave:
             self.permit.overloaded()
         else:
             self.permit.released()
-        billed = isinstance(error, _POSSIBLY_BILLED)
+        billed = isinstance(error, _POSSIBLY_BILLED) and not isinstance(error, Unreachable)
         self.reservation.settle(self.reservation.worst_usd if billed else 0.0)
 
     def abandoned(self) -> None:
