@@ -10,13 +10,15 @@ CollectionError
     │   ├── Overloaded      the provider says: my fault (5xx, 529)
     │   ├── TimedOut        no whole reply before the deadline
     │   ├── ConnectionLost  no reply at all
+    │   │   └── Unreachable no connection, so nothing was sent
     │   └── BadReply        a 2xx reply that cannot be read
     └── PermanentError      the same request will fail again
         ├── BadRequest      this one request is refused: its task fails
         └── LaneClosed      every request to this model would fail: its tasks stay undone
             ├── AuthFailed      the key is missing, wrong or not allowed
             ├── QuotaExhausted  no money or no quota left
-            └── ModelGone       the model is unknown, retired or not permitted
+            ├── ModelGone       the model is unknown, retired or not permitted
+            └── AllAlike        its first tasks all failed in one and the same way
 """
 
 from config.rate_signal import RateSignal
@@ -80,6 +82,10 @@ class ConnectionLost(TransientError):
     """The connection failed or broke before a whole reply arrived."""
 
 
+class Unreachable(ConnectionLost):
+    """No connection could be made: nothing was sent, and nothing is billed."""
+
+
 class BadReply(TransientError):
     """A successful status, with a body that is cut off, not JSON or of an unknown shape."""
 
@@ -102,6 +108,10 @@ class QuotaExhausted(LaneClosed):
 
 class ModelGone(LaneClosed):
     """The model is unknown, retired, or not permitted for this key."""
+
+
+class AllAlike(LaneClosed):
+    """The first tasks of the lane all failed in one and the same way, none was answered."""
 
 
 class BadRequest(PermanentError):

@@ -7,33 +7,28 @@ run is a real one, by scripts/run_collection.py, against the made-up models of d
 """
 
 import asyncio
-import fcntl
 import html
 import os
-import pty
-import struct
 import sys
 import tempfile
-import termios
 from pathlib import Path
 from random import Random
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import pyte  # noqa: E402 - after the path is set
-from selenium.webdriver.chrome.webdriver import WebDriver  # noqa: E402
+from selenium.webdriver.chrome.webdriver import WebDriver  # noqa: E402 - after the path is set
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 from docs.demo_server import DEMO_MODELS, DemoServer  # noqa: E402
 from prompts.problems import load_problems  # noqa: E402
 from tests.support.browser import file_url, open_browser  # noqa: E402
+from tests.support.terminal import Terminal  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 COLUMNS, ROWS = 118, 34
 MOMENT_OF_THE_RUN = 0.55  # the picture is taken when so much of the time is over
-PAUSE_BETWEEN_PICTURES_SECONDS = 0.4
 _PAGE = """<!doctype html><meta charset="utf-8"><style>
 body { margin: 0; background: #14171b; }
 pre { margin: 0; padding: 14px 18px; display: inline-block; color: #e6e9ed; background: #14171b;
@@ -43,50 +38,15 @@ b { color: #7ad7a0; }
 %s</pre>"""
 
 
-class Terminal:
-    """A terminal of a fixed size, and what its screen showed as time went by."""
-
-    def __init__(self) -> None:
-        self._screen = pyte.Screen(COLUMNS, ROWS)
-        self._stream = pyte.ByteStream(self._screen)
-        self.pictures: list[str] = []
-
-    async def run(self, command: list[str], environment: dict[str, str]) -> int:
-        """Return the exit code of a command that ran on this terminal."""
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        loop = asyncio.get_running_loop()
-        loop.add_reader(master, lambda: self._stream.feed(os.read(master, 65536)))
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command, cwd=ROOT, env=environment, stdin=slave, stdout=slave, stderr=slave
-            )
-            ended = asyncio.create_task(process.wait())
-            while not ended.done():
-                self.pictures.append(self.text)
-                await asyncio.wait([ended], timeout=PAUSE_BETWEEN_PICTURES_SECONDS)
-            await asyncio.sleep(PAUSE_BETWEEN_PICTURES_SECONDS)  # for what is still in the pipe
-            return ended.result()
-        finally:
-            loop.remove_reader(master)
-            os.close(master)
-            os.close(slave)
-
-    @property
-    def text(self) -> str:
-        """What the screen shows now, without blank lines at the end."""
-        return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
-
-
 async def run_demo(folder: Path) -> tuple[Terminal, str]:
     """Return the terminal of a run into folder/demo, and its command line."""
-    terminal = Terminal()
+    terminal = Terminal(COLUMNS, ROWS)
     names = [f"local:{name}" for name in DEMO_MODELS]
     shown = ["scripts/run_collection.py", "--models", *names, "--max-concurrent", "4"]
     hidden = ["--session-id", "demo", "--output-dir", str(folder)]
     async with DemoServer(load_problems(ROOT / "dataset" / "starter"), Random(7)) as server:
         environment = {**os.environ, "LOCAL_BASE_URL": server.url, "TERM": "xterm-256color"}
-        await terminal.run([sys.executable, *shown, *hidden], environment)
+        await terminal.run([sys.executable, *shown, *hidden], environment, ROOT)
     return terminal, " ".join(["python", *shown])
 
 

@@ -9,8 +9,8 @@ import httpx2
 import msgspec
 
 from config.clock import SystemClock
-from config.errors import BadReply, ConnectionLost, ModelError
-from models.base_model import BaseModel, Completion, FinishReason, Usage
+from config.errors import BadReply, ConnectionLost, ModelError, Unreachable
+from models.base_model import BaseModel, Completion, FinishReason, Usage, never_connected
 from models.http_session import CONNECT_SECONDS
 from models.rate_headers import read_rate_signals
 from models.reply_errors import error_from_reply, read_request_id
@@ -86,6 +86,8 @@ class AnthropicModel(BaseModel):
         if isinstance(error, anthropic.APIConnectionError):
             if isinstance(error.__cause__, httpx2.ReadError | httpx2.DecodingError):
                 return BadReply(f"anthropic's reply broke off: {error.__cause__}")
+            if never_connected(error):
+                return Unreachable(f"anthropic: {error.__cause__}")
             return ConnectionLost(f"anthropic: {error.__cause__ or error}")
         return super().read_error(error)
 

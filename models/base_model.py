@@ -12,7 +12,14 @@ from typing import Any, ClassVar, Literal, Self
 
 import aiohttp
 
-from config.errors import BadReply, ConfigError, ConnectionLost, ModelError, TimedOut
+from config.errors import (
+    BadReply,
+    ConfigError,
+    ConnectionLost,
+    ModelError,
+    TimedOut,
+    Unreachable,
+)
 from config.model_config import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_MAX_TOKENS_REASONING,
@@ -183,7 +190,9 @@ class BaseModel:
         if isinstance(error, ModelError):
             return error
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return ConnectionLost(f"no connection: {error}")
+            return Unreachable(f"no connection: {error}")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return Unreachable(f"{type(error).__name__}: {error}")
         if isinstance(error, TimeoutError):
             return TimedOut(f"no whole reply within {self.request_timeout_seconds:g} s")
         if isinstance(error, aiohttp.ClientResponseError):  # includes a wrong content type
@@ -238,6 +247,13 @@ def make_model(
     """
     model_class = _find_class(config.model_class)
     return model_class(config, api_key=api_key, base_url=base_url, options=options, clients=clients)
+
+
+def never_connected(error: BaseException | None) -> bool:
+    """Tell whether an error, or what it came from, says that there was no connection at all."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return True
+    return error is not None and never_connected(error.__cause__)
 
 
 def _find_class(name: str) -> type[BaseModel]:

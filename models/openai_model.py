@@ -11,9 +11,9 @@ import httpx2
 import msgspec
 import openai
 
-from config.errors import BadReply, ConfigError, ConnectionLost, ModelError
+from config.errors import BadReply, ConfigError, ConnectionLost, ModelError, Unreachable
 from config.model_config import ModelConfig
-from models.base_model import CallOptions, Completion, FinishReason, Usage
+from models.base_model import CallOptions, Completion, FinishReason, Usage, never_connected
 from models.chat_completions import ChatCompletionsModel, Reply, TokenDetails
 from models.client_pool import ClientPool
 from models.http_session import CONNECT_SECONDS
@@ -143,6 +143,8 @@ class OpenAIModel(ChatCompletionsModel):
         if isinstance(error, openai.APIConnectionError):
             if isinstance(error.__cause__, httpx2.ReadError | httpx2.DecodingError):
                 return BadReply(f"openai's reply broke off: {error.__cause__}")
+            if never_connected(error):
+                return Unreachable(f"openai: {error.__cause__}")
             return ConnectionLost(f"openai: {error.__cause__ or error}")
         return super().read_error(error)
 

@@ -157,13 +157,16 @@ class CollectionRunner:
         )
 
     def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> list[Problem]:
+        """Return what to ask, what failed in an earlier run last: it may fail again."""
         label, store = model.config.label, self._store
-        return [
+        undone = [
             problem
             for problem in problems
             if not store.is_answered(label, problem.task_id)
             and not store.is_pending(label, problem.task_id)
         ]
+        failed = store.failed_tasks.get(label, {})
+        return sorted(undone, key=lambda problem: problem.task_id in failed)
 
     def _outcome(
         self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from config.clock import Clock
-from config.errors import LaneClosed
+from config.errors import LaneClosed, ModelError
 from models.base_model import BaseModel
 from prompts.problems import Problem
+from runners.alike_failures import AlikeFailures
 from runners.rate_limiter import RateScope
 
 
@@ -25,12 +26,24 @@ class CallOut:
 
 
 @dataclass(slots=True)
+class Wait:
+    """What a worker waits for before it sends: its turn, or money under a cap.
+
+    after: the error because of which its task is tried again, None for a first attempt.
+    """
+
+    after: ModelError | None = None
+    for_money: bool = False
+
+
+@dataclass(slots=True)
 class Lane:
     """One model and the problems that it still has to solve.
 
     problems: shared by the lane's workers; each takes the next. tasks: how many there are.
     width: how many workers there should be; workers: how many there are.
-    exhausted: the last problem was taken.
+    exhausted: the last problem was taken. ended: how many tasks were answered or given up.
+    has_answers: a call was answered in this run.
     """
 
     model: BaseModel
@@ -43,13 +56,29 @@ class Lane:
     stopping: bool = False
     workers: int = 0
     exhausted: bool = False
-    _waiting: dict[asyncio.Task[None], bool] = field(default_factory=dict)  # True: to try again
+    ended: int = 0
+    has_answers: bool = False
+    _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
     _called_off: set[asyncio.Task[None]] = field(default_factory=set)
+    _failures: AlikeFailures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._failures = AlikeFailures(self.tasks)
 
     @property
     def label(self) -> str:
         return self.model.config.label
+
+    @property
+    def undone(self) -> int:
+        """How many tasks are still to end in this run: none where the lane was stopped."""
+        return self.out if self.stopping else self.tasks - self.ended
+
+    @property
+    def out(self) -> int:
+        """How many requests are in flight."""
+        return len(self._out)
 
     @property
     def calls_out(self) -> list[CallOut]:
@@ -62,9 +91,9 @@ class Lane:
         return [call for call in self.calls_out if now - call.since >= seconds]
 
     @property
-    def retrying(self) -> int:
-        """How many workers wait to send a request again."""
-        return sum(self._waiting.values())
+    def waits(self) -> list[Wait]:
+        """What those workers wait for that have a task and may not send it yet."""
+        return list(self._waiting.values())
 
     def take(self) -> Problem | None:
         """Return the next problem for a worker, None where the worker is to end."""
@@ -74,18 +103,27 @@ class Lane:
         self.exhausted = problem is None
         return problem
 
+    def end_task(self, error: ModelError | None) -> None:
+        """Count a task that was answered or given up, None for the former.
+
+        The lane closes where its first tasks were all given up for one and the same reason.
+        """
+        self.ended += 1
+        if error and not self.has_answers and (reason := self._failures.note(error, self.model)):
+            self.close(reason)
+
     @contextmanager
-    def waiting(self, *, again: bool = False) -> Iterator[None]:
+    def waiting(self, *, after: ModelError | None = None) -> Iterator[Wait]:
         """Mark that the worker waits to send: a stop ends it here. Raises LaneStopped.
 
-        again: its task was tried before.
+        after: what its task's last attempt came to. Yields the mark, to be kept true.
         """
         if self.stopping:
             raise LaneStopped
         worker = _current_worker()
-        self._waiting[worker] = again
+        wait = self._waiting[worker] = Wait(after)
         try:
-            yield
+            yield wait
         except asyncio.CancelledError:
             # As asyncio.timeout does: take back our own cancellation, let any other one through.
             if worker in self._called_off and not worker.uncancel():

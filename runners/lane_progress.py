@@ -1,12 +1,15 @@
 """How the lanes stand, for the display: counts from the tracker, reasons from the limiter."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from config.clock import Clock
-from runners.lane import Lane
-from runners.progress_display import LaneProgress, RunProgress
-from runners.rate_limiter import AdaptiveRateLimiter
+from config.errors import Overloaded
+from runners.lane import Lane, Wait
+from runners.lane_pace import LanePace
+from runners.rate_limiter import AdaptiveRateLimiter, RateStatus
+from runners.run_progress import LaneProgress, RunProgress
 from runners.watchdog import LONG_OUT_SECONDS
 from storage.progress_file import ModelProgress
 from storage.progress_tracker import ProgressTracker
@@ -31,60 +34,78 @@ class LaneWatch:
         self._tallies = tallies
         self._clock = clock
         self._started = clock.monotonic()
-        self._at_start = tracker.progress().model_progress
+        at_start = tracker.progress().model_progress
+        self._paces = [
+            LanePace(self._started, answered=at_start[lane.label].successful) for lane in lanes
+        ]
 
     def progress(self) -> RunProgress:
-        """Return how the run stands now."""
+        """Return how the run stands now; the more often, the finer its rates."""
         counts = self._tracker.progress()
-        elapsed = self._clock.monotonic() - self._started
         total = counts.total_tasks // max(1, len(self._lanes))
         rows = [
-            self._row(lane, counts.model_progress[lane.label], total, elapsed)
-            for lane in self._lanes
+            self._row(lane, pace, counts.model_progress[lane.label], total)
+            for lane, pace in zip(self._lanes, self._paces, strict=True)
         ]
-        return RunProgress(lanes=rows, elapsed_seconds=elapsed)
+        return RunProgress(lanes=rows, elapsed_seconds=self._clock.monotonic() - self._started)
 
-    def _row(self, lane: Lane, now: ModelProgress, total: int, elapsed: float) -> LaneProgress:
-        answered_now = now.successful - self._at_start[lane.label].successful
+    def _row(self, lane: Lane, pace: LanePace, counts: ModelProgress, total: int) -> LaneProgress:
+        status = self._limiter.status(lane.scope)
+        blocked_seconds = self._blocked_seconds(status)
+        pace.look(
+            self._clock.monotonic(),
+            answered=counts.successful,
+            ended=lane.ended,
+            blocked=blocked_seconds > 0,
+        )
         tally = self._tally(lane.label)
-        wait_seconds = self._blocked_seconds(lane)
         return LaneProgress(
             label=lane.label,
             total=total,
-            answered=now.successful,
-            failed=now.failed,
-            answers_per_minute=60 * answered_now / max(elapsed, 1.0),
+            answered=counts.successful,
+            failed=counts.failed,
+            in_flight=lane.out,
+            waiting=len(lane.waits),
+            answers_per_minute=pace.answers_per_minute,
+            limit_per_minute=status.rate_per_minute,
             tokens=tally.input_tokens + tally.output_tokens,
             cost_usd=tally.cost_usd,
-            seconds_left=_seconds_left(total - now.completed, answered_now, elapsed, wait_seconds),
-            waiting_because=self._why_waiting(lane, wait_seconds),
+            seconds_left=pace.seconds_left(
+                lane.undone,
+                blocked_seconds=blocked_seconds,
+                limit_per_minute=status.rate_per_minute,
+            ),
+            waiting_because=self._why_waiting(lane, blocked_seconds),
         )
 
     def _tally(self, label: str) -> Tally:
         kinds = [tally for (model, _), tally in self._tallies.items() if model == label]
         return sum_of(kinds) if kinds else Tally()
 
-    def _blocked_seconds(self, lane: Lane) -> float:
-        blocked_until = self._limiter.status(lane.scope).blocked_until
-        return max(0.0, (blocked_until or 0.0) - self._clock.monotonic())
+    def _blocked_seconds(self, status: RateStatus) -> float:
+        return max(0.0, (status.blocked_until or 0.0) - self._clock.monotonic())
 
     def _why_waiting(self, lane: Lane, blocked_seconds: float) -> str:
         if lane.closed_by:
             return f"closed: {lane.closed_by}"
-        if lane.stopping:
-            return f"stopping, {len(lane.calls_out)} still out"
+        if lane.stopping and lane.ended < lane.tasks:
+            return f"stopping, {lane.out} still out" if lane.out else "stopped"
         if blocked_seconds:
             until = datetime.fromtimestamp(self._clock.time() + blocked_seconds)
             return f"rate limit until {until:%H:%M:%S}"
         if long_out := lane.out_for(LONG_OUT_SECONDS):
             seconds = self._clock.monotonic() - long_out[0].since
             return f"{long_out[0].task_id} still out after {seconds:.0f} s"
-        return f"retrying {lane.retrying}" if lane.retrying else ""
+        return _why_held(lane.waits)
 
 
-def _seconds_left(
-    undone: int, answered_now: int, elapsed: float, wait_seconds: float
-) -> float | None:
-    if undone <= 0:
-        return 0.0
-    return wait_seconds + undone * elapsed / answered_now if answered_now else None
+def _why_held(waits: Sequence[Wait]) -> str:
+    """Return what keeps tasks from being sent, "" where they just wait for their turn."""
+    if any(wait.for_money for wait in waits):
+        return "waiting for money under --max-cost"
+    errors = [wait.after for wait in waits if wait.after]
+    overloaded = sum(isinstance(error, Overloaded) for error in errors)
+    others = Counter(type(e).__name__ for e in errors if not isinstance(e, Overloaded))
+    said = [f"overloaded, {overloaded} to try again"] if overloaded else []
+    said += [f"retrying {count} after {kind}" for kind, count in others.most_common()]
+    return ", ".join(said)

@@ -52,6 +52,7 @@ class ParallelExecutor:
         try:
             outcome = await self._caller.call(lane, build_prompt(problem), problem.task_id)
             await self._keep(lane, problem, outcome)
+            lane.end_task(outcome.error if isinstance(outcome, GaveUp) else None)
         except LaneClosed as error:
             lane.close(error)
         except CapReached as error:

@@ -14,6 +14,7 @@ from config.errors import (
     RateLimited,
     TimedOut,
     TransientError,
+    Unreachable,
 )
 from models.base_model import BaseModel, Completion
 from models.pricing import price
@@ -96,13 +97,14 @@ class ReliableCaller:
             attempts.append(outcome.record(waited))
             _log_attempt(lane, task_id, attempts, outcome)
             if isinstance(outcome.result, Completion):
+                lane.has_answers = True
                 return Answer(
                     completion=outcome.result,
                     cost_usd=outcome.cost_usd,
                     attempts=attempts,
                     answered_at=self._clock.time(),
                 )
-            pause_seconds = bounds.pause_after(outcome.result)
+            pause_seconds = bounds.pause_after(outcome.result, lane_has_answers=lane.has_answers)
         assert bounds.last_error is not None, "nobody gives up before the first attempt"
         return GaveUp(error=bounds.last_error, attempts=attempts)
 
@@ -112,12 +114,14 @@ class ReliableCaller:
         """Return what it takes to send, None where the task's time ends before it is there."""
         reservation: Reservation | None = None
         try:
-            with lane.waiting(again=bounds.last_error is not None):
+            with lane.waiting(after=bounds.last_error) as wait:
                 async with asyncio.timeout(bounds.seconds_left):
                     if pause_seconds:
                         await self._clock.sleep(pause_seconds)
                     worst_usd = self._budget.worst_case(lane.model, prompt)
+                    wait.for_money = True
                     reservation = await self._budget.reserve(worst_usd)
+                    wait.for_money = False
                     permit = await self._limiter.acquire(
                         lane.scope,
                         input_tokens=estimate_tokens(prompt),
@@ -175,7 +179,7 @@ class _Leave:
             self.permit.overloaded()
         else:
             self.permit.released()
-        billed = isinstance(error, _POSSIBLY_BILLED)
+        billed = isinstance(error, _POSSIBLY_BILLED) and not isinstance(error, Unreachable)
         self.reservation.settle(self.reservation.worst_usd if billed else 0.0)
 
     def abandoned(self) -> None:

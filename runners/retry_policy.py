@@ -4,14 +4,19 @@ from dataclasses import dataclass
 from random import Random
 
 from config.clock import Clock
-from config.errors import ModelError, RateLimited, TransientError
+from config.errors import ModelError, RateLimited, TransientError, Unreachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """The bounds of one task. Attempts that were refused for their rate cost time alone."""
+    """The bounds of one task. Attempts that were refused for their rate cost time alone.
+
+    max_attempts_unreached: where there is no connection, and none of the lane's calls has been
+        answered in this run: a wrong address is more likely then than a break of a minute.
+    """
 
     max_attempts: int = 8
+    max_attempts_unreached: int = 4
     task_timeout_seconds: float = 1800.0
     first_backoff_seconds: float = 1.0
     longest_backoff_seconds: float = 60.0
@@ -43,7 +48,7 @@ class RetryBounds:
         if self._deadline is None:
             self._deadline = self._clock.monotonic() + self._policy.task_timeout_seconds
 
-    def pause_after(self, error: ModelError) -> float | None:
+    def pause_after(self, error: ModelError, *, lane_has_answers: bool) -> float | None:
         """Return the wait before the next attempt in seconds, None where there is none."""
         self.last_error = error
         if not isinstance(error, TransientError):
@@ -51,9 +56,15 @@ class RetryBounds:
         if isinstance(error, RateLimited):
             return 0.0  # the limiter knows how long to wait
         self._failures += 1
-        if self._failures >= self._policy.max_attempts:
+        if self._failures >= self._most_attempts(error, lane_has_answers):
             return None
         hints = [signal.retry_after_seconds or 0.0 for signal in error.signals]
         jittered = self._policy.backoff_seconds(self._failures, self._random)
         pause = max([jittered, *hints])
         return pause if pause < (self.seconds_left or 0.0) else None
+
+    def _most_attempts(self, error: ModelError, lane_has_answers: bool) -> int:
+        policy = self._policy
+        if isinstance(error, Unreachable) and not lane_has_answers:
+            return min(policy.max_attempts, policy.max_attempts_unreached)
+        return policy.max_attempts

@@ -104,9 +104,11 @@ class Upkeep:
 
     async def _keep_shown(self, watch: LaneWatch) -> None:
         while True:
+            progress = watch.progress()
+            self._tracker.seconds_left = progress.whole.seconds_left
             # Whoever watched may be gone, the terminal with them: the work goes on.
             with contextlib.suppress(OSError):
-                self._display.show(watch.progress())
+                self._display.show(progress)
             await self._clock.sleep(_TICK_SECONDS)
 
     async def _keep_watch(self, watchdog: Watchdog) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from config.environment import Environment
 from config.errors import CollectionError, ConfigError, DatasetError
 from runners.interrupt import all_as_keyboard_interrupt
+from runners.terminal_text import printable
 from scripts._root import ROOT
-from scripts._terminal import printable
 
 EXIT_OK = 0
 EXIT_INCOMPLETE = 1

@@ -10,7 +10,7 @@ from config.model_config import INSTALL_LOCAL, ModelConfig
 from config.model_configs import MODEL_CONFIGS
 from config.model_selection import is_retired
 from models.local_catalog import served_models
-from scripts._terminal import printable
+from runners.terminal_text import printable
 
 _YES, _NO = "✓", "✗"
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runners.collection_runner import RunOutcome
+from runners.terminal_text import printable
 from scripts._root import ROOT
-from scripts._terminal import printable
 from storage.latencies import latencies_of
 from storage.outcomes import SessionOutcomes, read_outcomes
 from storage.report import REPORT_PAGE_NAME

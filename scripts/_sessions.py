@@ -1,16 +1,21 @@
 """What --list-sessions and --status print."""
 
+import contextlib
+import io
+import sys
 from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
+from runners.terminal_text import printable
 from scripts._report import print_table, resume_command
-from storage.progress_file import read_progress
+from storage.progress_file import Progress, read_progress
 from storage.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
 
 _WATCH_SECONDS = 2.0
+_CLEAR_SCREEN = "\x1b[H\x1b[J"
 
 
 def print_sessions(output_dir: Path) -> None:
@@ -45,26 +50,62 @@ def print_status(output_dir: Path, session_id: str) -> None:
         ["model", "answered", "valid", "failed", "undone"],
         [_status_row(store, model, metadata.total_problems) for model in metadata.models],
     )
-    if store.status != "in_progress":
-        return
+    progress = read_progress(store.path)
+    if progress:
+        _print_last_errors(progress)
+        print(f"Spent so far: {progress.spent_usd:.4f} USD, as far as prices are known")
     if is_locked(store.path):
         print("It is being run now.")
-    else:
-        print(f"Nobody runs it. To go on: {resume_command(store.session_id, output_dir)}")
+        if progress and progress.current_progress.estimated_completion:
+            print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
         return
-    progress = read_progress(store.path)
-    if progress and progress.current_progress.estimated_completion:
-        print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
+    command = resume_command(store.session_id, output_dir)
+    if store.status == "in_progress":
+        print(f"Nobody runs it.{_calls_lost(progress)} To go on:\n  {command}")
+    elif any(store.failed_tasks.values()):
+        print(f"It has ended. To try the failed tasks again:\n  {command}")
+    print(f"Results: {store.path}")
 
 
 async def watch_status(output_dir: Path, session_id: str, clock: Clock) -> None:
-    """Print how a session stands every two seconds, until nobody runs it, or Ctrl-C."""
+    """Print how a session stands every two seconds, until nobody runs it, or Ctrl-C.
+
+    On a terminal each status takes the place of the one before.
+    """
     folder = existing_folder(output_dir, session_id)
+    watched = False
     while is_locked(folder):
-        print(f"\n{datetime.now():%H:%M:%S}")
-        print_status(output_dir, session_id)
+        status = _status_text(output_dir, session_id)  # whole before the old one goes
+        _start_afresh()
+        print(f"{datetime.now():%H:%M:%S}, every {_WATCH_SECONDS:.0f} s until it ends; ", end="")
+        print(f"Ctrl-C ends this view, not the run\n{status}", flush=True)
+        watched = True
         await clock.sleep(_WATCH_SECONDS)
-    print_status(output_dir, session_id)
+    status = _status_text(output_dir, session_id)
+    if watched:
+        _start_afresh()
+    print(status, end="")
+
+
+def _status_text(output_dir: Path, session_id: str) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        print_status(output_dir, session_id)
+    return printed.getvalue()
+
+
+def _start_afresh() -> None:
+    print(_CLEAR_SCREEN if sys.stdout.isatty() else "\n", end="")
+
+
+def _print_last_errors(progress: Progress) -> None:
+    for model, counts in progress.current_progress.model_progress.items():
+        if counts.failed and counts.last_error:
+            print(printable(f"{model}: last failure: {counts.last_error}"))
+
+
+def _calls_lost(progress: Progress | None) -> str:
+    calls = progress.in_flight if progress else 0
+    return f" It was killed: up to {calls} calls may be billed without an answer." if calls else ""
 
 
 def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         from scripts._sessions import print_status, watch_status
 
         if args.watch:
-            asyncio.run(watch_status(folder, session_id, SystemClock()))
+            with contextlib.suppress(KeyboardInterrupt):  # that is how a watch is ended
+                asyncio.run(watch_status(folder, session_id, SystemClock()))
         else:
             print_status(folder, session_id)
         return EXIT_OK

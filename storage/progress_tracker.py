@@ -55,6 +55,7 @@ class ProgressTracker:
 
     in_flight: set it to how many calls may be under way at once; a resume after a kill reads it.
     spent_usd: set it to the session's money so far; restore reads it back.
+    seconds_left: set it to when the run will be done; None to estimate it by the average so far.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class ProgressTracker:
         self.status: SessionStatus = "in_progress"
         self.in_flight = 0
         self.spent_usd = 0.0
+        self.seconds_left: float | None = None
         self.total_tasks = total_tasks
         self._folder = folder
         self._session_id = session_id
@@ -193,6 +195,8 @@ class ProgressTracker:
     def _estimated_completion(self, done: int) -> float | None:
         if not self._ended_now:
             return None
+        if self.seconds_left is not None:
+            return self._clock.time() + self.seconds_left
         seconds_a_task = (self._clock.monotonic() - self._started) / self._ended_now
         left = max(0, self.total_tasks - done + self._to_try_again)
         return self._clock.time() + seconds_a_task * left

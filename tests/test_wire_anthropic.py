@@ -20,6 +20,7 @@ from config.errors import (
     QuotaExhausted,
     RateLimited,
     TimedOut,
+    Unreachable,
 )
 from config.model_config import ParameterValue
 from config.model_configs import ModelConfig, select_models
@@ -458,5 +459,5 @@ async def test_nobody_at_the_address() -> None:
     async with ProviderServer() as server:
         gone = server.url("anthropic")
     async with AnthropicModel(row(), api_key=KEY, base_url=gone) as model:
-        with pytest.raises(ConnectionLost):
+        with pytest.raises(Unreachable):
             await model.complete(PROMPT)

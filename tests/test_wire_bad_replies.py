@@ -105,7 +105,7 @@ async def test_no_server_at_all_is_a_lost_connection(
         model = connect(server, row(provider), clients)
     with pytest.raises(ModelError) as caught:
         await model.complete(PROMPT)
-    assert type(caught.value).__name__ == "ConnectionLost"
+    assert type(caught.value).__name__ == "Unreachable"
 
 
 @pytest.mark.parametrize("provider", CHAT_PROVIDERS)

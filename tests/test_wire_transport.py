@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from config.errors import ConnectionLost, LaneClosed
+from config.errors import ConnectionLost, LaneClosed, Unreachable
 from config.model_configs import select_models
 from models.base_model import make_model
 from models.client_pool import ClientPool
@@ -154,7 +154,7 @@ async def test_cookies_are_not_kept(server: ProviderServer, clients: ClientPool)
 
 def test_no_connection_in_time_is_a_lost_connection() -> None:
     error = make_model(row("xai")).read_error(aiohttp.ConnectionTimeoutError("to api.x.ai"))
-    assert type(error) is ConnectionLost
+    assert type(error) is Unreachable
 
 
 async def test_a_model_on_its_own_closes_what_it_opened(server: ProviderServer) -> None:

@@ -1,0 +1,72 @@
+"""A terminal of a fixed size for a command to run on, and what its screen shows."""
+
+import asyncio
+import fcntl
+import os
+import pty
+import struct
+import termios
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pyte
+
+_LOOK_AGAIN_SECONDS = 0.05
+_LAST_WORDS_SECONDS = 0.4
+
+
+class Terminal:
+    """Runs one command after another; pictures: its screens as time went by."""
+
+    def __init__(self, columns: int, rows: int, picture_seconds: float = 0.4) -> None:
+        self.pictures: list[str] = []
+        self._size = struct.pack("HHHH", rows, columns, 0, 0)
+        self._picture_seconds = picture_seconds
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self, command: list[str], environment: Mapping[str, str], folder: Path) -> int:
+        """Return the exit code of a command that ran on this terminal."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, self._size)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(master, lambda: self._stream.feed(os.read(master, 65536)))
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave
+            )
+            ended = asyncio.create_task(self._process.wait())
+            while not ended.done():
+                self.pictures.append(self.text)
+                await asyncio.wait([ended], timeout=self._picture_seconds)
+            await asyncio.sleep(_LAST_WORDS_SECONDS)  # for what is still in the pipe
+            return ended.result()
+        finally:
+            loop.remove_reader(master)
+            os.close(master)
+            os.close(slave)
+
+    async def shows(self, words: str) -> str:
+        """Return the screen as soon as these words stand on it; fail if they never do."""
+        return await self.shows_what(lambda text: words in text)
+
+    async def shows_what(self, fits: Callable[[str], bool]) -> str:
+        """Return the screen as soon as it is as wanted; fail if it never is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(30):
+                while not fits(self.text):
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        assert fits(self.text), self.text
+        return self.text
+
+    def send(self, number: int) -> None:
+        """Send the running command a signal."""
+        assert self._process is not None, "nothing runs yet"
+        self._process.send_signal(number)
+
+    @property
+    def text(self) -> str:
+        """What the screen shows now, without blank lines at the end."""
+        return "\n".join(line.rstrip() for line in self._screen.display).rstrip()

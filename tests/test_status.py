@@ -1,0 +1,88 @@
+"""What --status and --watch show of a session that runs, was killed, has ended."""
+
+import asyncio
+import re
+import signal
+import sys
+from pathlib import Path
+
+from tests.support.command import ROOT, Command, bare_environment, pointed_at, run
+from tests.support.datasets import write_dataset
+from tests.support.provider_server import Answer, ProviderServer
+from tests.support.terminal import Terminal
+from tests.support.watched_server import WatchedServer
+
+TASKS = 8
+HANGING = Answer(ending="never")
+REFUSED = Answer(status=400, body={"code": "Client error", "error": "not this one"})
+
+
+async def resume_script(out: Path, server: ProviderServer, *arguments: str) -> str:
+    finished = await run(
+        "resume_collection.py",
+        *("s", "--output-dir", str(out), *arguments),
+        environment=pointed_at(server, "xai"),
+    )
+    return finished.output
+
+
+async def collecting(folder: Path, server: ProviderServer) -> Command:
+    dataset = write_dataset(folder / "data", {"sums": TASKS})
+    return await Command.start(
+        "run_collection.py",
+        *("--models", "grok-4.3", "--dataset-path", str(dataset), "--session-id", "s"),
+        *("--output-dir", str(folder / "out")),
+        environment=pointed_at(server, "xai"),
+    )
+
+
+def watching(terminal: Terminal, out: Path) -> asyncio.Task[int]:
+    script = "scripts/resume_collection.py"
+    command = [sys.executable, script, "s", "--watch", "--output-dir", str(out)]
+    return asyncio.create_task(terminal.run(command, bare_environment(), ROOT))
+
+
+async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> None:
+    out, terminal = tmp_path / "out", Terminal(80, 24)
+    async with WatchedServer() as server:
+        server.script("xai", Answer(), Answer(), *[HANGING] * TASKS)
+        running = await collecting(tmp_path, server)
+        await server.has_got(5)
+        view = watching(terminal, out)
+        await terminal.shows_what(lambda text: "grok-4.3         2      2       0       6" in text)
+        await terminal.shows("It is being run now.")
+        assert terminal.text.count("Session s:") == 1
+        assert "Ctrl-C ends this view, not the run" in terminal.text
+        assert "It is being run now." in await resume_script(out, server, "--status")
+        running.send(signal.SIGKILL)
+        await running.finished()
+        assert await view == 0
+        assert terminal.text.count("Session s:") == 1 and "Nobody runs it." in terminal.text
+        killed = await resume_script(out, server, "--status")
+        assert re.search(
+            r"up to \d calls may be billed without an answer. To go on:\n  python", killed
+        )
+
+    async with ProviderServer() as server:
+        server.script("xai", REFUSED)
+        await resume_script(out, server)
+        ended = await resume_script(out, server, "--watch")
+    assert "grok-4.3         7      7       1       0" in ended
+    assert "grok-4.3: last failure: BadRequest: xai answered 400" in ended
+    assert "To try the failed tasks again:\n  python" in ended
+    assert f"Results: {out / 's'}" in ended and "\x1b" not in ended
+
+
+async def test_ctrl_c_ends_the_view_alone(tmp_path: Path) -> None:
+    out, terminal = tmp_path / "out", Terminal(80, 24)
+    async with WatchedServer() as server:
+        server.script("xai", *[HANGING] * 3)
+        running = await collecting(tmp_path, server)
+        await server.has_got(3)
+        view = watching(terminal, out)
+        await terminal.shows("It is being run now.")
+        terminal.send(signal.SIGINT)
+        assert await view == 0 and "interrupted" not in terminal.text
+        assert "It is being run now." in await resume_script(out, server, "--status")
+        running.send(signal.SIGKILL)
+        await running.finished()
