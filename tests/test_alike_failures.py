@@ -76,6 +76,7 @@ def closing_lines(finished: Finished) -> list[str]:
     return [line for line in finished.stdout.splitlines() if ": stopped early: " in line]
 
 
+@pytest.mark.slow
 async def test_a_refusal_of_all_first_tasks_closes_the_lane_alone(tmp_path: Path) -> None:
     async with RefusingServer(refused) as server:
         url = server.url("local")

@@ -112,6 +112,7 @@ async def test_the_starter_problems_are_used_and_said_where_no_dataset_is() -> N
     assert "Loaded 72 problems" in finished.stdout
 
 
+@pytest.mark.slow
 async def test_a_session_id_that_exists_is_refused(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 1})
     arguments = ("--models", "gpt-4o", "--dataset-path", str(dataset), "--session-id", "mine")
@@ -168,6 +169,7 @@ async def test_a_log_file_that_cannot_be_written(tmp_path: Path) -> None:
     assert f"--log-file {target}" in line
 
 
+@pytest.mark.slow
 async def test_a_dry_run_tries_the_output_dir_and_leaves_nothing(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 1})
     before = sorted(tmp_path.rglob("*"))

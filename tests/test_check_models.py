@@ -101,6 +101,7 @@ async def test_by_default_every_model_whose_key_is_set_is_checked() -> None:
     assert rows(finished)[listed[0].name].startswith("✗ not served: use ")
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_asked_is_said_and_does_not_stop_the_rest() -> None:
     async with ProviderServer(served=SERVED) as server:
         environment = pointed_at(server, "openai", "anthropic")

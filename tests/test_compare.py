@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from storage.manifest import SessionMetadata
 from storage.sessions import create_session
@@ -167,6 +168,7 @@ async def test_an_unknown_session_is_named(tmp_path: Path) -> None:
     assert "'session_2'" in finished.stderr
 
 
+@pytest.mark.slow
 async def test_a_target_that_cannot_be_is_refused_before_anything_is_printed(
     tmp_path: Path,
 ) -> None:
@@ -197,6 +199,7 @@ async def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
     assert twice.exit_code == 2 and "named twice" in twice.stderr
 
 
+@pytest.mark.slow
 async def test_a_path_where_no_session_is_names_the_path(tmp_path: Path) -> None:
     session(tmp_path, "one", {"gpt-4": {"t_1": "valid"}})
     for path in (str(tmp_path / "nope"), "./nope", str(tmp_path / "one" / "summary.json")):

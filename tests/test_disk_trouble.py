@@ -78,6 +78,7 @@ async def test_a_disk_that_fills_up(tmp_path: Path, small_disk: Path) -> None:
     assert sum(count - 1 for count in server.given.values()) <= 2 * AT_ONCE * len(MODELS)
 
 
+@pytest.mark.slow
 async def test_a_read_only_disk(tmp_path: Path, small_disk: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 4})
     async with WatchedServer() as server:
@@ -99,6 +100,7 @@ async def test_a_read_only_disk(tmp_path: Path, small_disk: Path) -> None:
         await to_the_end(collection, 12)
 
 
+@pytest.mark.slow
 async def test_a_file_in_the_way_keeps_the_answers_of_the_other_models(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 4})
     async with WatchedServer() as server:
@@ -119,6 +121,7 @@ async def test_a_file_in_the_way_keeps_the_answers_of_the_other_models(tmp_path:
         assert possibly_billed(await to_the_end(collection, 12)) == AT_ONCE
 
 
+@pytest.mark.slow
 async def test_a_file_size_limit(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 20})
     async with WatchedServer() as server:
@@ -135,6 +138,7 @@ async def test_a_file_size_limit(tmp_path: Path) -> None:
     assert sum(count - 1 for count in server.given.values()) <= AT_ONCE * len(MODELS)
 
 
+@pytest.mark.slow
 async def test_too_many_open_files_loses_no_answer(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 20})
     async with WatchedServer() as server:

@@ -62,11 +62,13 @@ async def storm(tmp_path: Path, server: WatchedServer, problems: int, kills: int
     assert asked_twice <= runs.said <= kills * 4 * len(MODELS)
 
 
+@pytest.mark.slow
 async def test_five_random_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         await storm(tmp_path, server, problems=100, kills=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["deleted", "cut short"])
 async def test_a_kill_whose_progress_file_is_lost_is_known_too(tmp_path: Path, damage: str) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 20})

@@ -202,6 +202,7 @@ def check_comparison(session: Path) -> None:
             assert row[f"{model}_valid"] is True and row[f"{model}_time"] > 0
 
 
+@pytest.mark.slow
 async def test_running_twice_makes_two_sessions(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 2})
     arguments = ("--models", GROK, "--dataset-path", str(dataset))

@@ -61,7 +61,10 @@ async def test_a_collection_of_the_guide(tmp_path: Path, line: str, calls: int |
 @pytest.mark.parametrize(
     ("line", "models", "tasks"),
     [
-        ("--dry-run", "['gpt-5.6-terra', 'claude-haiku-4-5-20251001']", 12),
+        pytest.param(
+            *("--dry-run", "['gpt-5.6-terra', 'claude-haiku-4-5-20251001']", 12),
+            marks=pytest.mark.slow,
+        ),
         ("--dry-run --models gpt-4 claude-3-sonnet", "['gpt-4', 'claude-3-sonnet']", 12),
         ("--models gpt_4 --dry-run", "['gpt-4']", 6),
     ],

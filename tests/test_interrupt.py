@@ -180,6 +180,7 @@ async def test_a_signal_while_it_starts(tmp_path: Path, moment: str, signal: str
     assert len(check_agreement(collection.session)) == PROBLEMS * len(MODELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize(
     ("module", "function"),
@@ -204,6 +205,7 @@ async def test_a_signal_during_the_summaries_spoils_nothing(
     assert str(ROOT) not in finished.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["lines", "json"])
 async def test_whoever_listens_may_be_gone(tmp_path: Path, form: str) -> None:
     """The terminal, or what read the pipes, is closed: the answers are collected all the same."""

@@ -138,6 +138,7 @@ async def test_an_answer_that_fills_its_budget_says_so() -> None:
     assert completion.usage.output_tokens == 3
 
 
+@pytest.mark.slow
 @needs_weights
 async def test_the_budget_is_never_above_the_context() -> None:
     async with embedded(CallOptions(max_tokens=100_000), context_tokens=256) as model:
@@ -159,6 +160,7 @@ async def test_what_llama_cpp_refuses_fails_that_task_alone(
             await model.complete(PROMPT)
 
 
+@pytest.mark.slow
 @needs_weights
 async def test_any_gguf_file_answers_beside_the_embedded_one(tmp_path: Path) -> None:
     other = tmp_path / "other.gguf"

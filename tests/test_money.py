@@ -112,6 +112,7 @@ def spent(session: Path) -> float:
     return total
 
 
+@pytest.mark.slow
 async def test_an_unknown_price_is_refused_under_a_cap(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 1})
     arguments = ("--models", "gpt-6.2-sol", "--dataset-path", str(dataset), "--max-cost", "1")

@@ -86,6 +86,7 @@ async def json_lines(
     return [line["models"][0] for line in lines]
 
 
+@pytest.mark.slow
 async def test_json_says_what_is_out_what_waits_and_which_limit_holds(tmp_path: Path) -> None:
     async with ProviderServer(latency_seconds=0.4) as server:
         lines = await json_lines(tmp_path, server, "gpt-4o", "--max-concurrent", "3")
@@ -97,6 +98,7 @@ async def test_json_says_what_is_out_what_waits_and_which_limit_holds(tmp_path: 
     assert lines[-1]["seconds_left"] == 0.0 and lines[-1]["in_flight"] == 0
 
 
+@pytest.mark.slow
 async def test_a_retry_names_its_cause(tmp_path: Path) -> None:
     async with FailingServer(local=GARBAGE) as server:
         lines = await json_lines(
@@ -106,6 +108,7 @@ async def test_a_retry_names_its_cause(tmp_path: Path) -> None:
     assert any(reason.startswith("retrying ") and "after BadReply" in reason for reason in reasons)
 
 
+@pytest.mark.slow
 async def test_a_lane_that_waits_for_money_says_so(tmp_path: Path) -> None:
     async with ProviderServer(latency_seconds=0.6) as server:
         lines = await json_lines(

@@ -149,6 +149,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.slow
 async def test_a_reply_outlives_a_fault_of_the_extractor(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 2})
     async with WatchedServer() as server:
@@ -236,6 +237,7 @@ async def test_a_finished_whole_session_is_left_alone(tmp_path: Path) -> None:
     assert after == before
 
 
+@pytest.mark.slow
 async def test_a_second_process_is_refused_with_the_first_ones_id(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 4})
     async with WatchedServer() as server:
@@ -413,6 +415,7 @@ SESSION_IDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session_id", few(SESSION_IDS, 2))
 async def test_a_hostile_session_id_stays_in_its_folder_and_can_be_resumed(
     tmp_path: Path, session_id: str

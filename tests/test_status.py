@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.command import ROOT, Command, bare_environment, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import Answer, ProviderServer
@@ -42,6 +44,7 @@ def watching(terminal: Terminal, out: Path) -> asyncio.Task[int]:
     return asyncio.create_task(terminal.run(command, bare_environment(), ROOT))
 
 
+@pytest.mark.slow
 async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> None:
     out, terminal = tmp_path / "out", Terminal(80, 24)
     async with WatchedServer() as server:
@@ -73,6 +76,7 @@ async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> N
     assert f"Results: {out / 's'}" in ended and "\x1b" not in ended
 
 
+@pytest.mark.slow
 async def test_ctrl_c_ends_the_view_alone(tmp_path: Path) -> None:
     out, terminal = tmp_path / "out", Terminal(80, 24)
     async with WatchedServer() as server:
