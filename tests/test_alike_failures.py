@@ -95,6 +95,7 @@ async def test_a_refusal_of_all_first_tasks_closes_the_lane_alone(tmp_path: Path
     assert failures_in(finished.session) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [overloaded, refused_each_its_own_way, refused_after_one_answer])
 async def test_a_lane_that_may_fare_better_goes_on(
     tmp_path: Path, answer: Callable[[Request, int], Answer]

@@ -48,6 +48,7 @@ def rows(finished: Finished) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 async def test_all_chosen_models_are_served() -> None:
     async with ProviderServer(served=SERVED) as server:
         finished = await check(everywhere(server), *ALL_SERVED)

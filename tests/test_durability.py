@@ -98,6 +98,7 @@ async def test_a_storm_of_kills_faults_and_damage(tmp_path: Path) -> None:
     assert count.kills == 12 and count.interrupts + count.refusals + count.damages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers_before_the_kill", [0, 1])
 async def test_a_kill_in_the_first_moments_is_known_to_the_resume(
     tmp_path: Path, answers_before_the_kill: int

@@ -65,7 +65,10 @@ async def test_a_collection_of_the_guide(tmp_path: Path, line: str, calls: int |
             *("--dry-run", "['gpt-5.6-terra', 'claude-haiku-4-5-20251001']", 12),
             marks=pytest.mark.slow,
         ),
-        ("--dry-run --models gpt-4 claude-3-sonnet", "['gpt-4', 'claude-3-sonnet']", 12),
+        pytest.param(
+            *("--dry-run --models gpt-4 claude-3-sonnet", "['gpt-4', 'claude-3-sonnet']", 12),
+            marks=pytest.mark.slow,
+        ),
         ("--models gpt_4 --dry-run", "['gpt-4']", 6),
     ],
 )

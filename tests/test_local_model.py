@@ -146,6 +146,7 @@ async def test_the_budget_is_never_above_the_context() -> None:
     assert completion.parameters["max_tokens"] == 256
 
 
+@pytest.mark.slow
 @needs_weights
 async def test_what_llama_cpp_refuses_fails_that_task_alone(
     capfd: pytest.CaptureFixture[str],
@@ -176,6 +177,7 @@ async def test_any_gguf_file_answers_beside_the_embedded_one(tmp_path: Path) -> 
     assert first.usage == answer.usage
 
 
+@pytest.mark.slow
 @needs_weights
 async def test_more_calls_than_slots_are_all_answered() -> None:
     async with embedded(max_tokens=4) as model:
@@ -183,6 +185,7 @@ async def test_more_calls_than_slots_are_all_answered() -> None:
         assert all(completion.text for completion in await asyncio.gather(*calls))
 
 
+@pytest.mark.slow
 @needs_weights
 async def test_an_answer_past_its_deadline_stops_and_frees_its_slot() -> None:
     options = CallOptions(request_timeout_seconds=0.3)

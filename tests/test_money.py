@@ -153,6 +153,7 @@ async def test_a_dry_run_prices_every_model(tmp_path: Path) -> None:
     assert rows["all"][5:9] == [usd, "+", "unknown", worst_usd]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cap", "said"),
     [
@@ -209,6 +210,7 @@ def test_the_least_time_names_the_limit_that_it_rests_on(
         assert estimate.least_time == LeastTime(minutes, str(limit))
 
 
+@pytest.mark.slow
 async def test_a_dry_run_knows_the_limits_that_an_earlier_session_met(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 10})
     command = ("--models", "gpt-4o", "--dataset-path", str(dataset))
