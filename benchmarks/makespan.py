@@ -21,7 +21,7 @@ from benchmarks.loopback_server import tail_delays
 _MEDIAN, _TAIL, _TAIL_SHARE = 0.05, 1.05, 0.1
 _WIDTH = 8
 _TASKS = 1600
-_FAST_TASKS = 600
+_FAST_TASKS = 400
 _SLOW_SECONDS = 0.4
 _PAIRS = 3
 

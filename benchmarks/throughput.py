@@ -30,11 +30,11 @@ from benchmarks.harness import (
     write_problems,
 )
 
-_TASKS = 8_000
+_TASKS = 5_000
 _BARE_CALLS = 3_000
 _WIDTH = 50
-_ROUNDS = 3
-_START_ROUNDS = 3
+_ROUNDS = 5
+_START_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)

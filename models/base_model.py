@@ -5,7 +5,7 @@ import importlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -280,7 +280,9 @@ def _import_model_file(stem: str) -> Any:
 
 def _plausible(usage: Usage | None) -> Usage | None:
     """Return None for counts that no call can have: they would spoil prices, rates and sums."""
-    counts = astuple(usage) if usage else ()
+    if usage is None:
+        return None
+    counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens)
     return usage if all(0 <= count <= _MOST_TOKENS for count in counts) else None
 
 
