@@ -56,7 +56,11 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def resume_command(session_id: str, output_dir: Path) -> str:
     """Return the line that resumes a session, from the project's folder."""
-    command = f"python scripts/resume_collection.py {shlex.quote(session_id)}"
+    return _command("resume_collection.py", session_id, output_dir)
+
+
+def _command(script: str, session_id: str, output_dir: Path) -> str:
+    command = f"python scripts/{script} {shlex.quote(session_id)}"
     if output_dir != ROOT / "generated":
         command += f" --output-dir {shlex.quote(str(output_dir))}"
     return command
@@ -84,7 +88,9 @@ def _next_step(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> s
         left = f"{outcome.undone} tasks undone, {outcome.failed} failed"
         raised = " --max-cost USD" if outcome.stopped_by else ""
         return f"\n{left}. To go on:\n  {resume_command(store.session_id, output_dir)}{raised}"
+    export = _command("export_session.py", store.session_id, output_dir)
     return (
-        "\nNext: choose models for which .env has keys (cp .env.example .env) from\n"
+        f"\nNext: one table of it all (or parquet, jsonl, runcodeeval)\n  {export} --format csv\n"
+        "or other models, with their keys in .env (cp .env.example .env)\n"
         "  python scripts/run_collection.py --list-models"
     )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from config.errors import ConfigError
 from storage.session_export import export_session
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
-from tests.support.command import run
+from tests.support.command import pointed_at, run
+from tests.support.datasets import write_dataset
+from tests.support.provider_server import ProviderServer
 from tests.support.sessions import write_session
 from tests.support.store_records import answers_on_disk, failure, metadata, solution
 
@@ -193,3 +196,19 @@ async def test_an_error_of_an_export_speaks_of_no_resume(
     assert finished.exit_code == 1
     reason = "cannot be written: No such file or directory. Make the folder first."
     assert finished.stderr == f"error: {target}: {reason}\n"
+
+
+@pytest.mark.slow
+async def test_the_line_that_a_run_ends_with_makes_one_table_of_it(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 2})
+    async with ProviderServer() as server:
+        finished = await run(
+            "run_collection.py",
+            *("--models", "grok-4.3", "--dataset-path", str(dataset)),
+            *("--output-dir", str(tmp_path / "my sessions")),
+            environment=pointed_at(server, "xai"),
+        )
+    line = next(line for line in finished.stdout.splitlines() if "export_session.py" in line)
+    _, script, *arguments = shlex.split(line)
+    exported = await run(script.removeprefix("scripts/"), *arguments)
+    assert exported.exit_code == 0 and exported.stdout.startswith("2 rows: "), exported.output
