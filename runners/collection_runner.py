@@ -15,9 +15,9 @@ from prompts.problems import Problem
 from runners.answer_keeper import AnswerKeeper
 from runners.budget import Budget, CapReached
 from runners.lane import Lane
-from runners.lane_progress import LaneWatch
 from runners.lane_widths import LaneWidths
 from runners.parallel_executor import ParallelExecutor
+from runners.progress.lane_progress import LaneWatch
 from runners.progress_display import ProgressDisplay
 from runners.rate_limiter import AdaptiveRateLimiter, RateScope
 from runners.reliable_call import ReliableCaller

@@ -6,8 +6,8 @@ from typing import Protocol, TextIO
 import msgspec
 
 from config.collection_settings import ProgressForm
-from runners.progress_bars import Bars
-from runners.run_progress import RunProgress
+from runners.progress.progress_bars import Bars
+from runners.progress.run_progress import RunProgress
 
 logger = logging.getLogger("collector.progress")
 

@@ -9,9 +9,9 @@ from config.clock import Clock
 from config.errors import StoreError
 from runners.answer_keeper import AnswerKeeper
 from runners.budget import Budget
-from runners.lane_progress import LaneWatch
 from runners.lane_widths import LaneWidths
 from runners.parallel_executor import ParallelExecutor
+from runners.progress.lane_progress import LaneWatch
 from runners.progress_display import ProgressDisplay
 from runners.rate_limiter import AdaptiveRateLimiter
 from runners.watchdog import Watchdog

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.lane_pace import LanePace
+from runners.progress.lane_pace import LanePace
 from tests.support.command import ROOT, bare_environment, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import Answer, ProviderServer, Request

@@ -1,6 +1,6 @@
 """How fast one lane goes, and when it will be done."""
 
-from runners.recent_rate import RecentRate
+from runners.progress.recent_rate import RecentRate
 
 
 class LanePace:

@@ -7,9 +7,9 @@ from datetime import datetime
 from config.clock import Clock
 from config.errors import Overloaded
 from runners.lane import Lane, Wait
-from runners.lane_pace import LanePace
+from runners.progress.lane_pace import LanePace
+from runners.progress.run_progress import LaneProgress, RunProgress
 from runners.rate_limiter import AdaptiveRateLimiter, RateStatus
-from runners.run_progress import LaneProgress, RunProgress
 from runners.watchdog import LONG_OUT_SECONDS
 from storage.progress_file import ModelProgress
 from storage.progress_tracker import ProgressTracker

@@ -12,7 +12,7 @@ from typing import Never, TextIO
 from tqdm import tqdm
 from tqdm.utils import disp_len, disp_trim
 
-from runners.run_progress import LaneProgress, RunProgress
+from runners.progress.run_progress import LaneProgress, RunProgress
 from runners.terminal_text import printable
 
 _FEWEST_CELLS = 8  # of a bar
