@@ -18,7 +18,7 @@ CollectionError
             ├── AuthFailed      the key is missing, wrong or not allowed
             ├── QuotaExhausted  no money or no quota left
             ├── ModelGone       the model is unknown, retired or not permitted
-            └── AllAlike        its first tasks all failed in one and the same way
+            └── AllAlike        tasks fail in one and the same way, none was answered
 """
 
 from config.rate_signal import RateSignal
@@ -111,7 +111,7 @@ class ModelGone(LaneClosed):
 
 
 class AllAlike(LaneClosed):
-    """The first tasks of the lane all failed in one and the same way, none was answered."""
+    """Tasks of the lane fail in one and the same way, and none was answered."""
 
 
 class BadRequest(PermanentError):

@@ -1,6 +1,9 @@
 """Tells when a lane's first tasks all failed in one way: then its other tasks would fail too."""
 
+import math
 import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from config.errors import (
     AllAlike,
@@ -20,19 +23,40 @@ _WORD_WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 
 class AlikeFailures:
-    """The failed tasks of a lane that has had no answer; tasks: how many the lane has."""
+    """The failed tasks of a lane that has had no answer in this run.
 
-    def __init__(self, tasks: int) -> None:
+    tasks: how many the lane has. answered_before: earlier runs of the session had answers, so
+    that only an address where nobody is found any more speaks against the lane.
+    """
+
+    def __init__(self, tasks: int, *, answered_before: bool) -> None:
         self._enough = max(_TOO_FEW_TASKS, min(_ENOUGH_TASKS, tasks))
+        self._answered_before = answered_before
         self._kind = ""
         self._count = 0
+        self._enough_at = math.inf
 
-    def note(self, error: ModelError, model: BaseModel) -> AllAlike | None:
-        """Return why the lane is to close, None while its next tasks may fare better."""
+    def note(self, error: ModelError, now: float) -> None:
+        """Count one more failed task; now in monotonic seconds."""
         kind = f"{type(error).__name__} {error.status} {_WORD_WITH_A_DIGIT.sub('#', str(error))}"
-        self._count = self._count + 1 if kind == self._kind else 1
-        self._kind = kind
-        if self._count < self._enough or isinstance(error, _PASSING):
+        if kind != self._kind:
+            self._kind, self._count, self._enough_at = kind, 0, math.inf
+        self._count += 1
+        if self._count == self._enough:
+            self._enough_at = now
+
+    def verdict(
+        self, error: ModelError, model: BaseModel, calls_out_since: Iterable[float]
+    ) -> AllAlike | None:
+        """Return why the lane is to close, None while its other tasks may fare better.
+
+        error: the last one. Calls that were out when there were enough failures are waited for:
+        an answer takes longer than a refusal.
+        """
+        speaks_against = isinstance(error, Unreachable) or not self._answered_before
+        if isinstance(error, _PASSING) or not speaks_against or self._count < self._enough:
+            return None
+        if any(since <= self._enough_at for since in calls_out_since):
             return None
         return AllAlike(_advice(error, model, self._count), status=error.status)
 
@@ -40,13 +64,15 @@ class AlikeFailures:
 def _advice(error: ModelError, model: BaseModel, tasks: int) -> str:
     if isinstance(error, Unreachable):
         variable = model.config.base_url_env
+        # A query may hold a key.
+        address = urlsplit(model.base_url)._replace(query="", fragment="").geturl()
         check = (
             f"is the server running, and is that its address ({variable})?"
             if model.config.provider == "local"
             else f"check the network, the proxy and {variable}"
         )
-        return f"nobody answers at {model.base_url}: {check} ({error})"
+        return f"no connection to {address}: {check} ({error})"
     return (
-        f"its first {tasks} tasks failed alike: {error} (mend that, or leave the model out; "
-        "a resume asks the other tasks first)"
+        f"{tasks} tasks in a row failed alike, and none was answered: {error} (mend that, or leave "
+        "the model out; a resume asks the other tasks first)"
     )

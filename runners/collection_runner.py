@@ -154,6 +154,7 @@ class CollectionRunner:
             problems=iter(undone),
             tasks=len(undone),
             clock=self._clock,
+            answered_before=bool(self._store.answered(model.config.label)),
         )
 
     def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> list[Problem]:

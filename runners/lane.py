@@ -43,7 +43,7 @@ class Lane:
     problems: shared by the lane's workers; each takes the next. tasks: how many there are.
     width: how many workers there should be; workers: how many there are.
     exhausted: the last problem was taken. ended: how many tasks were answered or given up.
-    has_answers: a call was answered in this run.
+    has_answers: a call was answered in this run; answered_before: in an earlier one.
     """
 
     model: BaseModel
@@ -58,13 +58,14 @@ class Lane:
     exhausted: bool = False
     ended: int = 0
     has_answers: bool = False
+    answered_before: bool = False
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
     _called_off: set[asyncio.Task[None]] = field(default_factory=set)
     _failures: AlikeFailures = field(init=False)
 
     def __post_init__(self) -> None:
-        self._failures = AlikeFailures(self.tasks)
+        self._failures = AlikeFailures(self.tasks, answered_before=self.answered_before)
 
     @property
     def label(self) -> str:
@@ -106,10 +107,14 @@ class Lane:
     def end_task(self, error: ModelError | None) -> None:
         """Count a task that was answered or given up, None for the former.
 
-        The lane closes where its first tasks were all given up for one and the same reason.
+        The lane closes where tasks fail alike, others are left, and none was answered.
         """
         self.ended += 1
-        if error and not self.has_answers and (reason := self._failures.note(error, self.model)):
+        if error is None or self.has_answers or self.ended == self.tasks:
+            return
+        self._failures.note(error, self.clock.monotonic())
+        since = (call.since for call in self._out.values())
+        if reason := self._failures.verdict(error, self.model, since):
             self.close(reason)
 
     @contextmanager

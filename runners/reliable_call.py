@@ -104,7 +104,8 @@ class ReliableCaller:
                     attempts=attempts,
                     answered_at=self._clock.time(),
                 )
-            pause_seconds = bounds.pause_after(outcome.result, lane_has_answers=lane.has_answers)
+            has_answers = lane.has_answers or lane.answered_before
+            pause_seconds = bounds.pause_after(outcome.result, lane_has_answers=has_answers)
         assert bounds.last_error is not None, "nobody gives up before the first attempt"
         return GaveUp(error=bounds.last_error, attempts=attempts)
 

@@ -12,7 +12,7 @@ class RetryPolicy:
     """The bounds of one task. Attempts that were refused for their rate cost time alone.
 
     max_attempts_unreached: where there is no connection, and none of the lane's calls has been
-        answered in this run: a wrong address is more likely then than a break of a minute.
+        answered in this session: a wrong address is more likely then than a break of a minute.
     """
 
     max_attempts: int = 8

@@ -1,5 +1,6 @@
 """A lane whose first tasks all fail in one way closes; one that may still fare better does not."""
 
+import asyncio
 import json
 import re
 import socket
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from tests.support.command import Finished, run
 from tests.support.datasets import write_dataset
@@ -54,6 +56,21 @@ class RefusingServer(ProviderServer):
         return self.answer(call, len([r for r in self.requests if r.model == call.model]))
 
 
+class SlowToAnswer(RefusingServer):
+    """Refuses at once, and answers only when every task was asked."""
+
+    def __init__(self, answer: Callable[[Request, int], Answer]) -> None:
+        super().__init__(answer)
+        self._all_asked = asyncio.Event()
+
+    async def _reply(self, place: int, call: Request, request: web.Request) -> web.StreamResponse:
+        if len(self.requests) == TASKS:
+            self._all_asked.set()
+        if self.answer(call, 0).status == 200:
+            await self._all_asked.wait()
+        return await super()._reply(place, call, request)
+
+
 async def collect(url: str, tmp_path: Path, *arguments: str) -> Finished:
     return await run(
         "run_collection.py",
@@ -83,10 +100,12 @@ async def test_a_refusal_of_all_first_tasks_closes_the_lane_alone(tmp_path: Path
         finished = await collect(url, tmp_path, "--models", "local:odd", "local:fine")
         assert finished.exit_code == 1, finished.output
         (line,) = closing_lines(finished)
-        assert line.startswith("local-odd: stopped early: its first 5 tasks failed alike: ")
+        assert (
+            line.startswith("local-odd: stopped early: ") and "tasks in a row failed alike" in line
+        )
         assert "answered 400: temperature is not supported" in line
         asked = [request for request in server.requests if request.model == "odd"]
-        assert ENOUGH <= len(asked) < ENOUGH + WIDTH
+        assert ENOUGH <= len(asked) < ENOUGH + 2 * WIDTH  # those out are waited for
         assert len(server.requests) - len(asked) == TASKS
         assert f"{TASKS - len(asked)} tasks undone, {len(asked)} failed" in finished.stdout
         server.answer = lambda call, number: Answer()
@@ -119,6 +138,40 @@ async def test_a_resume_asks_first_what_was_not_refused(tmp_path: Path) -> None:
     assert f"0 tasks undone, {ENOUGH} failed" in resumed.stdout
 
 
+def filtered_now_and_then(call: Request, number: int) -> Answer:
+    """Refuses some tasks at once, while answers to the others take their time."""
+    is_refused = re.search(r"the sums_(2|4|6|8|10|12) of all", json.dumps(call.body))
+    return refused(call, number) if is_refused else Answer()
+
+
+async def test_fast_refusals_do_not_close_a_lane_whose_answers_take_longer(tmp_path: Path) -> None:
+    async with SlowToAnswer(filtered_now_and_then) as server:
+        url = server.url("local")
+        finished = await collect(url, tmp_path, "--models", "local:odd", "--max-concurrent", "12")
+        assert len(server.requests) == TASKS
+    assert closing_lines(finished) == [] and "0 tasks undone, 6 failed" in finished.stdout
+
+
+async def test_a_session_with_answers_tries_all_that_failed_again(tmp_path: Path) -> None:
+    def refuse_six_and_fail_one(call: Request, number: int) -> Answer:
+        if re.search(r"the sums_(6|7|8|9|10|11) of all", json.dumps(call.body)):
+            return refused(call, number)
+        is_last = re.search(r"the sums_12 of all", json.dumps(call.body))
+        return overloaded(call, number) if is_last else Answer()
+
+    async with RefusingServer(refuse_six_and_fail_one) as server:
+        url = server.url("local")
+        arguments = ("--models", "local:odd", "--max-concurrent", "12", "--max-attempts", "1")
+        finished = await collect(url, tmp_path, *arguments)
+        assert len(failures_in(finished.session)) == 7
+        server.answer = lambda call, number: (
+            Answer() if "sums_12 of all" in json.dumps(call.body) else refused(call, number)
+        )
+        await resume(url, tmp_path, finished)
+    assert "0 tasks undone, 7 failed" in finished.stdout
+    assert len(failures_in(finished.session)) == 6
+
+
 async def nobody_listens(tmp_path: Path, *arguments: str) -> Path:
     """Return the session of a run against a port where nothing listens, resumed to its end."""
     with socket.socket() as reserved:
@@ -128,9 +181,9 @@ async def nobody_listens(tmp_path: Path, *arguments: str) -> Path:
     finished = await collect(url, tmp_path, "--models", "local:odd", *arguments)
     assert finished.exit_code == 1, finished.output
     (line,) = closing_lines(finished)
-    assert f"nobody answers at {url}: is the server running" in line and "LOCAL_BASE_URL" in line
+    assert f"no connection to {url}: is the server running" in line and "LOCAL_BASE_URL" in line
     failures = failures_in(finished.session)
-    assert ENOUGH <= len(failures) < ENOUGH + WIDTH
+    assert ENOUGH <= len(failures) < ENOUGH + 2 * WIDTH
     assert {failure["error"] for failure in failures.values()} == {"Unreachable"}
     (tmp_path / "failures").write_text(json.dumps(list(failures.values())))
     async with ProviderServer() as server:
@@ -165,4 +218,4 @@ async def test_calls_that_never_left_cost_nothing_under_a_cap(tmp_path: Path) ->
     progress = json.loads((finished.session / "progress.json").read_text())
     assert progress["spent_usd"] == 0.0
     (line,) = closing_lines(finished)
-    assert f"nobody answers at {gone}: check the network" in line and "XAI_BASE_URL" in line
+    assert f"no connection to {gone}: check the network" in line and "XAI_BASE_URL" in line
