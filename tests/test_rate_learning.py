@@ -100,6 +100,23 @@ def test_models_that_are_refused_by_turns_keep_their_own_limits() -> None:
     assert outcome.use(600, 1200) >= 0.98
 
 
+def test_a_model_with_a_higher_limit_of_its_own_is_not_held_to_the_others() -> None:
+    limits = (60, 72)
+    outcome = simulate(
+        Scenario(
+            kind="sliding minute",
+            per_minute=72,
+            models=2,
+            by_model_per_minute=limits,
+            slots=100,
+            minutes=30,
+        )
+    )
+
+    used = [outcome.by_model[f"model-{i}"] / (30 * limit) for i, limit in enumerate(limits)]
+    assert min(used) >= 0.98
+
+
 def test_a_short_run_wastes_little_of_an_unknown_limit() -> None:
     outcome = simulate(Scenario(per_minute=1200, tasks=700, slots=200, minutes=5))
 

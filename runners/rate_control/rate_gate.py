@@ -121,7 +121,7 @@ class KeyGate:
         charge = Charge(input_tokens, traffic.output_tokens)
         self.level.sent(now, charge)
         traffic.level.sent(now, charge)
-        traffic.ramp.sent()
+        traffic.sent(now)
         return Permit(self, traffic, now, charge)
 
     def _pump(self) -> None:

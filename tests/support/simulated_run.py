@@ -25,7 +25,8 @@ class Scenario:
     per_minute: requests the server permits; tokens_per_minute: tokens, None for no such limit.
     slots: workers of each model; None for twice what the limit needs.
     changes: (at second, factor) of the limits.
-    shares_key: the models share one limit, else each has its own.
+    shares_key: the models share one limit, else each has its own, of by_model_per_minute where
+        that is given.
     tasks: how many there are; None for as many as the time takes.
     """
 
@@ -39,6 +40,7 @@ class Scenario:
     tokens_per_minute: float | None = None
     models: int = 1
     shares_key: bool = False
+    by_model_per_minute: Sequence[float] = ()
     slots: int | None = None
     tasks: int | None = None
     latency_seconds: float = 4.0
@@ -195,9 +197,10 @@ def _limits(scenario: Scenario, chance: Random) -> dict[str, list[HiddenLimit]]:
         if scenario.shares_key and limits:
             limits[f"model-{index}"] = limits["model-0"]
             continue
+        own = scenario.by_model_per_minute
         requests = HiddenLimit(
             scenario.kind,
-            scenario.per_minute,
+            own[index] if own else scenario.per_minute,
             counts_refused=scenario.counts_refused,
             phase_seconds=chance.uniform(0, 60),
         )
