@@ -1,7 +1,6 @@
 """One model's requests at the gate of its API key."""
 
 import math
-from collections import deque
 
 from runners.rate_control.limit_level import LimitLevel
 from runners.rate_control.ramp import Ramp
@@ -12,7 +11,6 @@ MEMORY = 0.05
 P95_DEVIATIONS = 1.645
 SLOTS_AT_LEAST, SLOTS_AT_MOST, SLOTS_WITHOUT_LIMIT = 4, 2000, 256
 SLOTS_TO_SPARE = 1.5
-_SENDS_KEPT = 256
 
 
 class ModelTraffic:
@@ -25,7 +23,6 @@ class ModelTraffic:
         self.slots = 1
         self.output_tokens = OUTPUT_TOKENS_AT_FIRST
         self.refused_at = -math.inf
-        self._sent_at: deque[float] = deque(maxlen=_SENDS_KEPT)
         self._log_latency = math.log(LATENCY_AT_FIRST_SECONDS)
         self._log_latency_variance = 0.25
 
@@ -40,15 +37,6 @@ class ModelTraffic:
         if self.ramp.over:
             return at
         return max(at, self.ramp.ready_at(now, self.in_flight, self.slots))
-
-    def sent(self, now: float) -> None:
-        """Count a request that leaves now."""
-        self._sent_at.append(now)
-        self.ramp.sent()
-
-    def has_sent_between(self, after: float, before: float) -> bool:
-        """Return whether one of its latest requests left between two moments."""
-        return any(after < sent_at < before for sent_at in self._sent_at)
 
     def replied(self, latency_seconds: float, output_tokens: int | None) -> None:
         """Learn from one reply."""

@@ -121,7 +121,7 @@ class KeyGate:
         charge = Charge(input_tokens, traffic.output_tokens)
         self.level.sent(now, charge)
         traffic.level.sent(now, charge)
-        traffic.sent(now)
+        traffic.ramp.sent()
         return Permit(self, traffic, now, charge)
 
     def _pump(self) -> None:

@@ -10,6 +10,7 @@ from runners.rate_control.model_traffic import ModelTraffic
 
 TOGETHER_SECONDS = 2.0
 IN_A_ROW = 6
+IN_A_ROW_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class RefusalBlame:
         self._disproved = False
         self._last: ModelTraffic | None = None
         self._in_a_row = 0
-        self._counted_sent_at = -math.inf
+        self._row_began_at = -math.inf
 
     def charge(
         self,
@@ -76,22 +77,18 @@ class RefusalBlame:
         is_model_tight = model.search.state != "open" and model.pacer.due > key.pacer.due
         if key.block is None and is_model_tight:
             return False
-        return not self._always_the_same(traffic, others, sent_at, meter)
+        if key.block is not None and sent_at <= key.block.refused_at:
+            return True  # one of a burst: that tells who sent last, not whose limit it is
+        return not self._always_the_same(traffic, now, meter)
 
-    def _always_the_same(
-        self, traffic: ModelTraffic, others: list[ModelTraffic], sent_at: float, meter: Meter
-    ) -> bool:
-        """Return whether others that send in between are spared: it is not the key's limit then.
-
-        Where nobody else sent, a refusal says who sent last, not whose limit was met.
-        """
+    def _always_the_same(self, traffic: ModelTraffic, now: float, meter: Meter) -> bool:
         if traffic is not self._last:
-            self._last, self._in_a_row = traffic, 0
-        elif not any(other.has_sent_between(self._counted_sent_at, sent_at) for other in others):
-            return False
-        self._counted_sent_at = sent_at
+            self._last, self._in_a_row, self._row_began_at = traffic, 0, now
         self._in_a_row += 1
         if self._in_a_row < IN_A_ROW:
+            return False
+        if now - self._row_began_at > IN_A_ROW_SECONDS:
+            self._last = None
             return False
         self._disproved = True
         self._key_level.forget(meter)
