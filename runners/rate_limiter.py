@@ -118,7 +118,7 @@ class AdaptiveRateLimiter:
 
     def snapshot(self) -> dict[str, object]:
         """Return what was learned, fit for JSON; it names no keys."""
-        return self._memory.snapshot(self._gates)
+        return self._memory.snapshot(self._gates, self._clock.time())
 
     def restore(self, snapshot: object) -> None:
         """Start where an earlier run had got to; what cannot be read is ignored."""

@@ -274,26 +274,34 @@ async def test_what_the_limiter_learned_is_kept_and_given_to_the_next_run(sessio
     assert session.limiter.restored == [None, learned, None]
 
 
-async def test_a_new_session_starts_with_what_the_last_one_learned_within_a_day(
-    session: Session,
-) -> None:
-    learned = {"version": 1, "keys": {"local@here": {"per_minute": 480.0}}}
+async def test_a_new_session_starts_with_what_others_learned_within_a_day(session: Session) -> None:
     now = session.clock.time()
-    for name, hours, text in (
-        ("older", 5, '{"version": 1, "keys": {}}'),
-        ("latest", 1, json.dumps(learned)),
-        (".building-latest", 0, "{}"),
-    ):
+
+    def learned(**hours_ago_by_key: float) -> dict[str, object]:
+        keys = {key: {"learned_at": now - 3600 * h} for key, h in hours_ago_by_key.items()}
+        return {"version": 1, "keys": keys}
+
+    files = {
+        "older": learned(a=5, b=2, passed_on=25, ahead=-99),
+        "latest": learned(a=1, b=3),
+        ".building": learned(a=0),
+        "huge": {"version": 1, "keys": {"a": {"learned_at": now, "x": "x" * 1_000_000}}},
+        "odd": {"version": 1, "keys": {"a": 7}},
+    }
+    for name, content in files.items():
         file = session.store.path.parent / name / RATE_LIMITS_NAME
         file.parent.mkdir()
-        file.write_text(text)
-        os.utime(file, (now - 3600 * hours, now - 3600 * hours))
+        file.write_text(json.dumps(content))
+    pipe = session.store.path.parent / "pipe"
+    pipe.mkdir()
+    os.mkfifo(pipe / RATE_LIMITS_NAME)
     model = HeldModel()
     model.release(100)
     await session.run(model)
     session.clock.advance(86_400 - 1800)
     await session.run(model)
-    assert session.limiter.restored == [learned, None]
+    lately = {"a": {"learned_at": now - 3600}, "b": {"learned_at": now - 7200}}
+    assert session.limiter.restored == [{"version": 1, "keys": lately}, None]
 
 
 async def test_a_call_that_is_out_for_long_is_spoken_of_once(

@@ -44,7 +44,7 @@ async def send_in_a_row(limiter: AdaptiveRateLimiter, scope: RateScope, count: i
     [None, 7, [], {}, {"version": 99}, {"version": 1, "keys": 3}]
     + [
         {"version": 1, "keys": {KEY: {"models": {"model-a": {"meters": {"requests": bad}}}}}}
-        for bad in (None, 1, {"per_minute": "x"}, {"per_minute": -1}, {"per_minute": math.nan})
+        for bad in (None, 1, *({"per_minute": n} for n in ("x", -1, math.nan, 1e-9, 10**400)))
     ],
 )
 def test_a_snapshot_that_cannot_be_read_is_ignored(snapshot: object) -> None:

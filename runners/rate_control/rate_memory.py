@@ -10,24 +10,29 @@ from runners.rate_control.model_traffic import ModelTraffic
 from runners.rate_control.rate_gate import KeyGate
 
 VERSION = 1
+_LEAST, _MOST = 0.1, 1e9  # per minute; what is outside is no provider's limit but a broken file's
 METERS: tuple[Meter, ...] = ("requests", "tokens", "input_tokens", "output_tokens")
 
 
 class RateMemory:
-    """Rates by scope and meter: {"version": 1, "keys": {key: {"meters": …, "models": …}}}."""
+    """Rates by scope: {"version": 1, "keys": {key: {"learned_at", "meters", "models"}}}."""
 
     def __init__(self) -> None:
         self._keys: Mapping[str, object] = {}
 
-    def snapshot(self, gates: Mapping[str, KeyGate]) -> dict[str, object]:
-        """Return what the gates have learned, and what was remembered for those not in use."""
+    def snapshot(self, gates: Mapping[str, KeyGate], now_wall_seconds: float) -> dict[str, object]:
+        """Return what the gates have learned by now, and what is remembered of those not in use."""
         keys = dict(self._keys)
         for key, gate in gates.items():
             models = dict(_mapping(_mapping(keys.get(key)).get("models")))
             models.update(
                 (model, _model_facts(traffic)) for model, traffic in gate.by_model.items()
             )
-            keys[key] = {"meters": _meter_facts(gate.level), "models": models}
+            keys[key] = {
+                "learned_at": now_wall_seconds,
+                "meters": _meter_facts(gate.level),
+                "models": models,
+            }
         return {"version": VERSION, "keys": keys}
 
     def restore(self, snapshot: object, gates: Mapping[str, KeyGate]) -> None:
@@ -97,4 +102,4 @@ def _mapping(value: object) -> Mapping[str, object]:
 def _positive(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 < value < math.inf else None
+    return float(value) if _LEAST <= value <= _MOST else None
