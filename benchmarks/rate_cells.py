@@ -56,7 +56,8 @@ def announced_limit(per_minute: int, kind: LimitKind) -> Row:
     """Return a run with headers: from the second minute, the first reply, and the start.
 
     The last figure is the first minute beside the most that can be sent in it without a risk:
-    one request a second until a limit is known, which a limit of 60 a minute permits.
+    one request a second, the first of them at once, until a reply can tell the limit, which a limit
+    of 60 a minute permits.
     """
     outcome = simulate(Scenario(kind=kind, per_minute=per_minute, minutes=10, headers=True))
     told_at = next(c.at for c in outcome.changes) - WALL_CLOCK_AT_START

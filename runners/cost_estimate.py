@@ -32,7 +32,8 @@ class LeastTime:
 class CostEstimate:
     """One model's share of a run. Tokens and US dollars are of all its tasks.
 
-    expected_usd, worst_usd: None where the price is not known.
+    expected_usd, worst_usd: None where the price is not known; least_call_usd, what the cheapest
+        call may cost at worst, likewise.
     least_time: what the known limits allow at best, None where none are known.
     """
 
@@ -43,6 +44,7 @@ class CostEstimate:
     worst_output_tokens: int
     expected_usd: float | None
     worst_usd: float | None
+    least_call_usd: float | None
     least_time: LeastTime | None
 
 
@@ -63,6 +65,7 @@ def estimate_cost(
         _Call(estimate_tokens(prompt), _expected_output(model, problem))
         for prompt, problem in zip(prompts, problems, strict=True)
     ]
+    worst_costs = [worst_case_usd(model, prompt, at) for prompt in prompts]
     input_tokens = sum(call.input_tokens for call in calls)
     output_tokens = sum(call.output_tokens for call in calls)
     return CostEstimate(
@@ -72,7 +75,8 @@ def estimate_cost(
         expected_output_tokens=output_tokens,
         worst_output_tokens=model.max_tokens * len(problems),
         expected_usd=_sum([price(model.config, call.usage, at) for call in calls]),
-        worst_usd=_sum([worst_case_usd(model, prompt, at) for prompt in prompts]),
+        worst_usd=_sum(worst_costs),
+        least_call_usd=min((cost for cost in worst_costs if cost is not None), default=None),
         least_time=_least_time(
             model,
             {
@@ -92,17 +96,17 @@ def tasks_under_cap(estimates: Sequence[CostEstimate], cap_usd: float, *, worst:
     Models that are free, or have no known price, count as paid for.
     """
     costs = [(e.worst_usd if worst else e.expected_usd) or 0.0 for e in estimates]
+    call = cheapest_call(estimates)
     # A call is sent only while its worst case fits under the cap: so much is never spent.
-    room = cap_usd if worst else max(0.0, cap_usd - cheapest_call(estimates))
+    room = cap_usd if worst else max(0.0, cap_usd - call)
     share = min(1.0, room / sum(costs)) if any(costs) else 1.0
     tasks = [e.tasks * (share if cost else 1.0) for e, cost in zip(estimates, costs, strict=True)]
-    return int(sum(tasks))
+    return max(int(sum(tasks)), int(0 < call <= cap_usd))
 
 
 def cheapest_call(estimates: Sequence[CostEstimate]) -> float:
-    """Return the least, over the models that cost anything, of what one call may cost in USD."""
-    worst = [e.worst_usd / e.tasks for e in estimates if e.tasks and e.worst_usd]
-    return min(worst, default=0.0)
+    """Return the least that one call may cost at worst in USD, over models that cost anything."""
+    return min((e.least_call_usd for e in estimates if e.least_call_usd), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)

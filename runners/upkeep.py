@@ -76,11 +76,13 @@ class Upkeep:
 
     def close(self, watch: LaneWatch) -> None:
         """Note what was spent and learned, and show the last state."""
+        progress = watch.progress()
         self._tracker.spent_usd = self._budget.spent_usd
+        self._tracker.seconds_left = progress.whole.seconds_left
         with contextlib.suppress(StoreError):  # the next run learns it again
             self._save_learned()
         with contextlib.suppress(OSError):
-            self._display.close(watch.progress())
+            self._display.close(progress)
 
     async def _repeat(
         self, seconds: float, step: Step, break_off: Callable[[StoreError], None]

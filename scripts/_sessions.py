@@ -53,7 +53,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)
-        print(f"Spent so far: {progress.spent_usd:.4f} USD, as far as prices are known")
+        print(_spent(store, progress))
     if is_locked(store.path):
         print("It is being run now.")
         if progress and progress.current_progress.estimated_completion:
@@ -101,6 +101,14 @@ def _print_last_errors(progress: Progress) -> None:
     for model, counts in progress.current_progress.model_progress.items():
         if counts.failed and counts.last_error:
             print(printable(f"{model}: last failure: {counts.last_error}"))
+
+
+def _spent(store: SolutionStore, progress: Progress) -> str:
+    """Return what answers cost, and apart from it what calls without one may have cost."""
+    answers = sum(tally.cost_usd for tally in store.tallies.values())
+    more = progress.spent_usd - answers
+    said = f"Answers so far cost {answers:.4f} USD, as far as prices are known"
+    return f"{said}; calls without an answer at most {more:.4f} USD more" if more > 5e-5 else said
 
 
 def _calls_lost(progress: Progress | None) -> str:

@@ -116,7 +116,7 @@ _ADVICE = {
     errno.ENFILE: "The machine has too many open files: close some",
     errno.EROFS: "Make the folder writable",
     errno.EACCES: "Make the folder writable",
-    errno.ENOENT: "Make the folder first",
+    errno.ENOENT: "A folder on the way is missing: make it, or put it back",
     errno.ENOTDIR: "A file is in the way of a folder: move it",
     errno.EEXIST: "A file is in the way of a folder: move it",
     errno.EISDIR: "A folder is in the way of a file: move it",

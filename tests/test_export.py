@@ -194,8 +194,9 @@ async def test_an_error_of_an_export_speaks_of_no_resume(
         *("export_session.py", str(store.path), "--format", kind, "--out", str(target))
     )
     assert finished.exit_code == 1
-    reason = "cannot be written: No such file or directory. Make the folder first."
-    assert finished.stderr == f"error: {target}: {reason}\n"
+    reason = "cannot be written: No such file or directory."
+    advice = "A folder on the way is missing: make it, or put it back."
+    assert finished.stderr == f"error: {target}: {reason} {advice}\n"
 
 
 @pytest.mark.slow

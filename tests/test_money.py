@@ -174,6 +174,19 @@ async def test_a_dry_run_says_what_a_cap_covers(tmp_path: Path, cap: str, said: 
     assert said in finished.stdout
 
 
+@pytest.mark.slow
+async def test_a_cap_that_covers_one_call_is_not_said_to_send_none(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 10})
+    command = ("--models", "gpt-4o", "--dataset-path", str(dataset), "--max-cost", "0.0425")
+    out = ("--output-dir", str(tmp_path / "out"))
+    async with ProviderServer() as server:
+        environment = pointed_at(server, "openai")
+        dry = await run("run_collection.py", *command, *out, "--dry-run", environment=environment)
+        assert "about 1 of 10 tasks fit, at worst about 1." in dry.stdout
+        await run("run_collection.py", *command, *out, environment=environment)
+        assert server.requests
+
+
 async def test_a_cap_that_does_not_cover_one_call_sends_none(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 10})
     async with ProviderServer() as server:

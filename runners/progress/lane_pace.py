@@ -18,7 +18,9 @@ class LanePace:
         """Note the counts at this moment; blocked: a rate limit holds the lane."""
         seconds = now - self._looked_at
         self._answers.note(answered - self._answered, seconds)
-        self._ends.note(ended - self._ended, 0.0 if blocked else seconds)
+        ended_now = ended - self._ended
+        # What ends during a block was sent before it, and took its time.
+        self._ends.note(ended_now, 0.0 if blocked and not ended_now else seconds)
         self._looked_at, self._answered, self._ended = now, answered, ended
 
     @property
