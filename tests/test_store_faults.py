@@ -1,5 +1,6 @@
 """Disks and systems that refuse: one clear error, what was written whole, and a way on."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import StoreError
+from storage.durability import write_error
 from storage.sessions import create_session, list_sessions, open_session, repair_session
 from storage.solution_store import SolutionStore
 from tests.support.store_records import (
@@ -232,3 +234,18 @@ def test_runs_of_one_second_get_sessions_of_their_own(tmp_path: Path) -> None:
     names = [name for run in runs for name in run.communicate()[0].split()]
     assert len(set(names)) == 60
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("number", "whole"),
+    [
+        (errno.ENOSPC, " make room, then resume the session."),
+        (errno.EMFILE, "(ulimit -n), then resume the session."),
+        (errno.EACCES, " writable, then resume the session."),
+        (errno.EIO, "cannot be written: Input/output error."),
+    ],
+)
+def test_a_write_error_says_what_to_do_and_then_what(number: int, whole: str) -> None:
+    error = write_error(Path("x.jsonl"), OSError(number, "whatever a library says"))
+    assert str(error.then("resume the session")).endswith(whole)
+    assert "resume" not in str(error)
