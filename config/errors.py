@@ -4,6 +4,7 @@ CollectionError
 ├── ConfigError             the command, the environment or the registry is wrong     exit 2
 ├── DatasetError            problem files are missing or broken                       exit 2
 ├── StoreError              the session's files cannot be read or written             exit 1
+│   └── SessionInUse        another process runs the session
 └── ModelError              one attempt at one call failed
     ├── TransientError      worth another attempt
     │   ├── RateLimited     the provider says: too fast
@@ -38,6 +39,10 @@ class DatasetError(CollectionError):
 
 class StoreError(CollectionError):
     """A session's files cannot be read or written."""
+
+
+class SessionInUse(StoreError):
+    """Another process runs the session."""
 
 
 class ModelError(CollectionError):

@@ -202,9 +202,7 @@ def _of_categories(problems: Sequence[Problem], categories: Sequence[str]) -> li
                 raise ConfigError(
                     f"unknown category {category!r}: put spaces, not commas, between names"
                 )
-            near = get_close_matches(category, known, n=3, cutoff=0.5) or known
-            raise ConfigError(
-                f"unknown category {category!r}: the dataset has {', '.join(near)}"
-                + (" ..." if len(near) < len(known) else "")
-            )
+            near = get_close_matches(category.lower(), known, n=3, cutoff=0.5)
+            hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(f"unknown category {category!r}: {hint}")
     return [problem for problem in problems if problem.category in categories]

@@ -101,17 +101,21 @@ def positive_int(text: str) -> int:
 
 def seconds(text: str) -> float:
     """Read a flag's time in seconds, above 0."""
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return number
+    return _above_zero(text, "a number of seconds above 0")
 
 
 def usd(text: str) -> float:
     """Read a flag's sum of money in US dollars, above 0."""
-    number = float(text)
+    return _above_zero(text, "a sum of US dollars above 0, as 2.50")
+
+
+def _above_zero(text: str, wanted: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a sum above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
     return number
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from config.collection_settings import CollectionSettings, ProgressForm
 from config.environment import Environment
-from config.errors import ConfigError, StoreError
+from config.errors import ConfigError, SessionInUse, StoreError
 from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan, plan_collection
 from runners.dataset_changes import dataset_changes
@@ -139,6 +139,8 @@ def run_and_report(
         store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
         for store in opened:
+            if isinstance(error, SessionInUse):
+                continue
             print("To go on with this session:")
             print(f"  {resume_command(store.session_id, plan.settings.output_dir)}")
         if opened and isinstance(error, WriteError):

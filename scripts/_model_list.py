@@ -30,18 +30,25 @@ def print_model_list(environment: Environment, providers: Sequence[str] = ()) ->
         ready = environment.can_call(config) and not config.missing_packages
         mark = _YES if ready else _NO
         print(printable(f"  {config.name} ({config.provider}) {mark}{_remark(config, today)}"))
-    print("\nAPI Key Status:")
-    ours = [config for config in MODEL_CONFIGS if config.provider in wanted]
-    for variable in dict.fromkeys(config.api_key_env for config in ours):
-        if variable:
-            print(f"  {variable}: {_YES if environment.get(variable) else _NO}")
+    if "local" in wanted and not here:
+        print("  local_gguf, local:<model> (local): set LOCAL_GGUF_PATH, LOCAL_BASE_URL in .env")
+    ours = [config.api_key_env for config in MODEL_CONFIGS if config.provider in wanted]
+    if variables := [variable for variable in dict.fromkeys(ours) if variable]:
+        print("\nAPI Key Status:")
+    for variable in variables:
+        print(f"  {variable}: {_YES if environment.get(variable) else _NO}")
 
 
 def _wanted(providers: Sequence[str]) -> list[str]:
     known = list(dict.fromkeys(config.provider for config in MODEL_CONFIGS))
     for provider in providers:
         if provider.lower() not in known:
-            raise ConfigError(f"unknown provider {provider!r}: there are {', '.join(known)}")
+            hint = (
+                "put spaces, not commas, between names"
+                if "," in provider
+                else f"there are {', '.join(known)}"
+            )
+            raise ConfigError(f"unknown provider {provider!r}: {hint}")
     return [provider.lower() for provider in providers] or known
 
 

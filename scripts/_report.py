@@ -63,7 +63,7 @@ def _command(script: str, session_id: str, output_dir: Path) -> str:
     command = f"python scripts/{script} {shlex.quote(session_id)}"
     if output_dir != ROOT / "generated":
         command += f" --output-dir {shlex.quote(str(output_dir))}"
-    return command
+    return printable(command)
 
 
 def _row(model: str, tally: Tally, outcomes: SessionOutcomes) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_VENV_PYTHON = ROOT / ".venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
 _ALWAYS_NEEDED = ("aiohttp", "dotenv", "msgspec", "tqdm")
 
 
@@ -21,5 +22,6 @@ _missing = [name for name in _ALWAYS_NEEDED if find_spec(name) is None]
 if _missing:
     _stop(
         f"not installed for {sys.executable}: {', '.join(_missing)}; "
-        f"run {sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
+        + (f"use {_VENV_PYTHON} instead, or " if _VENV_PYTHON.exists() else "")
+        + f"run {sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
     )

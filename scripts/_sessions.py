@@ -10,6 +10,7 @@ from config.clock import Clock
 from runners.terminal_text import printable
 from scripts._report import print_table, resume_command
 from storage.progress_file import Progress, read_progress
+from storage.session_folder import session_folder
 from storage.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
@@ -28,7 +29,7 @@ def print_sessions(output_dir: Path) -> None:
     table = [
         [
             row.session_id,
-            row.status,
+            "running" if is_locked(session_folder(output_dir, row.session_id)) else row.status,
             _moment(row.started),
             f"{row.successful}/{row.total_tasks}",
             str(row.failed),
@@ -58,6 +59,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
         print("It is being run now.")
         if progress and progress.current_progress.estimated_completion:
             print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
+        print(f"Results so far: {store.path}")
         return
     command = resume_command(store.session_id, output_dir)
     if store.status == "in_progress":

@@ -72,6 +72,13 @@ def _chunks(
             "which would be too large: read them in the .jsonl files, or write it again with a "
             "higher --max-megabytes.",
         ]
+    planned = store.metadata.total_problems if store.metadata else 0
+    if planned > len(outcomes.problems):
+        unreached = planned - len(outcomes.problems)
+        notes = [
+            *notes,
+            f"{unreached} of {planned} problems were not asked yet: they are not listed.",
+        ]
     overview = make_overview(store, outcomes, notes, written)
     yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))
     yield page_end()

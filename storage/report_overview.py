@@ -136,6 +136,8 @@ def _model(
     kinds = by_model(store.tallies).get(label, {})
     whole = total(kinds.values()) if kinds else Tally()
     answers, latencies = answers_of(outcomes, label), latencies_of(outcomes, label)
+    tried = (problem.by_model.get(label) for problem in outcomes.problems)
+    failures = [outcome for outcome in tried if outcome and outcome.verdict == "failed"]
     reasons = [answer.finish_reason for answer in answers]
     return Model(
         label=label,
@@ -150,7 +152,7 @@ def _model(
         output_tokens=whole.output_tokens,
         cost_usd=whole.cost_usd,
         unpriced=whole.unpriced,
-        retries=sum(answer.attempts - 1 for answer in answers),
+        retries=sum(tried.attempts - 1 for tried in [*answers, *failures]),
         median_seconds=latencies.median,
         p95_seconds=latencies.p95,
         seconds=latencies.curve,

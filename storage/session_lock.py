@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from config.errors import StoreError
+from config.errors import SessionInUse
 from storage.durability import write_error
 
 if sys.platform != "win32":
@@ -102,9 +102,9 @@ class SessionLock:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
 
-    def _refusal(self, holder: int | None) -> StoreError:
+    def _refusal(self, holder: int | None) -> SessionInUse:
         who = "another process" if holder is None else f"process {holder}"
-        return StoreError(
+        return SessionInUse(
             f"session {self._path.parent.name} is in use by {who}: wait for it or stop it"
         )
 

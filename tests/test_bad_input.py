@@ -42,7 +42,7 @@ async def test_an_unknown_category_names_the_nearest(tmp_path: Path) -> None:
     line = await refused(
         *("--models", "gpt-4o", "--categories", "typin", "--dataset-path", str(dataset))
     )
-    assert line == "error: unknown category 'typin': the dataset has typing ..."
+    assert line == "error: unknown category 'typin': did you mean typing?"
 
 
 async def test_an_unknown_session_names_the_nearest(tmp_path: Path) -> None:
@@ -215,3 +215,11 @@ async def test_an_unknown_provider_names_the_known_ones() -> None:
         "error: unknown provider 'openia': there are openai, anthropic, google, xai, together, "
         "huggingface, deepseek, local"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sum_of_money", ["abc", "$5", "0", "inf"])
+async def test_a_cap_that_is_no_sum_of_money_says_what_one_is(sum_of_money: str) -> None:
+    finished = await run("run_collection.py", "--max-cost", sum_of_money)
+    assert finished.exit_code == 2
+    assert f"{sum_of_money!r} is not a sum of US dollars above 0, as 2.50" in finished.stderr

@@ -117,7 +117,7 @@ def test_one_file_is_a_dataset_too(tmp_path: Path) -> None:
 def test_categories_select_and_an_unknown_one_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, "all.jsonl", row("a", category="typing"), row("b", category="regex"))
     assert [p.task_id for p in load_problems(tmp_path, ["regex"])] == ["b"]
-    with pytest.raises(ConfigError, match="unknown category 'typin': the dataset has typing"):
+    with pytest.raises(ConfigError, match="unknown category 'typin': did you mean typing"):
         load_problems(tmp_path, ["typin"])
 
 

@@ -194,7 +194,12 @@ def test_kinds_of_errors_and_retries_stand_over_time(tmp_path: Path) -> None:
     assert failed > 0
     assert retries > 0
     errors = {kind: sum(counts) for kind, counts in page.overview["errors"].items()}
-    assert errors == {f"{FAILING} (503)": 3 * failed, "before an answer (kind not kept)": retries}
+    before_an_answer = retries - 2 * failed
+    assert before_an_answer > 0
+    assert errors == {
+        f"{FAILING} (503)": 3 * failed,
+        "before an answer (kind not kept)": before_an_answer,
+    }
     stretches = {len(counts) for counts in page.overview["errors"].values()}
     assert stretches == {len(page.overview["starts"])}
 

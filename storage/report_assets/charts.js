@@ -1,6 +1,11 @@
 // The charts: each is drawn by Chart.js, named for screen readers, and there as a table too.
 
 const drawn = [];
+// The same in every report, whichever of them occur.
+const FIXED_COLOURS = {
+  complete: "hsl(150 45% 42%)", "truncated (length)": "hsl(38 85% 50%)", refusal: "hsl(275 40% 55%)",
+  filtered: "hsl(25 45% 40%)", other: "hsl(215 12% 55%)", "call failed": "hsl(3 65% 52%)",
+};
 
 function colour(place, count) {
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -67,7 +72,7 @@ function stackedBars(labels, series, title, isHorizontal) {
       datasets: series.map(([name, values], place) => ({
         label: short(name),
         data: values,
-        backgroundColor: colour(place, series.length),
+        backgroundColor: FIXED_COLOURS[name] ?? colour(place, series.length),
       })),
     },
     options: {
@@ -86,7 +91,7 @@ function addFinishReasons() {
   );
   const names = { stop: "complete", length: "truncated (length)", refusal: "refusal", filtered: "filtered", other: "other" };
   const series = reasons.map((reason) => [names[reason], models.map((model) => model.finish_reasons[reason])]);
-  series.push(["call failed", models.map((model) => model.failed)]);
+  if (models.some((model) => model.failed)) series.push(["call failed", models.map((model) => model.failed)]);
   addChart({
     title: "Finish reasons",
     hint: "Why each answer ended, and calls that failed.",

@@ -90,7 +90,7 @@ function fillHeader() {
   const parts = [
     `${overview.status.replace("_", " ")}`,
     `started ${moment(overview.started)}`,
-    `${number(overview.total_problems)} problems × ${models.length} models`,
+    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`,
     `page written ${moment(overview.written)}`,
   ];
   byId("subtitle").textContent = parts.join(" · ");
