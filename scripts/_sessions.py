@@ -10,7 +10,6 @@ from config.clock import Clock
 from runners.terminal_text import printable
 from scripts._report import print_table, resume_command
 from storage.progress_file import Progress, read_progress
-from storage.session_folder import session_folder
 from storage.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
@@ -29,7 +28,7 @@ def print_sessions(output_dir: Path) -> None:
     table = [
         [
             row.session_id,
-            "running" if is_locked(session_folder(output_dir, row.session_id)) else row.status,
+            "running" if row.is_running else row.status,
             _moment(row.started),
             f"{row.successful}/{row.total_tasks}",
             str(row.failed),

@@ -23,6 +23,7 @@ from storage.manifest import (
 )
 from storage.progress_file import PROGRESS_NAME, ProgressCounts, read_progress
 from storage.session_folder import default_session_id, session_folder
+from storage.session_lock import is_locked
 from storage.session_scan import scan_session
 from storage.solution_store import SolutionStore
 from storage.summaries import write_session_summary
@@ -34,7 +35,10 @@ SessionCondition = Literal["in_progress", "completed", "failed", "broken"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """One session for a list; trouble: why it is broken, None where it is not."""
+    """One session for a list.
+
+    trouble: why it is broken, None where it is not. is_running: a process owns it now.
+    """
 
     session_id: str
     status: SessionCondition
@@ -44,6 +48,7 @@ class SessionRow:
     failed: int
     models: tuple[str, ...]
     trouble: str | None = None
+    is_running: bool = False
 
 
 def create_session(
@@ -205,6 +210,7 @@ def _session_row(folder: Path) -> SessionRow:
         successful=counts.successful_tasks,
         failed=counts.failed_tasks,
         models=tuple(metadata.models),
+        is_running=is_locked(folder),
     )
 
 

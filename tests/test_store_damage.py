@@ -10,6 +10,7 @@ from config.errors import ConfigError, StoreError
 from storage.progress_tracker import ProgressTracker
 from storage.sessions import create_session, list_sessions, open_session, repair_session
 from storage.solution_store import SolutionStore
+from tests.support.command import run
 from tests.support.store_records import (
     HandClock,
     answers_on_disk,
@@ -342,3 +343,13 @@ def test_an_unknown_session_names_the_nearest(tmp_path: Path) -> None:
         open_session(tmp_path / "nowhere", "s")
     assert not (tmp_path / "nowhere").exists()
     assert list_sessions(tmp_path / "nowhere") == []
+
+
+async def test_a_session_that_calls_itself_nothing_does_not_hide_the_others(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        create_session(tmp_path, name, metadata())
+    summary = tmp_path / "one" / "summary.json"
+    summary.write_text(summary.read_text().replace('"session_id": "one"', '"session_id": " "'))
+    listed = await run("resume_collection.py", "--list-sessions", "--output-dir", str(tmp_path))
+    assert listed.exit_code == 0, listed.output
+    assert "two" in listed.stdout
