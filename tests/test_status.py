@@ -57,9 +57,11 @@ async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> N
         assert terminal.text.count("Session s:") == 1
         assert "Ctrl-C ends this view, not the run" in terminal.text
         assert "It is being run now." in await resume_script(out, server, "--status")
+        assert " running " in await resume_script(out, server, "--list-sessions")
         running.send(signal.SIGKILL)
         await running.finished()
         assert await view == 0
+        assert " in_progress " in await resume_script(out, server, "--list-sessions")
         assert terminal.text.count("Session s:") == 1 and "Nobody runs it." in terminal.text
         killed = await resume_script(out, server, "--status")
         assert re.search(
