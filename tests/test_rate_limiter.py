@@ -304,6 +304,23 @@ def test_cancelling_anyone_at_any_moment_neither_blocks_nor_leaks() -> None:
     assert 100 < done < 2000
 
 
+@pytest.mark.parametrize("late", range(8, 12))
+def test_late_refusals_may_take_back_all_that_was_counted(late: int) -> None:
+    async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
+        limiter.register(A, slots=100)
+        await clock.sleep(30)
+        burst = [await limiter.acquire(A, input_tokens=10) for _ in range(70)]
+        for first in (burst.pop(), None):
+            (first or await limiter.acquire(A, input_tokens=10)).refused([])
+            accept(await limiter.acquire(A, input_tokens=10, urgent=True))
+        for permit in burst[:late]:
+            permit.refused([])
+        await send_in_a_row(limiter, A, 30)
+        assert limiter.status(A).rate_per_minute
+
+    run(program)
+
+
 def test_a_permit_is_reported_on_exactly_once() -> None:
     async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
         permit = await limiter.acquire(A, input_tokens=10)

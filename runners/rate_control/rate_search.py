@@ -174,7 +174,8 @@ class RateSearch:
             self._set(now, rate, total)
             return
         # The more was counted since the last refusal, the less can the estimate be wrong.
-        counted = self._counted + (total - self._exit_total) / amount
+        # Late refusals of what had been counted before may take back more than came since.
+        counted = max(1.0, self._counted + (total - self._exit_total) / amount)
         self._set(now, rate * (1 + 0.5 * max(0.002, 1 / counted)), total, amount)
 
     def _growth(self, now: float, rate: float, amount: float) -> float:
