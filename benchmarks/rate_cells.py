@@ -111,6 +111,8 @@ def two_models(quick: bool) -> Iterator[Cell]:
     """Yield runs of two models on one key, with one limit for both or one each."""
     for cell in itertools.product(LIMIT_KINDS, (True,) if quick else (True, False)):
         yield partial(two_models_of_one_key, *cell)
+    for kind in LIMIT_KINDS:
+        yield partial(two_models_that_differ, kind)
 
 
 def two_models_of_one_key(kind: LimitKind, shared: bool) -> Row:
@@ -124,6 +126,24 @@ def two_models_of_one_key(kind: LimitKind, shared: bool) -> Row:
             refused(outcome.refused_share(1200, 2400)),
             use(outcome.use(0, 600), 80.0, "first 10 min %"),
             use(min(counts) / max(counts), 98.0, "fairness %"),
+        ),
+    )
+
+
+def two_models_that_differ(kind: LimitKind) -> Row:
+    """Return a run of two models with unequal limits, which both meet in the first minute."""
+    limits = (200, 300)
+    outcome = simulate(
+        Scenario(kind=kind, per_minute=300, models=2, by_model_per_minute=limits, minutes=40)
+    )
+    shares = [outcome.by_model[f"model-{i}"] / limit / 40 for i, limit in enumerate(limits)]
+    return Row(
+        f"200 and 300/min, {kind}, two models, a limit each",
+        (
+            use(outcome.use(1200, 2400)),
+            refused(outcome.refused_share(1200, 2400)),
+            use(outcome.use(0, 600), 80.0, "first 10 min %"),
+            use(min(shares), 95.0, "least of its own limit %"),
         ),
     )
 

@@ -100,22 +100,46 @@ def test_models_that_are_refused_by_turns_keep_their_own_limits() -> None:
     assert outcome.use(600, 1200) >= 0.98
 
 
-def test_limits_of_their_own_that_are_met_together_cost_little_where_they_differ() -> None:
-    # They are taken for one limit of the key, which gives both models the lower one.
-    limits = (60, 72)
+@pytest.mark.parametrize("kind", LIMIT_KINDS)
+@pytest.mark.parametrize("limits", [(200, 300), (100, 200, 400)])
+def test_limits_of_their_own_that_are_met_together_are_told_from_one_of_the_key(
+    kind: LimitKind, limits: tuple[int, ...]
+) -> None:
     outcome = simulate(
         Scenario(
-            kind="sliding minute",
-            per_minute=72,
-            models=2,
+            kind=kind,
+            per_minute=max(limits),
+            models=len(limits),
             by_model_per_minute=limits,
-            slots=100,
+            network_seconds=0.02,
             minutes=20,
         )
     )
 
     used = [outcome.by_model[f"model-{i}"] / (20 * limit) for i, limit in enumerate(limits)]
-    assert used[0] >= 0.98 and used[1] >= 0.85
+    assert min(used) >= 0.85
+    assert outcome.use(600, 1200) >= 0.98
+    assert outcome.refused_share(600, 1200) <= 0.01
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("kind", LIMIT_KINDS)
+def test_a_shared_limit_is_found_however_deep_its_bucket_is(kind: LimitKind, seed: int) -> None:
+    outcome = simulate(
+        Scenario(
+            kind=kind,
+            per_minute=200,
+            models=2,
+            shares_key=True,
+            network_seconds=0.02,
+            minutes=15,
+            seed=seed,
+        )
+    )
+
+    assert min(outcome.by_model.values()) >= 0.95 * max(outcome.by_model.values())
+    assert outcome.use(300, 900) >= 0.98
+    assert outcome.refused_share(300, 900) <= 0.01
 
 
 def test_a_short_run_wastes_little_of_an_unknown_limit() -> None:

@@ -57,17 +57,25 @@ class LimitLevel:
         uneven = meter != "requests"
         self.meters[meter] = RateLearner(None, self._tell_of(meter), uneven=uneven)
 
-    def ready_at(self, now: float) -> float:
-        """Return when every meter would let a request pass; infinity: not before a reply."""
+    def ready_at(self, now: float, *, regardless_of: Meter | None = None) -> float:
+        """Return when every meter would let a request pass; infinity: not before a reply.
+
+        regardless_of: a meter whose pace counts, but not that it is blocked.
+        """
         if self.in_flight.is_full():
             return math.inf
-        return max([learner.ready_at(now) for learner in self.meters.values()])
+        return max(
+            [
+                learner.pacer.due if meter == regardless_of else learner.ready_at(now)
+                for meter, learner in self.meters.items()
+            ]
+        )
 
-    def sent(self, now: float, charge: Charge) -> None:
-        """Count a request that leaves now."""
+    def sent(self, now: float, charge: Charge, *, probes: bool = True) -> None:
+        """Count a request that leaves now; probes: it tells whether a block is over."""
         self.in_flight.sent()
         for meter, learner in self.meters.items():
-            learner.sent(now, charge.amount(meter))
+            learner.sent(now, charge.amount(meter), probes=probes)
 
     def unsent(self, sent_at: float, charge: Charge) -> None:
         """Take back a request that never left."""

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from config.rate_signal import RateSignal
 from runners.rate_control.limit_level import Charge
+from runners.rate_control.limit_trial import Trial
 from runners.rate_control.model_traffic import ModelTraffic
 
 
@@ -28,13 +29,22 @@ class PermitOffice(Protocol):
 
 
 class Permit:
-    """Leave to send one request; exactly one of its methods must be called, once."""
+    """Leave to send one request; exactly one of its methods must be called, once.
 
-    __slots__ = ("_office", "_open", "charge", "sent_at", "traffic")
+    trial: what the request's fate is to tell, None for most.
+    """
+
+    __slots__ = ("_office", "_open", "charge", "sent_at", "traffic", "trial")
 
     def __init__(
-        self, office: PermitOffice, traffic: ModelTraffic, sent_at: float, charge: Charge
+        self,
+        office: PermitOffice,
+        traffic: ModelTraffic,
+        sent_at: float,
+        charge: Charge,
+        trial: Trial | None = None,
     ) -> None:
+        self.trial = trial
         self.traffic = traffic
         self.sent_at = sent_at
         self.charge = charge

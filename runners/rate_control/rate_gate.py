@@ -8,6 +8,7 @@ from config.clock import Clock
 from config.rate_signal import RateSignal
 from runners.rate_control.fair_queue import FairQueue, Place
 from runners.rate_control.limit_level import Charge, LimitLevel
+from runners.rate_control.limit_trial import Trial
 from runners.rate_control.model_traffic import ModelTraffic
 from runners.rate_control.permit import Permit
 from runners.rate_control.refusal_blame import RefusalBlame
@@ -26,7 +27,7 @@ class KeyGate:
         self.level = level
         self.by_model: dict[str, ModelTraffic] = {}
         self._clock = clock
-        self._blame = RefusalBlame(level)
+        self._blame = RefusalBlame(level, self.by_model.values())
         self._queue: FairQueue[ModelTraffic, Permit] = FairQueue()
         self._leader: Place[ModelTraffic, Permit] | None = None
         self._alarm_at = math.inf
@@ -66,17 +67,18 @@ class KeyGate:
         announced = self._announce(permit, now, signals)
         if not traffic.ramp.over:
             traffic.ramp.replied(now, announced=announced)
+        self._blame.judge(now)
         self._pump()
 
     def refused(self, permit: Permit, signals: Sequence[RateSignal]) -> None:
         """Charge a refusal to the limit that it met, and stop what that limit holds."""
-        now = self._finish(permit)
+        now = self._finish(permit, refused=True)
+        self._blame.judge(now)
         traffic, charge = permit.traffic, permit.charge
         if self._announce(permit, now, signals):
             traffic.ramp.replied(now, announced=True)
         wait = max((s.retry_after_seconds or 0.0 for s in signals), default=0.0)
-        models = self.by_model.values()
-        blame = self._blame.charge(traffic, models, now, permit.sent_at, charge, signals)
+        blame = self._blame.charge(traffic, now, charge, signals)
         for level in (self.level, traffic.level):
             if level is blame.level:
                 level.refused(now, permit.sent_at, charge, blame.meter, wait)
@@ -103,10 +105,16 @@ class KeyGate:
         permit.traffic.level.unsent(permit.sent_at, permit.charge)
         self._pump()
 
-    def _finish(self, permit: Permit) -> float:
+    def _finish(self, permit: Permit, *, refused: bool = False) -> float:
+        now = self._clock.monotonic()
         self.level.in_flight.finished()
         permit.traffic.level.in_flight.finished()
-        return self._clock.monotonic()
+        if permit.trial is not None:
+            if refused:
+                permit.trial.refused(now, permit.traffic)
+            else:
+                permit.trial.ended()
+        return now
 
     def _announce(self, permit: Permit, now: float, signals: Sequence[RateSignal]) -> bool:
         for signal in signals:
@@ -115,14 +123,28 @@ class KeyGate:
         return any(signal.limit_per_minute is not None for signal in signals)
 
     def _ready_at(self, traffic: ModelTraffic, now: float) -> float:
-        return max(self.level.ready_at(now), traffic.ready_at(now))
+        trial = self._trial_for(traffic, now)
+        meter = None if trial is None else trial.meter
+        return max(self.level.ready_at(now, regardless_of=meter), traffic.ready_at(now))
 
-    def _grant(self, traffic: ModelTraffic, input_tokens: int, now: float) -> Permit:
+    def _trial_for(self, traffic: ModelTraffic, now: float) -> Trial | None:
+        trial = self._blame.trial_for(traffic)
+        if trial is None or not self._queue.waiting(trial.suspect):
+            return None
+        # Only the limit in question is put to the test: others hold the suspect back as ever.
+        held_until = trial.suspect.level.ready_at(now, regardless_of=trial.meter)
+        return trial if held_until <= now else None
+
+    def _grant(
+        self, traffic: ModelTraffic, input_tokens: int, now: float, trial: Trial | None = None
+    ) -> Permit:
         charge = Charge(input_tokens, traffic.output_tokens)
-        self.level.sent(now, charge)
-        traffic.level.sent(now, charge)
+        self.level.sent(now, charge, probes=trial is None)
+        traffic.level.sent(now, charge, probes=trial is None)
         traffic.ramp.sent()
-        return Permit(self, traffic, now, charge)
+        if trial is not None:
+            trial.sent(now, traffic)
+        return Permit(self, traffic, now, charge, trial)
 
     def _pump(self) -> None:
         """Let go whoever may; wake the leader if it would sleep too long for the rest."""
@@ -141,10 +163,25 @@ class KeyGate:
                 next_at = min(next_at, ready_at)
             else:
                 return next_at
-            place = self._queue.pop(traffic)
-            place.grant = self._grant(traffic, place.input_tokens, now)
-            _ring(place.wake)
+            self._let_model_go(traffic, now)
         return math.inf
+
+    def _let_model_go(self, traffic: ModelTraffic, now: float) -> None:
+        trial = self._trial_for(traffic, now)
+        if trial is None:
+            self._let_next_go(traffic, now)
+        else:
+            self._let_next_go(trial.suspect, now, trial.size, trial)
+            self._let_next_go(traffic, now, trial.size, trial)
+            self._blame.trial_runs(trial)
+
+    def _let_next_go(
+        self, traffic: ModelTraffic, now: float, count: int = 1, trial: Trial | None = None
+    ) -> None:
+        for _ in range(min(count, self._queue.waiting(traffic))):
+            place = self._queue.pop(traffic)
+            place.grant = self._grant(traffic, place.input_tokens, now, trial)
+            _ring(place.wake)
 
     async def _turn(self, place: Place[ModelTraffic, Permit]) -> Permit:
         while place.grant is None:

@@ -84,9 +84,9 @@ class RateLearner:
         self._resume(now, self.block)
         return self.pacer.due
 
-    def sent(self, now: float, amount: float) -> None:
+    def sent(self, now: float, amount: float, *, probes: bool = True) -> None:
         """Count a request that leaves now, as admitted until it is refused."""
-        if self.block is not None:
+        if self.block is not None and probes:
             self.block.probe_at = now
         self.log.add(now, amount)
         self.pacer.take(now, amount)
@@ -139,6 +139,20 @@ class RateLearner:
             self._say(self.pacer.per_second, f"refused: waiting {self.block.until - now:.1f} s")
         elif retry_after_seconds > 0:
             self.pacer.due = max(self.pacer.due, now + retry_after_seconds)
+
+    def start_anew(self, now: float, rate: float | None, reason: str) -> None:
+        """Forget what was learned, and go on from a rate per second, or from none."""
+        old = self.pacer.per_second
+        self.block = None
+        self.search = RateSearch(uneven=self.pacer.uneven)
+        if rate is not None:
+            self.search.start_at(rate, rate, reason)
+        self._pace(now)
+        self._say(old, reason)
+
+    def rate_of_late(self, now: float) -> float:
+        """Return what was admitted per second over the last minute, as far as it was watched."""
+        return self.log.rate(now)
 
     def excuse(self, now: float) -> None:
         """Forget the last refusal: another scope's limit was met, not this one's."""

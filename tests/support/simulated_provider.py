@@ -112,6 +112,7 @@ class SimulatedProvider:
     limits: by model; limits that models share are in several lists.
     names_meter: a refusal says which meter it is about.
     retry_after_seconds: what a refusal asks for; None: nothing.
+    network_seconds: how long a request may be on its way, so that later ones arrive before it.
     """
 
     clock: Clock
@@ -124,9 +125,12 @@ class SimulatedProvider:
     latency_spread: float = 0.5
     output_tokens: float = 400.0
     output_spread: float = 0.5
+    network_seconds: float = 0.0
 
     async def reply(self, model: str, input_tokens: int) -> Reply:
         """Return the reply to one request, after the time that it takes."""
+        if self.network_seconds:
+            await self.clock.sleep(self.chance.uniform(0, self.network_seconds))
         limits = self.limits[model]
         full = self._full(limits, input_tokens)
         for limit in limits:

@@ -45,6 +45,7 @@ class Scenario:
     tasks: int | None = None
     latency_seconds: float = 4.0
     latency_spread: float = 0.5
+    network_seconds: float = 0.0
     changes: Sequence[tuple[float, float]] = ()
     requests_per_minute: float | None = None
     snapshot: Mapping[str, object] | None = None
@@ -73,6 +74,8 @@ class Outcome:
     def permitted_per_second(self) -> float:
         """Return what the provider permitted in all, before any change."""
         scenario = self.scenario
+        if scenario.by_model_per_minute:
+            return sum(scenario.by_model_per_minute) / 60
         shares = 1 if scenario.shares_key else scenario.models
         return shares * scenario.per_minute / 60
 
@@ -181,6 +184,7 @@ def simulate(scenario: Scenario) -> Outcome:
         latency_seconds=scenario.latency_seconds,
         latency_spread=scenario.latency_spread,
         output_tokens=OUTPUT_TOKENS,
+        network_seconds=scenario.network_seconds,
     )
     limiter = AdaptiveRateLimiter(clock, on_change=outcome.changes.append)
     limiter.restore(scenario.snapshot)
