@@ -34,6 +34,15 @@ def test_many_workers_do_not_harm_a_slow_sliding_minute(slots: int) -> None:
     assert outcome.use(0, 600) >= 0.8
 
 
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_a_burst_that_exhausts_a_sliding_minute_at_once_tells_what_it_permits(seed: int) -> None:
+    outcome = simulate(
+        Scenario(kind="sliding minute", per_minute=900, minutes=10, slots=414, seed=seed)
+    )
+
+    assert outcome.use(0, 600) >= 0.95
+
+
 @pytest.mark.parametrize("kind", LIMIT_KINDS)
 def test_announced_limits_are_used_without_a_single_refusal(kind: LimitKind) -> None:
     outcome = simulate(Scenario(kind=kind, per_minute=500, minutes=3, headers=True))

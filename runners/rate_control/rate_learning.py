@@ -225,13 +225,19 @@ class RateLearner:
         old = self.pacer.per_second
         if not self._trusts_announcement(ended_at):
             until = block.watched_until()
+            admitted = self.log.rate(until, refused_at=block.refused_at)
+            if self.search.state == "open" and not self.pacer.uneven:
+                # A window that the first burst exhausted is still full at the last refusal; a
+                # little later it lets go of the whole burst at once, and is nearly empty.
+                then = block.last_refused_at
+                admitted = max(admitted, self.log.rate(then, refused_at=block.refused_at))
             self.search.learn(
                 Episode(
                     refused_at=block.refused_at,
                     ended_at=ended_at,
                     probes_refused=block.probes_refused,
                     pace=block.pace,
-                    admitted=self.log.rate(until, refused_at=block.refused_at),
+                    admitted=admitted,
                     whole_minute=self.log.covers_a_minute(until),
                     briskest=block.briskest,
                     total=self.log.total,
