@@ -1,5 +1,6 @@
 """What a run will cost and how long it takes at least, before anything is sent."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +48,11 @@ class CostEstimate:
     least_call_usd: float | None
     least_time: LeastTime | None
 
+    @property
+    def amounts(self) -> dict[Meter, int]:
+        """What its tasks come to, in the units of the limits."""
+        return _amounts(self.tasks, self.input_tokens, self.expected_output_tokens)
+
 
 def estimate_cost(
     model: BaseModel,
@@ -59,7 +65,7 @@ def estimate_cost(
     at_seconds: the wall time for which prices are asked. learned: limits per minute that earlier
     sessions met, beside those that the model's row states.
     """
-    at = datetime.fromtimestamp(at_seconds, UTC)
+    config, at = model.config, datetime.fromtimestamp(at_seconds, UTC)
     prompts = [build_prompt(problem) for problem in problems]
     calls = [
         _Call(estimate_tokens(prompt), _expected_output(model, problem))
@@ -69,25 +75,37 @@ def estimate_cost(
     input_tokens = sum(call.input_tokens for call in calls)
     output_tokens = sum(call.output_tokens for call in calls)
     return CostEstimate(
-        label=model.config.label,
+        label=config.label,
         tasks=len(problems),
         input_tokens=input_tokens,
         expected_output_tokens=output_tokens,
         worst_output_tokens=model.max_tokens * len(problems),
-        expected_usd=_sum([price(model.config, call.usage, at) for call in calls]),
+        expected_usd=_sum([price(config, call.usage, at) for call in calls]),
         worst_usd=_sum(worst_costs),
         least_call_usd=min((cost for cost in worst_costs if cost is not None), default=None),
         least_time=_least_time(
-            model,
-            {
-                "requests": len(problems),
-                "tokens": input_tokens + output_tokens,
-                "input_tokens": input_tokens,
-                "output_tokens": output_tokens,
-            },
+            _amounts(len(problems), input_tokens, output_tokens),
+            {"requests": config.requests_per_minute, "tokens": config.tokens_per_minute},
             learned,
         ),
     )
+
+
+def least_time_of_key(
+    estimates: Sequence[CostEstimate], key: str, learned: Mapping[Meter, float]
+) -> LeastTime | None:
+    """Return the least time of models that share an API key: the slowest's, or all under its limit.
+
+    learned: limits per minute of the key, that earlier sessions met.
+    """
+    together: Counter[Meter] = Counter()
+    for estimate in estimates:
+        together.update(estimate.amounts)
+    times = [estimate.least_time for estimate in estimates if estimate.least_time]
+    of_key = _least_time(together, {}, learned)
+    if of_key:
+        times.append(LeastTime(of_key.minutes, f"{of_key.limit}, {key}"))
+    return max(times, default=None)
 
 
 def tasks_under_cap(estimates: Sequence[CostEstimate], cap_usd: float, *, worst: bool) -> int:
@@ -126,14 +144,20 @@ def _expected_output(model: BaseModel, problem: Problem) -> int:
     return min(model.max_tokens, answer + thinking)
 
 
-def _least_time(
-    model: BaseModel, amounts: Mapping[Meter, int], learned: Mapping[Meter, float]
-) -> LeastTime | None:
-    config = model.config
-    configured: dict[Meter, float | None] = {
-        "requests": config.requests_per_minute,
-        "tokens": config.tokens_per_minute,
+def _amounts(tasks: int, input_tokens: int, output_tokens: int) -> dict[Meter, int]:
+    return {
+        "requests": tasks,
+        "tokens": input_tokens + output_tokens,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
     }
+
+
+def _least_time(
+    amounts: Mapping[Meter, int],
+    configured: Mapping[Meter, float | None],
+    learned: Mapping[Meter, float],
+) -> LeastTime | None:
     known = [(meter, limit, "") for meter, limit in configured.items() if limit]
     known += [(meter, limit, ", learned before") for meter, limit in learned.items()]
     times = [

@@ -107,14 +107,14 @@ class AdaptiveRateLimiter:
 
     def known_limits(self, scope: RateScope) -> dict[Meter, float]:
         """Return the rate that each meter of a scope is paced at now, per minute."""
-        gate, traffic = self._find(scope)
-        limits: dict[Meter, float] = {}
-        for level in (gate.level, traffic.level):
-            for meter, learner in level.meters.items():
-                if learner.pacer.per_second is not None:
-                    rate = 60 * learner.pacer.per_second
-                    limits[meter] = min(rate, limits.get(meter, rate))
+        limits = self._find(scope)[1].level.paces()
+        for meter, rate in self.known_key_limits(scope).items():
+            limits[meter] = min(rate, limits.get(meter, rate))
         return limits
+
+    def known_key_limits(self, scope: RateScope) -> dict[Meter, float]:
+        """Return the rates at which all models of the scope's API key are paced together."""
+        return self._find(scope)[0].level.paces()
 
     def snapshot(self) -> dict[str, object]:
         """Return what was learned, fit for JSON; it names no keys."""

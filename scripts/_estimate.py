@@ -1,6 +1,7 @@
 """The table of a dry run: what each model will be asked, and what that may cost."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from runners.cost_estimate import (
     LeastTime,
     cheapest_call,
     estimate_cost,
+    least_time_of_key,
     tasks_under_cap,
 )
 from runners.rate_limiter import AdaptiveRateLimiter, RateScope
@@ -46,7 +48,7 @@ def print_estimate(
     ]
     rows = [_row(estimate) for estimate in estimates]
     if len(estimates) > 1:
-        rows.append(_total(estimates))
+        rows.append(_total(estimates, _least_time_of_all(models.answering, estimates, learned)))
     print()
     print_table(_HEADINGS, rows)
     data = load_prices()
@@ -71,6 +73,24 @@ def _learned(output_dir: Path) -> AdaptiveRateLimiter:
     limiter = AdaptiveRateLimiter(clock)
     limiter.restore(read_rate_limits(output_dir / "a-new-session", clock.time()))
     return limiter
+
+
+def _least_time_of_all(
+    models: Sequence[BaseModel], estimates: Sequence[CostEstimate], learned: AdaptiveRateLimiter
+) -> LeastTime | None:
+    """Return how long models take at least that run at once, some of them with one API key."""
+    of_key = defaultdict[str, list[CostEstimate]](list)
+    limits, providers = {}, {}
+    for model, estimate in zip(models, estimates, strict=True):
+        scope = rate_scope(model)
+        of_key[scope.key].append(estimate)
+        limits[scope.key] = learned.known_key_limits(scope)
+        providers[scope.key] = model.config.provider
+    times = (
+        least_time_of_key(of_one, f"all {providers[key]} models", limits[key])
+        for key, of_one in of_key.items()
+    )
+    return max((time for time in times if time), default=None)
 
 
 def _unconfigured_scope(model: BaseModel) -> RateScope:
@@ -119,7 +139,7 @@ def _row(estimate: CostEstimate) -> list[str]:
     ]
 
 
-def _total(estimates: Sequence[CostEstimate]) -> list[str]:
+def _total(estimates: Sequence[CostEstimate], least_time: LeastTime | None) -> list[str]:
     expected = [estimate.expected_usd or 0.0 for estimate in estimates]
     worst = [estimate.worst_usd or 0.0 for estimate in estimates]
     unknown = " + unknown" if _unpriced(estimates) else ""
@@ -131,7 +151,7 @@ def _total(estimates: Sequence[CostEstimate]) -> list[str]:
         f"{sum(estimate.worst_output_tokens for estimate in estimates):,}",
         _usd(sum(expected)) + unknown,
         _usd(sum(worst)) + unknown,
-        "",
+        _least_time(least_time),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from config.model_config import ModelConfig
 from models.base_model import make_model
 from prompts.problems import load_problems
 from runners.budget import Budget, CapReached
+from runners.collection_runner import rate_scope
 from runners.cost_estimate import LeastTime, estimate_cost
 from tests.support.command import pointed_at, run
 from tests.support.datasets import write_dataset
@@ -235,3 +237,29 @@ async def test_a_dry_run_knows_the_limits_that_an_earlier_session_met(tmp_path: 
         dry = await run("run_collection.py", *command, *out, "--dry-run", environment=environment)
     # The server announces 5,000 requests a minute, of which 99 % are used.
     assert "0.0 (4,950 requests/min, learned before)" in dry.stdout
+
+
+async def test_models_that_share_a_keys_limit_take_at_least_as_long_as_all_of_them(
+    tmp_path: Path,
+) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 10})
+    config = ModelConfig(
+        name="gpt-4o", provider="openai", api_key_env="OPENAI_API_KEY", model_class="OpenAIModel"
+    )
+    key = rate_scope(make_model(config, api_key="x")).key
+    learned = {"learned_at": time.time(), "meters": {"requests": {"per_minute": 5}}, "models": {}}
+    earlier = tmp_path / "out" / "earlier" / "rate_limits.json"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text(json.dumps({"version": 1, "keys": {key: learned}}))
+
+    dry = await run(
+        "run_collection.py",
+        *("--models", "gpt-4o", "gpt-5.5", "--dataset-path", str(dataset), "--dry-run"),
+        *("--output-dir", str(tmp_path / "out")),
+        environment={"OPENAI_API_KEY": "x"},
+    )
+
+    assert dry.exit_code == 0, dry.output
+    least = {line.split()[0]: line for line in dry.stdout.splitlines() if "/min" in line}
+    assert "2.0 (5 requests/min, learned before)" in least["gpt-4o"]
+    assert "4.0 (5 requests/min, learned before, all openai models)" in least["all"]

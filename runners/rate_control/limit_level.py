@@ -112,6 +112,14 @@ class LimitLevel:
         if signal.meter != "concurrency" and signal.limit_per_minute is not None:
             self.meter(signal.meter or "requests").announce(now, sent_at, signal)
 
+    def paces(self) -> dict[Meter, float]:
+        """Return the rate that each meter is paced at now, per minute."""
+        return {
+            meter: 60 * learner.pacer.per_second
+            for meter, learner in self.meters.items()
+            if learner.pacer.per_second is not None
+        }
+
     def freeze(self, now: float) -> None:
         """Do not raise any rate for a while."""
         for learner in self.meters.values():
