@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import extraction, makespan, rate_control, scale, short_run, throughput
 from benchmarks.harness import ROOT, Figure
 from benchmarks.rate_plot import draw
+from benchmarks.reach_plot import draw_reach
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 _COLUMNS = ("part", "figure", "measured", "bound", "measured / bound", "", "resting on")
@@ -29,8 +30,9 @@ says how busy it was. Rate control runs in virtual time, which no load disturbs.
 
 
 def rate_control_figures() -> Iterator[Figure]:
-    """Yield the figures of the limiter's own benchmark; draw its plot."""
+    """Yield the figures of the limiter's own benchmark; draw its plots."""
     draw(rate_control.PLOT)
+    draw_reach(rate_control.REACH_PLOT)
     for row in rate_control.rows(quick=False):
         for figure in row.figures:
             unit = next((unit for unit in ("%", "min") if f" {unit}" in figure.name), "")

@@ -16,7 +16,7 @@ Tell = Callable[[float | None, float | None, RateState, str], None]
 
 HEADROOM = 0.99
 """How much of a stated limit is used: the two clocks never quite agree."""
-UNEVEN_HEADROOM = 0.985
+UNEVEN_HEADROOM = 0.982
 """The same for tokens: what is out may cost more than was thought, and nobody knows before."""
 FROZEN_SECONDS = 10.0
 DISTRUST_EPISODES = 3

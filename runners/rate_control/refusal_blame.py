@@ -92,7 +92,8 @@ class RefusalBlame:
 
     def _consider_trial(self, suspect: ModelTraffic, meter: Meter, now: float) -> None:
         others = [other for other in self._others(suspect) if other.in_flight]
-        counts_calls = any(t.level.in_flight.limit is not None for t in self._by_model)
+        levels = (self._key_level, *(other.level for other in self._by_model))
+        counts_calls = any(level.in_flight.limit is not None for level in levels)
         if not others or counts_calls or self._running is not None:
             return
         if not self._records[meter].is_due():
