@@ -78,11 +78,12 @@ def survive(seed: int) -> FaultyProvider:
         chance = provider.chance
         for scope in provider.scopes:
             limiter.register(scope, slots=chance.choice((1, 5, 60)))
+        pauses = chance.choice(((0, 0, 0, 0.01, 0.3), (0.05, 0.1, 0.3, 0.5)))
         tasks: list[asyncio.Task[None]] = []
         for _ in range(600):
             scope = chance.choice(provider.scopes)
             tasks.append(asyncio.create_task(provider.request(limiter, scope)))
-            await clock.sleep(chance.choice((0, 0, 0, 0.01, 0.3)))
+            await clock.sleep(chance.choice(pauses))
             if chance.random() < 0.05:
                 chance.choice(tasks).cancel()
         async with asyncio.timeout(86_400):
