@@ -60,16 +60,22 @@ class LimitLevel:
     def ready_at(self, now: float, *, regardless_of: Meter | None = None) -> float:
         """Return when every meter would let a request pass; infinity: not before a reply.
 
-        regardless_of: a meter whose pace counts, but not that it is blocked.
+        regardless_of: a meter whose pace and told wait count, but not that it is blocked.
         """
         if self.in_flight.is_full():
             return math.inf
         return max(
             [
-                learner.pacer.due if meter == regardless_of else learner.ready_at(now)
+                learner.due if meter == regardless_of else learner.ready_at(now)
                 for meter, learner in self.meters.items()
             ]
         )
+
+    def is_free_but_for(self, meter: Meter) -> bool:
+        """Return whether nothing else is blocked, and calls in flight are not limited."""
+        if self.in_flight.limit is not None:
+            return False
+        return all(other.block is None for name, other in self.meters.items() if name != meter)
 
     def sent(self, now: float, charge: Charge, *, probes: bool = True) -> None:
         """Count a request that leaves now; probes: it tells whether a block is over."""

@@ -36,6 +36,7 @@ class RateLearner:
         self.search = RateSearch(uneven=uneven)
         self.block: RefusalBlock | None = None
         self.announced: float | None = None
+        self.told_until = -math.inf
         self._ceiling = ceiling_per_minute and ceiling_per_minute / 60
         self._tell = tell
         self._frozen_until = -math.inf
@@ -72,17 +73,22 @@ class RateLearner:
             self.state, self.search.reason
         )
 
+    @property
+    def due(self) -> float:
+        """When the pace and the provider's own word would let a request pass, block or not."""
+        return max(self.pacer.due, self.told_until)
+
     def ready_at(self, now: float) -> float:
         """Return when the next request may leave; a time that has passed means at once."""
         if self.block is None:
-            return self.pacer.due
+            return self.due
         if self.block.probe_at is None:
-            return max(self.block.until, self.pacer.due)
+            return max(self.block.until, self.due)
         doubt = max(SHORTEST_DOUBT_SECONDS, 2 * self._refusal_seconds)
         if now < self.block.probe_at + doubt:
             return self.block.probe_at + doubt
         self._resume(now, self.block)
-        return self.pacer.due
+        return self.due
 
     def sent(self, now: float, amount: float, *, probes: bool = True) -> None:
         """Count a request that leaves now, as admitted until it is refused."""
@@ -124,6 +130,8 @@ class RateLearner:
     ) -> None:
         """Note that this meter's limit was met: stop, wait, then probe."""
         self.log.correct(-amount)
+        if retry_after_seconds > 0:
+            self.told_until = max(self.told_until, now + retry_after_seconds)
         if self.block is not None:
             self.block.refused_again(now, sent_at, retry_after_seconds)
         elif sent_at > self._ended_at:
@@ -137,8 +145,6 @@ class RateLearner:
                 retry_after_seconds=retry_after_seconds,
             )
             self._say(self.pacer.per_second, f"refused: waiting {self.block.until - now:.1f} s")
-        elif retry_after_seconds > 0:
-            self.pacer.due = max(self.pacer.due, now + retry_after_seconds)
 
     def start_anew(self, now: float, rate: float | None, reason: str) -> None:
         """Forget what was learned, and go on from a rate per second, or from none."""

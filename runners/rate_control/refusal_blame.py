@@ -44,6 +44,8 @@ class RefusalBlame:
         signals: Sequence[RateSignal],
     ) -> Blame:
         """Return what a refusal of this model is charged to."""
+        if self._to_come is not None and not self._is_blocked(self._to_come):
+            self._to_come = None  # What it was to find out was of a block that is over.
         named = _named(signals, cost)
         meter: Meter = named.meter if named is not None and named.meter else "requests"
         if named is not None and named.scope is not None:
@@ -64,7 +66,8 @@ class RefusalBlame:
         trial = self._to_come
         if trial is None or traffic is not trial.witness:
             return None
-        if not self._is_blocked(trial):
+        levels = (self._key_level, trial.suspect.level, trial.witness.level)
+        if not (self._is_blocked(trial) and all(a.is_free_but_for(trial.meter) for a in levels)):
             trial = self._to_come = None
         return trial
 
