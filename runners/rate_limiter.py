@@ -9,7 +9,7 @@ from runners.rate_control.limit_level import LimitLevel, TellOf
 from runners.rate_control.model_traffic import ModelTraffic
 from runners.rate_control.permit import Permit
 from runners.rate_control.rate_gate import KeyGate
-from runners.rate_control.rate_learning import RateLearner, RateState, Tell
+from runners.rate_control.rate_learning import WAITING, RateLearner, RateState, Tell
 from runners.rate_control.rate_memory import RateMemory
 
 __all__ = ["AdaptiveRateLimiter", "Permit", "RateChange", "RateScope", "RateState", "RateStatus"]
@@ -85,23 +85,24 @@ class AdaptiveRateLimiter:
         """Return how a scope stands, for the progress line."""
         gate, traffic = self._find(scope)
         rates: list[tuple[float, RateLearner]] = []
-        blocks: list[tuple[float, RateLearner]] = []
+        blocks: list[float] = []
+        now = self._clock.monotonic()
         for level in (gate.level, traffic.level):
             for meter, learner in level.meters.items():
                 if learner.pacer.per_second is not None:
                     amount = 1.0 if meter == "requests" else max(1.0, learner.log.amount)
                     rates.append((learner.pacer.per_second / amount, learner))
-                if learner.block is not None:
-                    blocks.append((learner.block.until, learner))
-        until, blocking = max(blocks, key=lambda b: b[0], default=(None, None))
+                blocked_until = learner.blocked_until(now)
+                if blocked_until is not None:
+                    blocks.append(blocked_until)
         rate, tightest = min(rates, key=lambda r: r[0], default=(None, None))
-        decisive = blocking or tightest or traffic.level.meters["requests"]
+        decisive = tightest or traffic.level.meters["requests"]
         return RateStatus(
             rate_per_minute=None if rate is None else 60 * rate,
             in_use=traffic.in_flight,
             waiting=gate.waiting(traffic),
-            blocked_until=until,
-            reason=decisive.reason,
+            blocked_until=max(blocks, default=None),
+            reason=WAITING if blocks else decisive.reason,
             suggested_slots=traffic.suggested_slots(rate),
         )
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 from config.rate_signal import Meter, RateSignal
@@ -47,15 +48,11 @@ class LimitLevel:
         }
 
     def meter(self, meter: Meter) -> RateLearner:
-        """Return the meter's learner, a new one if it was never heard of."""
+        """Return the meter's learner; one that was never heard of knows what tokens were sent."""
         if meter not in self.meters:
-            self.forget(meter)
+            learner = self.meters[meter] = RateLearner(None, self._tell_of(meter), uneven=True)
+            learner.log = deepcopy(self.meters["tokens"].log)
         return self.meters[meter]
-
-    def forget(self, meter: Meter) -> None:
-        """Start the meter anew: what it learned was somebody else's limit."""
-        uneven = meter != "requests"
-        self.meters[meter] = RateLearner(None, self._tell_of(meter), uneven=uneven)
 
     def ready_at(self, now: float, *, regardless_of: Meter | None = None) -> float:
         """Return when every meter would let a request pass; infinity: not before a reply.

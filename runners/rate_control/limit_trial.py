@@ -74,9 +74,14 @@ class Trial:
         self._suspects_refused += traffic is self.suspect
         self._witnesses_refused += traffic is self.witness
 
-    def ended(self) -> None:
-        """Note that one of them was let in, or came to nothing."""
+    def let_in(self) -> None:
+        """Note that one of them was answered."""
         self._out -= 1
+
+    def came_to_nothing(self, traffic: ModelTraffic) -> None:
+        """Leave out one of them that failed, or met another limit: it says nothing of this one."""
+        self._out -= 1
+        self._witnesses_sent -= traffic is self.witness
 
     def is_over(self, now: float) -> bool:
         """Return whether whatever is still out would have been refused by now."""
@@ -88,7 +93,7 @@ class Trial:
         refused = self._witnesses_refused
         if refused > 1 and self._witnesses_sent - refused < self.spare:
             return "shared", STRONG
-        if not self._suspects_refused:
+        if not self._suspects_refused or not self._witnesses_sent:
             return None
         if not refused:
             return "separate", STRONG

@@ -59,6 +59,8 @@ class KeyGate:
     ) -> None:
         """Learn from a 2xx reply."""
         now = self._finish(permit)
+        if permit.trial is not None:
+            permit.trial.let_in()
         traffic, sent_at, charge = permit.traffic, permit.sent_at, permit.charge
         real = charge if tokens_used is None else Charge(*tokens_used)
         self.level.accepted(now, sent_at, charge, real)
@@ -72,9 +74,11 @@ class KeyGate:
 
     def refused(self, permit: Permit, signals: Sequence[RateSignal]) -> None:
         """Charge a refusal to the limit that it met, and stop what that limit holds."""
-        now = self._finish(permit, refused=True)
-        self._blame.judge(now)
+        now = self._finish(permit)
         traffic, charge = permit.traffic, permit.charge
+        if permit.trial is not None:
+            self._blame.trial_refused(permit.trial, traffic, now, charge, signals)
+        self._blame.judge(now)
         if self._announce(permit, now, signals):
             traffic.ramp.replied(now, announced=True)
         wait = max((s.retry_after_seconds or 0.0 for s in signals), default=0.0)
@@ -88,33 +92,32 @@ class KeyGate:
 
     def overloaded(self, permit: Permit) -> None:
         """Stop the rates from rising for a while; they do not fall."""
-        now = self._finish(permit)
+        now = self._finish_unanswered(permit)
         self.level.freeze(now)
         permit.traffic.level.freeze(now)
         self._pump()
 
     def released(self, permit: Permit) -> None:
         """Take back the place in flight."""
-        self._finish(permit)
+        self._finish_unanswered(permit)
         self._pump()
 
     def withdrawn(self, permit: Permit) -> None:
         """Take back the place in flight and in the pace."""
-        self._finish(permit)
+        self._finish_unanswered(permit)
         self.level.unsent(permit.sent_at, permit.charge)
         permit.traffic.level.unsent(permit.sent_at, permit.charge)
         self._pump()
 
-    def _finish(self, permit: Permit, *, refused: bool = False) -> float:
-        now = self._clock.monotonic()
+    def _finish(self, permit: Permit) -> float:
         self.level.in_flight.finished()
         permit.traffic.level.in_flight.finished()
+        return self._clock.monotonic()
+
+    def _finish_unanswered(self, permit: Permit) -> float:
         if permit.trial is not None:
-            if refused:
-                permit.trial.refused(now, permit.traffic)
-            else:
-                permit.trial.ended()
-        return now
+            permit.trial.came_to_nothing(permit.traffic)
+        return self._finish(permit)
 
     def _announce(self, permit: Permit, now: float, signals: Sequence[RateSignal]) -> bool:
         for signal in signals:

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Literal
 
 from config.rate_signal import RateSignal
-from runners.rate_control.admission_log import AdmissionLog
+from runners.rate_control.admission_log import SPAN_SECONDS, AdmissionLog
 from runners.rate_control.rate_meter import Pacer
 from runners.rate_control.rate_search import RateSearch
 from runners.rate_control.refusal_block import SHORTEST_DOUBT_SECONDS, Episode, RefusalBlock
@@ -24,6 +24,7 @@ DISTRUST_SECONDS = 120.0
 LESS_HEADROOM, LEAST_HEADROOM = 0.005, 0.95
 """A refusal under an announced limit is chance or jitter: a little more distance ends it."""
 SCARCE = 0.05
+WAITING = "refused: waiting"
 
 
 class RateLearner:
@@ -66,7 +67,7 @@ class RateLearner:
     def reason(self) -> str:
         """Why the rate is what it is, in a few words."""
         if self.block is not None:
-            return "refused: waiting"
+            return WAITING
         if self.search.state != "open":
             return self.search.reason
         return {"announced": "the provider says so", "configured": "as configured"}.get(
@@ -77,6 +78,12 @@ class RateLearner:
     def due(self) -> float:
         """When the pace and the provider's own word would let a request pass, block or not."""
         return max(self.pacer.due, self.told_until)
+
+    def blocked_until(self, now: float) -> float | None:
+        """Return when the next probe, or any request, may leave; None while nothing is refused."""
+        if self.block is not None:
+            return max(self.block.until, self.told_until)
+        return self.told_until if self.told_until > now else None
 
     def ready_at(self, now: float) -> float:
         """Return when the next request may leave; a time that has passed means at once."""
@@ -144,7 +151,7 @@ class RateLearner:
                 briskest=self.log.briskest(now),
                 retry_after_seconds=retry_after_seconds,
             )
-            self._say(self.pacer.per_second, f"refused: waiting {self.block.until - now:.1f} s")
+            self._say(self.pacer.per_second, f"{WAITING} {self.block.until - now:.1f} s")
 
     def start_anew(self, now: float, rate: float | None, reason: str) -> None:
         """Forget what was learned, and go on from a rate per second, or from none."""
@@ -156,9 +163,10 @@ class RateLearner:
         self._pace(now)
         self._say(old, reason)
 
-    def rate_of_late(self, now: float) -> float:
-        """Return what was admitted per second over the last minute, as far as it was watched."""
-        return self.log.rate(now)
+    def rate_of_late(self, now: float) -> float | None:
+        """Return what was admitted per second over the last minute, None where nothing was."""
+        is_idle = self.log.total - self.log.total_at(now - SPAN_SECONDS) <= 0
+        return None if is_idle else self.log.rate(now)
 
     def excuse(self, now: float) -> None:
         """Forget the last refusal: another scope's limit was met, not this one's."""

@@ -75,6 +75,21 @@ class RefusalBlame:
         """Note that all requests of a trial have left."""
         self._to_come, self._running = None, trial
 
+    def trial_refused(
+        self,
+        trial: Trial,
+        traffic: ModelTraffic,
+        now: float,
+        cost: Charge,
+        signals: Sequence[RateSignal],
+    ) -> None:
+        """Note that a request of a trial was refused, by the limit in question or by another."""
+        named = _named(signals, cost)
+        if named is None or (named.scope is None and named.meter in (None, trial.meter)):
+            trial.refused(now, traffic)
+        else:
+            trial.came_to_nothing(traffic)
+
     def judge(self, now: float) -> None:
         """Note what a trial says that is over, and overturn what was believed if it was wrong."""
         trial = self._running
@@ -137,11 +152,11 @@ class RefusalBlame:
     def _join(self, meter: Meter, now: float) -> None:
         """Take the models' limits for one: its rate is what they had together."""
         learners = [traffic.level.meter(meter) for traffic in self._by_model]
-        rate = sum(learner.rate_of_late(now) for learner in learners)
+        rate = sum(learner.rate_of_late(now) or 0.0 for learner in learners)
         for learner in learners:
             learner.start_anew(now, None, "the limit met is the API key's")
         reason = "models that are refused together share a limit"
-        self._key_level.meter(meter).start_anew(now, rate, reason)
+        self._key_level.meter(meter).start_anew(now, rate or None, reason)
 
     def _part(self, meter: Meter, now: float) -> None:
         """Take the key's limit for limits of its models: each goes on from what it had of it."""
