@@ -68,6 +68,14 @@ def test_a_limit_that_changes_is_found_within_ten_minutes(kind: LimitKind, facto
     assert outcome.refused_share(1500, 2100) <= 0.015
 
 
+def test_a_limit_that_collapsed_for_a_while_is_used_again_within_the_hour() -> None:
+    outcome = simulate(
+        Scenario(per_minute=120, minutes=110, slots=20, changes=[(1200, 1 / 120), (2400, 120)])
+    )
+
+    assert outcome.use(6000, 6600) >= 0.8
+
+
 def test_a_token_limit_that_is_named_is_paced_in_tokens() -> None:
     outcome = simulate(
         Scenario(

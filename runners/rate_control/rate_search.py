@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 120.0
 UNEVEN_PATIENCE_SECONDS = 60.0
 PATIENCE_REQUESTS = 120.0
 """With the creep after it: one refusal in 300 requests, and a doubled limit found in 10 minutes."""
+LONGEST_PATIENCE_SECONDS = 600.0
+"""A rate that collapsed to one a minute is not kept for hours after the limit is back."""
 CLIMB_AT_FIRST, CLIMB_AT_MOST = 0.01, 0.16
 SOON_SECONDS = 30.0
 WHERE_EXPECTED, UNDER_EXPECTED, UNEVEN_UNDER_EXPECTED = 1.015, 0.99, 0.995
@@ -181,7 +183,8 @@ class RateSearch:
     def _growth(self, now: float, rate: float, amount: float) -> float:
         if rate < 0.985 * self.refused_rate:
             return float((0.995 * self.refused_rate / rate) ** (1 / 3))
-        patience = max(self._patience_seconds, PATIENCE_REQUESTS * amount / rate)
+        for_requests = min(PATIENCE_REQUESTS * amount / rate, LONGEST_PATIENCE_SECONDS)
+        patience = max(self._patience_seconds, for_requests)
         if now - self._since < patience:
             return 1.0
         if rate > self.refused_rate:
