@@ -53,7 +53,10 @@ class RefusingServer(ProviderServer):
     def _next_answer(self, call: Request) -> Answer:
         if call.model == "fine":
             return Answer()
-        return self.answer(call, len([r for r in self.requests if r.model == call.model]))
+        # Several may have come before the first is answered: each is told by when it came itself.
+        alike = [request for request in self.requests if request.model == call.model]
+        number = next(number for number, request in enumerate(alike, 1) if request is call)
+        return self.answer(call, number)
 
 
 class SlowToAnswer(RefusingServer):
