@@ -125,6 +125,20 @@ def test_a_wait_of_one_model_outlives_a_refusal_of_another() -> None:
     clock.run(program(clock))
 
 
+def test_refusals_by_different_limits_are_not_taken_for_one_of_the_key() -> None:
+    async def program(clock: VirtualClock) -> None:
+        limiter = AdaptiveRateLimiter(clock)
+        for scope in (A, B, C):
+            limiter.register(scope, slots=20)
+        first, other = await out(limiter, A, 1), await out(limiter, B, 1)
+        first[0].refused([RateSignal(meter="tokens", retry_after_seconds=0.5)])
+        other[0].refused([])
+        assert limiter.status(C).blocked_until is None
+
+    clock = VirtualClock()
+    clock.run(program(clock))
+
+
 def test_a_trial_does_not_pass_a_limit_on_calls_in_flight() -> None:
     async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
         first = await out(limiter, A, 4)

@@ -1,7 +1,9 @@
 """One model's requests at the gate of its API key."""
 
 import math
+from collections import defaultdict
 
+from config.rate_signal import Meter
 from runners.rate_control.limit_level import LimitLevel
 from runners.rate_control.ramp import Ramp
 
@@ -22,7 +24,7 @@ class ModelTraffic:
         self.ramp = Ramp(scouts=scouts)
         self.slots = 1
         self.output_tokens = OUTPUT_TOKENS_AT_FIRST
-        self.refused_at = -math.inf
+        self.refused_at: defaultdict[Meter, float] = defaultdict(lambda: -math.inf)
         self._log_latency = math.log(LATENCY_AT_FIRST_SECONDS)
         self._log_latency_variance = 0.25
 

@@ -53,7 +53,7 @@ class RefusalBlame:
         if meter == "concurrency" or len(self._by_model) < 2:
             return Blame(traffic.level, meter)
         is_key = self._is_key(traffic, now, meter)
-        traffic.refused_at = now
+        traffic.refused_at[meter] = now
         level = self._key_level if is_key else traffic.level
         is_told = any(signal.retry_after_seconds for signal in signals)
         learner = level.meter(meter)
@@ -116,7 +116,7 @@ class RefusalBlame:
             return
         if not self._records[meter].is_due():
             return
-        witness = min(others, key=lambda other: other.refused_at)
+        witness = min(others, key=lambda other: other.refused_at[meter])
         self._to_come = Trial.after_refusal(
             suspect,
             witness,
@@ -144,7 +144,7 @@ class RefusalBlame:
         if self._records[meter].decided:
             return False
         others = self._others(traffic)
-        together = [other for other in others if now - other.refused_at <= TOGETHER_SECONDS]
+        together = [other for other in others if now - other.refused_at[meter] <= TOGETHER_SECONDS]
         for other in together:
             other.level.meter(meter).excuse(now)
         return bool(together)
