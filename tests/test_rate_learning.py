@@ -159,6 +159,28 @@ def test_a_shared_limit_is_found_however_deep_its_bucket_is(kind: LimitKind, see
     assert outcome.refused_share(300, 900) <= 0.01
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "seed"), [("bucket 1 s", 1), ("sliding minute", 4)])
+def test_a_shared_limit_is_not_mistaken_for_the_models_own_in_hours(
+    kind: LimitKind, seed: int
+) -> None:
+    outcome = simulate(
+        Scenario(
+            kind=kind,
+            per_minute=120,
+            models=2,
+            shares_key=True,
+            network_seconds=0.02,
+            minutes=180,
+            seed=seed,
+        )
+    )
+
+    assert not [change for change in outcome.changes if "no limit of the key" in change.reason]
+    assert outcome.use(600, 10_800) >= 0.98
+    assert outcome.refused_share(600, 10_800) <= 0.005
+
+
 def test_a_short_run_wastes_little_of_an_unknown_limit() -> None:
     outcome = simulate(Scenario(per_minute=1200, tasks=700, slots=200, minutes=5))
 

@@ -57,13 +57,14 @@ class LimitLevel:
     def ready_at(self, now: float, *, regardless_of: Meter | None = None) -> float:
         """Return when every meter would let a request pass; infinity: not before a reply.
 
-        regardless_of: a meter whose pace and told wait count, but not that it is blocked.
+        regardless_of: a meter of which only a wait counts that the provider asked for. A trial
+        goes at once: by the time that the pace allows more, the limit has room for all of it.
         """
         if self.in_flight.is_full():
             return math.inf
         return max(
             [
-                learner.due if meter == regardless_of else learner.ready_at(now)
+                learner.told_until if meter == regardless_of else learner.ready_at(now)
                 for meter, learner in self.meters.items()
             ]
         )
