@@ -311,17 +311,18 @@ async def test_a_call_that_is_out_for_long_is_spoken_of_once(
     logger = logging.getLogger("collector")
     monkeypatch.setattr(logger, "handlers", [caplog.handler])
     monkeypatch.setattr(logger, "propagate", False)
+    caplog.set_level(logging.INFO, "collector")  # with the lines of progress among the rest
     session.settings = replace(session.settings, max_concurrent_per_model=1)
     async with asyncio.TaskGroup() as group:
         group.create_task(session.run(model))
         await session.goes_on_until(lambda: model.out == 1)
         session.clock.advance(121)
-        await session.goes_on_until(lambda: "still out" in caplog.text)
+        await session.goes_on_until(lambda: "given up" in caplog.text)
         for _ in range(10):
             session.clock.advance(10)
             await asyncio.sleep(0)
         model.release(100)
-    (said,) = [message for message in caplog.messages if "still out" in message]
+    (said,) = [message for message in caplog.messages if "given up" in message]
     assert said == "held, sums_1: still out after 121 s; it is given up after 300 s"
 
 
