@@ -44,8 +44,9 @@ def figures(problems: int = 10_000) -> Iterator[Figure]:
         )
         opened = run("resume_collection.py", "scale", *out, ports={"xai": port})
     tasks = problems * len(MODELS)
-    early, late = cost(collected.samples, 0.02, 0.22), cost(collected.samples, 0.78, 0.98)
-    exports = mean_cost(collected.samples, 0.02, 0.98) / cost(collected.samples, 0.02, 0.98) - 1
+    early, late = costs(collected.samples, 0.02, 0.22), costs(collected.samples, 0.78, 0.98)
+    usual = median(costs(collected.samples, 0.02, 0.98))
+    exports = mean_cost(collected.samples, 0.02, 0.98) / usual - 1
     half, end = memory(collected.samples, 0.2), memory(collected.samples, 0.98)
     yield _figure(
         f"memory at the peak, {tasks:,} tasks",
@@ -56,10 +57,12 @@ def figures(problems: int = 10_000) -> Iterator[Figure]:
     )
     yield _figure(
         "cost of a task, last fifth / first fifth",
-        late / early,
+        # What others take away on the machine only adds to the cost: the least is the code's.
+        min(late) / min(early),
         1.05,
         "x",
-        f"{1e6 * early:.0f} and {1e6 * late:.0f} µs of processor time in the median second; "
+        f"{1e6 * min(early):.0f} and {1e6 * min(late):.0f} µs of processor time in the least "
+        f"second, {1e6 * median(early):.0f} and {1e6 * median(late):.0f} in the median one; "
         f"exports, in few seconds: {exports:.1%} on top",
     )
     yield _figure(
@@ -71,18 +74,15 @@ def figures(problems: int = 10_000) -> Iterator[Figure]:
     )
 
 
-def cost(samples: Sequence[Sample], from_share: float, to_share: float) -> float:
-    """Return the processor seconds a task in the median second between two shares of all answers.
-
-    The mean would tell whether one of the few exports, or a neighbour's burst, fell between them.
-    """
+def costs(samples: Sequence[Sample], from_share: float, to_share: float) -> list[float]:
+    """Return the processor seconds a task, second by second, between two shares of all answers."""
     total = samples[-1].answered
     among = [each for each in samples if from_share <= each.answered / total <= to_share]
-    return median(
+    return [
         _cost_between(before, after)
         for before, after in pairwise(among)
         if after.answered > before.answered
-    )
+    ]
 
 
 def mean_cost(samples: Sequence[Sample], from_share: float, to_share: float) -> float:
