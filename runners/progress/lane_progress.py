@@ -42,14 +42,17 @@ class LaneWatch:
     def progress(self) -> RunProgress:
         """Return how the run stands now; the more often, the finer its rates."""
         counts = self._tracker.progress()
+        tallies = self._tallies_by_label()
         total = counts.total_tasks // max(1, len(self._lanes))
         rows = [
-            self._row(lane, pace, counts.model_progress[lane.label], total)
+            self._row(lane, pace, counts.model_progress[lane.label], tallies[lane.label], total)
             for lane, pace in zip(self._lanes, self._paces, strict=True)
         ]
         return RunProgress(lanes=rows, elapsed_seconds=self._clock.monotonic() - self._started)
 
-    def _row(self, lane: Lane, pace: LanePace, counts: ModelProgress, total: int) -> LaneProgress:
+    def _row(
+        self, lane: Lane, pace: LanePace, counts: ModelProgress, tally: Tally, total: int
+    ) -> LaneProgress:
         status = self._limiter.status(lane.scope)
         blocked_seconds = self._blocked_seconds(status)
         pace.look(
@@ -58,7 +61,6 @@ class LaneWatch:
             ended=lane.ended,
             blocked=blocked_seconds > 0,
         )
-        tally = self._tally(lane.label)
         return LaneProgress(
             label=lane.label,
             total=total,
@@ -78,9 +80,12 @@ class LaneWatch:
             waiting_because=self._why_waiting(lane, blocked_seconds),
         )
 
-    def _tally(self, label: str) -> Tally:
-        kinds = [tally for (model, _), tally in self._tallies.items() if model == label]
-        return sum_of(kinds) if kinds else Tally()
+    def _tallies_by_label(self) -> dict[str, Tally]:
+        kinds: dict[str, list[Tally]] = {lane.label: [Tally()] for lane in self._lanes}
+        for (label, _), tally in self._tallies.items():
+            if label in kinds:
+                kinds[label].append(tally)
+        return {label: sum_of(tallies) for label, tallies in kinds.items()}
 
     def _blocked_seconds(self, status: RateStatus) -> float:
         return max(0.0, (status.blocked_until or 0.0) - self._clock.monotonic())
