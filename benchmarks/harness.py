@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,12 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
 _WORDS = "the value list of each pair returns sorted mapping key count string class method input"
 _KEY = "key-of-a-benchmark-0123456789"
 _KEYS = ("OPENAI", "ANTHROPIC", "GOOGLE", "XAI", "TOGETHER", "HUGGINGFACE", "DEEPSEEK", "LOCAL")
 _CATEGORIES = 24
+# clock_getcpuclockid(3), which Python lacks: Linux makes a process's clock of its id and this.
+_PROCESS_CLOCK = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,93 @@ def pin(pid: int, core: int | None) -> None:
         os.sched_setaffinity(pid, {cores[core]})
 
 
+class Running:
+    """A command as a process on one core, looked at with each of its progress lines.
+
+    samples grows as it runs, once a second, with --progress json. Used as a context manager, it
+    kills what has not ended.
+    """
+
+    def __init__(
+        self,
+        script: str,
+        *arguments: str,
+        ports: Mapping[str, int] | None = None,
+        core: int | None = 0,
+    ) -> None:
+        self.samples: list[Sample] = []
+        self._script = script
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by __exit__)
+        self._started = time.perf_counter()
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "scripts" / script), *arguments],
+            env={**os.environ, **collector_variables(ports or {})},
+            stdout=self._log,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        pin(self._process.pid, core)
+        self._reader = threading.Thread(target=self._sample)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        self._log.close()
+
+    @property
+    def answered(self) -> int:
+        """How many answers the last progress line told of."""
+        return self.samples[-1].answered if self.samples else 0
+
+    @property
+    def has_ended(self) -> bool:
+        return not self._reader.is_alive()
+
+    def stop(self) -> None:
+        """Let it stand still until go_on."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it run on after a stop."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def finish(self) -> Finished:
+        """Wait for its end. Raises SystemExit, with what it said, where it fails."""
+        _, status, usage = os.wait4(self._process.pid, 0)
+        wall = time.perf_counter() - self._started
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._reader.join()
+        if self._process.returncode != 0:
+            self._log.seek(0)
+            said = self._log.read()[-3000:]
+            raise SystemExit(f"{self._script} exit {self._process.returncode}:\n{said}")
+        return Finished(
+            exit_code=self._process.returncode,
+            wall_seconds=wall,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            peak_mb=usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024),
+            samples=self.samples,
+        )
+
+    def _sample(self) -> None:
+        assert self._process.stderr
+        with self._process.stderr as lines:
+            for line in lines:
+                seconds = time.perf_counter() - self._started
+                if not line.startswith("{"):
+                    sys.stderr.write(line)
+                    continue
+                answered = json.loads(line)["whole"]["answered"]
+                cpu_seconds, resident_mb = _look_at(self._process.pid)
+                self.samples.append(Sample(seconds, cpu_seconds, resident_mb, answered))
+
+
 def run(
     script: str,
     *arguments: str,
@@ -95,31 +186,8 @@ def run(
 
     Raises SystemExit, with what it said, where it fails.
     """
-    environment = {**os.environ, **collector_variables(ports or {})}
-    command = [sys.executable, str(ROOT / "scripts" / script), *arguments]
-    with tempfile.TemporaryFile("w+") as log:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=subprocess.PIPE, text=True
-        )
-        pin(process.pid, core)
-        samples: list[Sample] = []
-        reader = threading.Thread(target=_sample, args=(process, started, samples))
-        reader.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        reader.join()
-        if process.returncode != 0:
-            log.seek(0)
-            raise SystemExit(f"{script} exit {process.returncode}:\n{log.read()[-3000:]}")
-    return Finished(
-        exit_code=process.returncode,
-        wall_seconds=wall,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        peak_mb=usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024),
-        samples=samples,
-    )
+    with Running(script, *arguments, ports=ports, core=core) as running:
+        return running.finish()
 
 
 def collector_variables(ports: Mapping[str, int]) -> dict[str, str]:
@@ -133,25 +201,11 @@ def collector_variables(ports: Mapping[str, int]) -> dict[str, str]:
     return variables
 
 
-def _sample(process: "subprocess.Popen[str]", started: float, samples: list[Sample]) -> None:
-    """Read the command's progress lines, and look at the process at each."""
-    assert process.stderr
-    for line in process.stderr:
-        seconds = time.perf_counter() - started
-        if not line.startswith("{"):
-            sys.stderr.write(line)
-            continue
-        answered = json.loads(line)["whole"]["answered"]
-        cpu_seconds, resident_mb = _look_at(process.pid)
-        samples.append(Sample(seconds, cpu_seconds, resident_mb, answered))
-
-
 def _look_at(pid: int) -> tuple[float, float]:
     """Return a process's processor seconds and its memory in MB."""
     if sys.platform == "linux":
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        cpu_seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        cpu_seconds = time.clock_gettime(~pid << 3 | _PROCESS_CLOCK)
         return cpu_seconds, pages * os.sysconf("SC_PAGE_SIZE") / 2**20
     told = subprocess.check_output(["ps", "-o", "time=,rss=", "-p", str(pid)], text=True).split()
     minutes, _, seconds = told[0].rpartition(":")

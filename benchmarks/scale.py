@@ -1,11 +1,16 @@
 """Scale: 100,000 tasks in one session; memory, and whether the last ones cost what the first did.
 
+A machine's speed drifts by a tenth within a minute, as much as what is looked for. So the last
+fifth of the session runs in turn with the first fifth of another like it: one of them at a time
+stands still, and both meet the same drift.
+
 Run `python benchmarks/scale.py [--problems N]`: N problems of 2 KB, ten models each.
 """
 
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +18,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.harness import Figure, Sample, run, server, write_problems
+from benchmarks.harness import Figure, Running, Sample, run, server, write_problems
 
 MODELS = (
     "grok-4.7",
@@ -27,44 +32,37 @@ MODELS = (
     "grok-code-fast-1",
     "grok-2-1212",
 )
-_WIDTH = 5
+WIDTH = 5
+# Shares of all tasks. Before the first, lanes come up to their width; after the last, files are
+# finished; the young session needs the margin before the turns count.
+_EARLY = (0.02, 0.22)
+_LATE = (0.78, 0.98)
+_TURNS_FROM = 0.76
+_TURN_SECONDS = 2
 
 
 def figures(problems: int = 10_000) -> Iterator[Figure]:
     """Yield the figures of one session of ten times so many tasks."""
+    tasks = problems * len(MODELS)
     with tempfile.TemporaryDirectory() as name, server() as port:
         folder = Path(name)
-        out = ("--output-dir", str(folder / "out"))
         dataset = write_problems(folder / "data", problems)
-        collected = run(
-            "run_collection.py",
-            *("--models", *MODELS, "--dataset-path", str(dataset), *out),
-            *("--session-id", "scale", "--max-concurrent", str(_WIDTH), "--progress", "json"),
-            ports={"xai": port},
-        )
+        with _session(folder, dataset, "scale", port) as old:
+            _wait_for(old, _TURNS_FROM * tasks)
+            with _session(folder, dataset, "young", port) as young:
+                _take_turns(old, young, _LATE[1] * tasks)
+            collected = old.finish()
+        out = ("--output-dir", str(folder / "scale"))
         opened = run("resume_collection.py", "scale", *out, ports={"xai": port})
-    tasks = problems * len(MODELS)
-    early, late = costs(collected.samples, 0.02, 0.22), costs(collected.samples, 0.78, 0.98)
-    usual = median(costs(collected.samples, 0.02, 0.98))
-    exports = mean_cost(collected.samples, 0.02, 0.98) / usual - 1
-    half, end = memory(collected.samples, 0.2), memory(collected.samples, 0.98)
     yield _figure(
         f"memory at the peak, {tasks:,} tasks",
         collected.peak_mb,
         200,
         "MB",
-        f"{half:.0f} MB after a fifth, {end:.0f} MB near the end",
+        f"{memory(collected.samples, 0.2 * tasks):.0f} MB after a fifth, "
+        f"{memory(collected.samples, 0.98 * tasks):.0f} MB near the end",
     )
-    yield _figure(
-        "cost of a task, last fifth / first fifth",
-        # What others take away on the machine only adds to the cost: the least is the code's.
-        min(late) / min(early),
-        1.05,
-        "x",
-        f"{1e6 * min(early):.0f} and {1e6 * min(late):.0f} µs of processor time in the least "
-        f"second, {1e6 * median(early):.0f} and {1e6 * median(late):.0f} in the median one; "
-        f"exports, in few seconds: {exports:.1%} on top",
-    )
+    yield _cost_figure(costs(young.samples, tasks, *_EARLY), costs(old.samples, tasks, *_LATE))
     yield _figure(
         "opening the finished session for a resume",
         opened.wall_seconds,
@@ -74,34 +72,55 @@ def figures(problems: int = 10_000) -> Iterator[Figure]:
     )
 
 
-def costs(samples: Sequence[Sample], from_share: float, to_share: float) -> list[float]:
-    """Return the processor seconds a task, second by second, between two shares of all answers."""
-    total = samples[-1].answered
-    among = [each for each in samples if from_share <= each.answered / total <= to_share]
+def _session(folder: Path, dataset: Path, name: str, port: int) -> Running:
+    return Running(
+        "run_collection.py",
+        *("--models", *MODELS, "--dataset-path", str(dataset)),
+        *("--output-dir", str(folder / name), "--session-id", name),
+        *("--max-concurrent", str(WIDTH), "--progress", "json"),
+        ports={"xai": port},
+    )
+
+
+def _wait_for(session: Running, answers: float) -> None:
+    while session.answered < answers and not session.has_ended:
+        time.sleep(0.1)
+
+
+def _take_turns(old: Running, young: Running, answers: float) -> None:
+    """Let one of two sessions run at a time, until the old one has so many answers."""
+    while old.answered < answers and not old.has_ended:
+        for running, waiting in ((young, old), (old, young)):
+            waiting.stop()
+            running.go_on()
+            time.sleep(_TURN_SECONDS)
+
+
+def _cost_figure(early: Sequence[float], late: Sequence[float]) -> Figure:
+    # The median second: exports as CSV, in few seconds, are the same share early and late.
+    return _figure(
+        "cost of a task, last fifth / first fifth of a session like it",
+        median(late) / median(early),
+        1.05,
+        "x",
+        f"{1e6 * median(late):.0f} and {1e6 * median(early):.0f} µs of processor time in the "
+        f"median second; in turn, {_TURN_SECONDS} s each",
+    )
+
+
+def costs(samples: Sequence[Sample], tasks: int, from_share: float, to_share: float) -> list[float]:
+    """Return the processor seconds a task, second by second, between two shares of all tasks."""
+    among = [each for each in samples if from_share <= each.answered / tasks <= to_share]
     return [
-        _cost_between(before, after)
+        (after.cpu_seconds - before.cpu_seconds) / (after.answered - before.answered)
         for before, after in pairwise(among)
         if after.answered > before.answered
     ]
 
 
-def mean_cost(samples: Sequence[Sample], from_share: float, to_share: float) -> float:
-    """Return the processor seconds a task between two shares of all answers."""
-    return _cost_between(_at(samples, from_share), _at(samples, to_share))
-
-
-def _cost_between(before: Sample, after: Sample) -> float:
-    return (after.cpu_seconds - before.cpu_seconds) / (after.answered - before.answered)
-
-
-def memory(samples: Sequence[Sample], share: float) -> float:
-    """Return the memory, in MB, when that share of all answers was there."""
-    return _at(samples, share).resident_mb
-
-
-def _at(samples: Sequence[Sample], share: float) -> Sample:
-    total = samples[-1].answered
-    return next(sample for sample in samples if sample.answered >= share * total)
+def memory(samples: Sequence[Sample], answers: float) -> float:
+    """Return the memory, in MB, when so many answers were there."""
+    return next(sample.resident_mb for sample in samples if sample.answered >= answers)
 
 
 def _figure(name: str, value: float, bound: float, unit: str, detail: str) -> Figure:
