@@ -7,6 +7,7 @@ import heapq
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +16,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.harness import Figure, run, server, write_problems
+from benchmarks.harness import Figure, Running, run, server, write_problems
 from benchmarks.loopback_server import tail_delays
 
 _MEDIAN, _TAIL, _TAIL_SHARE = 0.05, 1.05, 0.1
@@ -23,7 +24,8 @@ _WIDTH = 8
 _TASKS = 1600
 _FAST_TASKS = 400
 _SLOW_SECONDS = 0.4
-_PAIRS = 4
+_PAIRS = 5
+_TAIL_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,8 @@ def heavy_tail() -> Figure:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dataset = write_problems(folder / "data", _TASKS)
-        shape = ("--median", str(_MEDIAN), "--tail", str(_TAIL), "--tail-share", str(_TAIL_SHARE))
-        with server(*shape, "--seed", "1", core=None) as port:
-            session = _collect(folder, dataset, {"xai": port}, "grok-4.3")
-        taken = span(session / "grok-4.3").seconds
+        # What others take away on the machine only adds to it: the least is the code's.
+        taken = min(_tail_seconds(folder, dataset, number) for number in range(_TAIL_ROUNDS))
     delays = list(islice(tail_delays(_MEDIAN, _TAIL, _TAIL_SHARE, seed=1), _TASKS))
     bound = list_schedule(delays, _WIDTH)
     return Figure(
@@ -64,6 +64,15 @@ def heavy_tail() -> Figure:
         at_least=False,
         detail=f"{_TASKS} tasks, {_WIDTH} at once: {taken:.2f} s, bound {bound:.2f} s",
     )
+
+
+def _tail_seconds(folder: Path, dataset: Path, number: int) -> float:
+    shape = ("--median", str(_MEDIAN), "--tail", str(_TAIL), "--tail-share", str(_TAIL_SHARE))
+    command = _command(folder, dataset, "grok-4.3", session_id=f"tail_{number}")
+    # On no core of its own: what is measured is waiting, not computing.
+    with server(*shape, "--seed", "1", core=None) as port:
+        run(*command, ports={"xai": port}, core=None)
+    return span(folder / "out" / f"tail_{number}" / "grok-4.3").seconds
 
 
 def fast_beside_slow() -> Figure:
@@ -103,8 +112,15 @@ def _pair(folder: Path, dataset: Path, ports: dict[str, int], number: int) -> tu
 def _fast_seconds(
     folder: Path, dataset: Path, ports: dict[str, int], models: list[str], session_id: str
 ) -> float:
-    session = _collect(folder, dataset, ports, *models, session_id=session_id)
-    return span(session / "grok-4.3").seconds
+    """Return the fast model's seconds; the slow one need not come to its end."""
+    fast = folder / "out" / session_id / "grok-4.3"
+    command = _command(folder, dataset, *models, session_id=session_id)
+    with Running(*command, ports=ports, core=None) as running:
+        while len(_records(fast)) < _FAST_TASKS and not running.has_ended:
+            time.sleep(0.2)
+        if running.has_ended:
+            running.finish()  # or say why it could not
+    return span(fast).seconds
 
 
 def list_schedule(seconds: Sequence[float], width: int) -> float:
@@ -117,26 +133,22 @@ def list_schedule(seconds: Sequence[float], width: int) -> float:
 
 def span(model_folder: Path) -> Span:
     """Return the time that a model's records span."""
-    files = model_folder.glob("*.jsonl")
-    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    records = [json.loads(line) for line in _records(model_folder)]
     return Span(
         min(record["timestamp"] - record["execution_time"] for record in records),
         max(record["timestamp"] for record in records),
     )
 
 
-def _collect(
-    folder: Path, dataset: Path, ports: dict[str, int], *models: str, session_id: str = "run"
-) -> Path:
-    run(
-        "run_collection.py",
-        *("--models", *models, "--dataset-path", str(dataset)),
-        *("--output-dir", str(folder / "out"), "--session-id", session_id),
-        *("--max-concurrent", str(_WIDTH)),
-        ports=ports,
-        core=None,  # what is measured is waiting, not computing
-    )
-    return folder / "out" / session_id
+def _records(model_folder: Path) -> list[str]:
+    files = model_folder.glob("*.jsonl")
+    return [line for file in files for line in file.read_text().splitlines()]
+
+
+def _command(folder: Path, dataset: Path, *models: str, session_id: str) -> list[str]:
+    command = ["run_collection.py", "--models", *models, "--dataset-path", str(dataset)]
+    command += ["--output-dir", str(folder / "out"), "--session-id", session_id]
+    return [*command, "--max-concurrent", str(_WIDTH)]
 
 
 def main() -> None:
