@@ -2,6 +2,8 @@
 
 import json
 import os
+import platform
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Self
@@ -210,6 +213,23 @@ def _look_at(pid: int) -> tuple[float, float]:
     told = subprocess.check_output(["ps", "-o", "time=,rss=", "-p", str(pid)], text=True).split()
     minutes, _, seconds = told[0].rpartition(":")
     return 60 * int(minutes.replace(":", "") or 0) + float(seconds), int(told[1]) / 1024
+
+
+def machine() -> list[str]:
+    """Return what it ran on, and when."""
+    return [
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}",
+    ]
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or "unknown processor"
 
 
 def write_problems(folder: Path, count: int) -> Path:

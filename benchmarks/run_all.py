@@ -2,20 +2,17 @@
 
 import argparse
 import os
-import platform
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import extraction, makespan, rate_control, scale, short_run, throughput
-from benchmarks.harness import ROOT, Figure
+from benchmarks.harness import ROOT, Figure, machine
 from benchmarks.rate_plot import draw
 from benchmarks.reach_plot import draw_reach
 
@@ -27,7 +24,8 @@ _INTRODUCTION = """\
 Written by benchmarks/run_all.py; do not edit. Every figure stands beside its bound. What depends
 on the machine's speed is a ratio within one run, or processor time on one core: a busy machine
 makes that worse too, because two processes then share a core's units and its cache. The load
-says how busy it was. Rate control runs in virtual time, which no load disturbs.
+says how busy it was. Rate control runs in virtual time, which no load disturbs. What a task costs
+early and late in a session is counted in INSTRUCTIONS.md, which no load disturbs either.
 """
 
 
@@ -122,15 +120,6 @@ def summary(found: Sequence[Figure], seconds: float) -> str:
     return f"{met} of {len(found)} bounds met, {seconds:.0f} s in all"
 
 
-def machine() -> list[str]:
-    """Return what it ran on, and when."""
-    return [
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}",
-    ]
-
-
 def _cells(figure: Figure) -> tuple[str, ...]:
     sign = "at least" if figure.at_least else "at most"
     ratio = f"{figure.value / figure.bound:.3f}" if figure.bound else ""
@@ -143,14 +132,6 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         "met" if figure.is_met else "MISSED",
         figure.detail,
     )
-
-
-def _processor() -> str:
-    try:
-        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or "unknown processor"
 
 
 def _load() -> str:
