@@ -13,6 +13,7 @@ from runners.rate_limiter import AdaptiveRateLimiter, RateStatus
 from runners.watchdog import LONG_OUT_SECONDS
 from storage.progress_file import ModelProgress
 from storage.progress_tracker import ProgressTracker
+from storage.summaries import by_model
 from storage.tallies import Tally
 from storage.tallies import total as sum_of
 
@@ -42,10 +43,16 @@ class LaneWatch:
     def progress(self) -> RunProgress:
         """Return how the run stands now; the more often, the finer its rates."""
         counts = self._tracker.progress()
-        tallies = self._tallies_by_label()
+        tallies = by_model(self._tallies)
         total = counts.total_tasks // max(1, len(self._lanes))
         rows = [
-            self._row(lane, pace, counts.model_progress[lane.label], tallies[lane.label], total)
+            self._row(
+                lane,
+                pace,
+                counts.model_progress[lane.label],
+                sum_of(tallies.get(lane.label, {}).values()),
+                total,
+            )
             for lane, pace in zip(self._lanes, self._paces, strict=True)
         ]
         return RunProgress(lanes=rows, elapsed_seconds=self._clock.monotonic() - self._started)
@@ -79,13 +86,6 @@ class LaneWatch:
             ),
             waiting_because=self._why_waiting(lane, blocked_seconds),
         )
-
-    def _tallies_by_label(self) -> dict[str, Tally]:
-        kinds: dict[str, list[Tally]] = {lane.label: [Tally()] for lane in self._lanes}
-        for (label, _), tally in self._tallies.items():
-            if label in kinds:
-                kinds[label].append(tally)
-        return {label: sum_of(tallies) for label, tallies in kinds.items()}
 
     def _blocked_seconds(self, status: RateStatus) -> float:
         return max(0.0, (status.blocked_until or 0.0) - self._clock.monotonic())
