@@ -127,8 +127,8 @@ class Running:
     def __exit__(self, *_: object) -> None:
         if self._process.returncode is None:
             self._process.kill()
-            self._process.wait()
-        self._reader.join()
+        self._reader.join()  # first: what it looks at is gone once the process is waited for
+        self._process.wait()
         self._log.close()
 
     @property
@@ -150,10 +150,10 @@ class Running:
 
     def finish(self) -> Finished:
         """Wait for its end. Raises SystemExit, with what it said, where it fails."""
+        self._reader.join()
         _, status, usage = os.wait4(self._process.pid, 0)
         wall = time.perf_counter() - self._started
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        self._reader.join()
         if self._process.returncode != 0:
             self._log.seek(0)
             said = self._log.read()[-3000:]

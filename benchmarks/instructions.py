@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.harness import ROOT, collector_variables, machine, server, write_problems
-from benchmarks.scale import MODELS, WIDTH
+from benchmarks.scale import MODELS, session_arguments
 
 RESULTS = ROOT / "benchmarks" / "INSTRUCTIONS.md"
 _PROBLEMS = 10_000
@@ -52,10 +52,9 @@ def windows(problems: int) -> Iterator[Window]:
         counts = folder / "counts"
         command = ["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no"]
         command += [f"--callgrind-out-file={counts}", sys.executable]
-        command += [str(ROOT / "scripts" / "run_collection.py"), "--models", *MODELS]
-        command += ["--dataset-path", str(write_problems(folder / "data", problems))]
-        command += ["--output-dir", str(folder / "out"), "--session-id", "instructions"]
-        command += ["--max-concurrent", str(WIDTH), "--progress", "json"]
+        command += [str(ROOT / "scripts" / "run_collection.py")]
+        dataset = write_problems(folder / "data", problems)
+        command += session_arguments(folder, dataset, "instructions")
         command += ["--batch-size", str(2 * tasks)]
         with subprocess.Popen(
             command,

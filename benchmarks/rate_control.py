@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.rate_cells import cells  # noqa: E402
-from benchmarks.rate_plot import draw  # noqa: E402
-from benchmarks.rate_rows import Row  # noqa: E402
-from benchmarks.reach_plot import draw_reach  # noqa: E402
+from benchmarks.harness import ROOT
+from benchmarks.rate_cells import cells
+from benchmarks.rate_plot import draw
+from benchmarks.rate_rows import Row
+from benchmarks.reach_plot import draw_reach
 
 PLOT = ROOT / "docs" / "rate-control.png"
 REACH_PLOT = ROOT / "docs" / "rate-control-reach.png"

@@ -4,8 +4,7 @@ A machine's speed drifts by a tenth within a minute, more than what is looked fo
 fifth of the session runs in turn with the first fifth of another like it: one of them at a time
 stands still, and both meet the same drift. benchmarks/instructions.py is exact, but slow.
 
-Run `python benchmarks/scale.py [--problems N]`: N problems of 2 KB, ten models each, two
-thousand problems at least.
+Run `python benchmarks/scale.py [--problems N]`: N problems of 2 KB, ten models each.
 """
 
 import argparse
@@ -33,7 +32,7 @@ MODELS = (
     "grok-code-fast-1",
     "grok-2-1212",
 )
-WIDTH = 5
+_WIDTH = 5
 # Shares of all tasks. Before the first, lanes come up to their width; after the last, files are
 # finished.
 _EARLY = (0.02, 0.22)
@@ -74,14 +73,18 @@ def figures(problems: int = 10_000) -> Iterator[Figure]:
     )
 
 
-def _session(folder: Path, dataset: Path, name: str, port: int) -> Running:
-    return Running(
-        "run_collection.py",
+def session_arguments(folder: Path, dataset: Path, name: str) -> list[str]:
+    """Return the arguments of a session of that name, in folder/name."""
+    return [
         *("--models", *MODELS, "--dataset-path", str(dataset)),
         *("--output-dir", str(folder / name), "--session-id", name),
-        *("--max-concurrent", str(WIDTH), "--progress", "json"),
-        ports={"xai": port},
-    )
+        *("--max-concurrent", str(_WIDTH), "--progress", "json"),
+    ]
+
+
+def _session(folder: Path, dataset: Path, name: str, port: int) -> Running:
+    arguments = session_arguments(folder, dataset, name)
+    return Running("run_collection.py", *arguments, ports={"xai": port})
 
 
 def _wait_for(session: Running, answers: float) -> None:
@@ -100,6 +103,8 @@ def _take_turns(old: Running, young: Running, answers: float) -> None:
 
 
 def _cost_figure(early: Sequence[float], late: Sequence[float]) -> Figure:
+    if not (early and late):
+        raise SystemExit("a fifth of the session took under two seconds: give more --problems")
     return _figure(
         "cost of a task, last fifth / first fifth of a session like it",
         # What others take away on the machine only adds to the cost: the least is the code's.
@@ -108,7 +113,7 @@ def _cost_figure(early: Sequence[float], late: Sequence[float]) -> Figure:
         "x",
         f"{1e6 * min(late):.0f} and {1e6 * min(early):.0f} µs of processor time in the least "
         f"second, {1e6 * median(late):.0f} and {1e6 * median(early):.0f} in the median one; "
-        f"exports come in few",
+        "exports, in few seconds, are in neither",
     )
 
 
