@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
@@ -16,12 +17,20 @@ from runners.lane import Lane, LaneStopped
 from runners.llm_extraction import ExtractionAsk
 from runners.reliable_call import Answer, GaveUp, ReliableCaller
 from storage.progress_tracker import ProgressTracker
-from storage.solution_record import SolutionRecord
+from storage.solution_record import FailureRecord, SolutionRecord
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
 
 _LARGE = 100_000  # characters; reading and judging more takes a while, in a thread
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadReply:
+    """A reply that is on the disk and that an LLM is to read; found: what the rules found."""
+
+    record: SolutionRecord
+    found: Extraction
 
 
 class AnswerKeeper:
@@ -62,12 +71,36 @@ class AnswerKeeper:
             for lane, problem, outcome in self._unkept
         )
 
-    async def keep(self, lane: Lane, problem: Problem, outcome: Answer | GaveUp) -> None:
-        """Return once the outcome is written, or waits for keep_the_rest."""
+    async def keep(
+        self, lane: Lane, problem: Problem, outcome: Answer | GaveUp
+    ) -> UnreadReply | None:
+        """Return once the outcome is on the disk, or waits for keep_the_rest.
+
+        An answer of which an LLM is to be asked is returned, for read().
+        """
         try:
-            await self._keep(lane, problem, outcome)
+            if isinstance(outcome, Answer):
+                return await self._keep_answer(answer_record(problem, lane.model, outcome))
+            self._keep_failure(failure_record(problem, lane, outcome, self._clock.time()))
         except StoreError as error:
             self._unkept.append((lane, problem, outcome))
+            self._break_off(error)
+        return None
+
+    async def read(self, unread: UnreadReply) -> None:
+        """Ask an LLM for the code of a reply, and write the answer.
+
+        Raises LaneStopped and CapReached; the reply stays on the disk, for the next run.
+        """
+        record = unread.record
+        ask = self._ask_about(record)
+        extractor = SolutionExtractor(mode=self._mode, ask=ask)
+        extraction = await extractor.extract_with_llm(
+            record.raw_response, record.task_id, unread.found, record.name
+        )
+        try:
+            self._append(await _judged(record, extraction, ask))
+        except StoreError as error:
             self._break_off(error)
 
     async def keep_the_rest(self) -> None:
@@ -77,10 +110,7 @@ class AnswerKeeper:
         """
         waiting, self._unkept = self._unkept, []
         for lane, problem, outcome in waiting:
-            try:
-                await self.keep(lane, problem, outcome)
-            except (LaneStopped, CapReached):
-                continue  # its reply waits for extraction, on the disk
+            await self.keep(lane, problem, outcome)  # what an LLM is to read waits on the disk
         if self.unkept_answers:
             logger.warning(
                 "%d answers arrived and could not be written: they were billed, and a resume "
@@ -95,7 +125,8 @@ class AnswerKeeper:
         """
         try:
             for record in self._store.pending():
-                await self._extract_and_append(record)
+                if unread := await self._keep_answer(record):
+                    await self.read(unread)
         except LaneStopped:
             pass
         except CapReached as error:
@@ -112,53 +143,50 @@ class AnswerKeeper:
         """Count outcomes from here: those before are exported."""
         self._kept_since_checkpoint = 0
 
-    async def _keep(self, lane: Lane, problem: Problem, outcome: Answer | GaveUp) -> None:
-        if isinstance(outcome, GaveUp):
-            failure = failure_record(problem, lane, outcome, self._clock.time())
-            logger.warning("%s, %s: failed: %s", lane.label, problem.task_id, failure.message)
-            self._store.append_failure(failure)
-            self._tracker.failed(lane.label, problem.task_id, f"{failure.error}: {failure.message}")
-        else:
-            await self._extract_and_append(answer_record(problem, lane.model, outcome))
-        self._kept_since_checkpoint += 1
-
-    async def _extract_and_append(self, record: SolutionRecord) -> None:
+    async def _keep_answer(self, record: SolutionRecord) -> UnreadReply | None:
+        """Write an answer whose code the rules find; else return its reply, which is on disk."""
+        reply, name = record.raw_response, record.name
+        extractor = SolutionExtractor(mode=self._mode, ask=self._ask_about(record))
+        if len(reply) >= _LARGE:  # reading it takes a while
+            self._set_waiting(record)
         try:
-            extracted = await self._extract(record)
+            found = await extractor.extract_deterministically(
+                reply, name, truncated_reply=record.finish_reason == "length"
+            )
+            if extractor.needs_llm(reply, found, name):
+                self._set_waiting(record)
+                return UnreadReply(record, found)
+            judged = await _judged(record, found)
         except BaseException:
             # Cancelled, or a fault of our own: the reply is paid for, and the next run extracts it.
             self._set_waiting(record)
             raise
-        self._store.append(extracted)
-        self._tracker.answered(record.model, record.task_id, record.execution_time)
+        self._append(judged)
+        return None
 
-    async def _extract(self, record: SolutionRecord) -> SolutionRecord:
-        """Return the record with its code; a reply is on disk before that may take long."""
-        ask = self._ask_about(record)
-        extractor = SolutionExtractor(mode=self._mode, ask=ask)
-        reply, name = record.raw_response, record.name
-        if len(reply) >= _LARGE:
-            self._set_waiting(record)
-        extraction = await extractor.extract_deterministically(
-            reply, name, truncated_reply=record.finish_reason == "length"
-        )
-        if not extractor.needs_llm(reply, extraction, name):
-            return await self._judged(record, extraction)
-        self._set_waiting(record)
-        extraction = await extractor.extract_with_llm(reply, record.task_id, extraction, name)
-        return await self._judged(record, extraction, ask)
+    def _append(self, record: SolutionRecord) -> None:
+        self._store.append(record)
+        self._tracker.answered(record.model, record.task_id, record.execution_time)
+        self._kept_since_checkpoint += 1
+
+    def _keep_failure(self, failure: FailureRecord) -> None:
+        logger.warning("%s, %s: failed: %s", failure.model, failure.task_id, failure.message)
+        self._store.append_failure(failure)
+        self._tracker.failed(failure.model, failure.task_id, f"{failure.error}: {failure.message}")
+        self._kept_since_checkpoint += 1
 
     def _set_waiting(self, record: SolutionRecord) -> None:
         if not self._store.is_pending(record.model, record.task_id):
             self._store.append_pending(record)
 
-    async def _judged(
-        self, record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
-    ) -> SolutionRecord:
-        if len(extraction.code) < _LARGE:
-            return with_extraction(record, extraction, asked)
-        return await asyncio.to_thread(with_extraction, record, extraction, asked)
-
     def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
         lane = self._extraction_lane
         return ExtractionAsk(self._caller, lane, record.task_id) if lane else None
+
+
+async def _judged(
+    record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
+) -> SolutionRecord:
+    if len(extraction.code) < _LARGE:
+        return with_extraction(record, extraction, asked)
+    return await asyncio.to_thread(with_extraction, record, extraction, asked)

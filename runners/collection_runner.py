@@ -89,7 +89,7 @@ class CollectionRunner:
         """
         self._limiter.restore(read_rate_limits(self._store.path, self._clock.time()))
         lanes = [self._lane(model, problems) for model in models.answering]
-        # The extraction lane has no work of its own: the workers of the others ask through it.
+        # The extraction lane has no work of its own: the others' replies are read through it.
         extracting = self._lane(models.extraction, ()) if models.extraction else None
         self._stop.lanes = [*lanes, extracting] if extracting else lanes
         width = self._settings.max_concurrent_per_model
@@ -120,7 +120,7 @@ class CollectionRunner:
         self, keeper: AnswerKeeper, watch: LaneWatch, widths: LaneWidths
     ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
-        executor = ParallelExecutor(self._caller, keeper.keep)
+        executor = ParallelExecutor(self._caller, keeper)
         watchdog = Watchdog(self._stop.lanes, self._clock)
         loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor, self._stop.break_off)
         with spare_files() as spare:

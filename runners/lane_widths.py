@@ -13,7 +13,7 @@ _STARTING_WIDTH_AUTO = 4
 class LaneWidths:
     """Keeps lanes as wide as they should be, and the limiter told of it.
 
-    extracting: the lane that the workers of the others ask through; it has none of its own.
+    extracting: the lane that the others ask an LLM to read through; it has no workers of its own.
     """
 
     def __init__(
@@ -44,12 +44,13 @@ class LaneWidths:
 
         For auto that is rounded up to a power of two, so that it seldom changes.
         """
-        workers = (
+        total = sum(
             min(max(lane.workers, width), lane.tasks)
             for lane, width in zip(self._lanes, widths, strict=True)
         )
-        # A worker asks for an extraction when its own call is back; one more catches up.
-        total = sum(workers) + (self._extracting is not None)
+        if self._extracting:
+            # Each worker's last reply may be with the LLM; one more of an earlier run may be.
+            total += total + 1
         return 1 << (total - 1).bit_length() if self.is_auto else total
 
     def set(self, widths: Sequence[int]) -> list[Lane]:

@@ -1,16 +1,16 @@
 """Lanes of workers: every model at its own pace, none waits for another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from config.errors import LaneClosed
 from prompts.problems import Problem
 from prompts.prompt_template import build_prompt
+from runners.answer_keeper import AnswerKeeper, UnreadReply
 from runners.budget import CapReached
 from runners.lane import Lane, LaneStopped
-from runners.reliable_call import Answer, GaveUp, ReliableCaller
-
-Keep = Callable[[Lane, Problem, Answer | GaveUp], Awaitable[None]]
+from runners.reliable_call import GaveUp, ReliableCaller
 
 
 class ParallelExecutor:
@@ -20,10 +20,9 @@ class ParallelExecutor:
     hand, and call fill for more.
     """
 
-    def __init__(self, caller: ReliableCaller, keep: Keep) -> None:
-        """keep: what happens to each outcome; it is awaited by the worker that brought it."""
+    def __init__(self, caller: ReliableCaller, keeper: AnswerKeeper) -> None:
         self._caller = caller
-        self._keep = keep
+        self._keeper = keeper
         self._group: asyncio.TaskGroup | None = None
         self.stopped_by: CapReached | None = None
 
@@ -35,24 +34,44 @@ class ParallelExecutor:
 
     def fill(self, lane: Lane) -> None:
         """Give a lane the workers that it lacks, as long as there is work for them."""
-        if self._group is None:  # run, which fills all lanes, has yet to begin
+        group = self._group
+        if group is None:  # run, which fills all lanes, has yet to begin
             return
         while lane.workers < lane.width and not (lane.exhausted or lane.stopping):
             lane.workers += 1
-            self._group.create_task(self._work(lane))
+            group.create_task(self._work(lane, group))
 
-    async def _work(self, lane: Lane) -> None:
+    async def _work(self, lane: Lane, group: asyncio.TaskGroup) -> None:
+        """Ask for one problem after the other; an LLM may read the last reply meanwhile."""
+        reading: asyncio.Task[None] | None = None
         try:
             while (problem := lane.take()) is not None:
-                await self._solve(lane, problem)
+                if unread := await self._solve(lane, problem):
+                    await _end_of(reading)  # else a slow LLM would have ever more to read
+                    reading = group.create_task(self._read(lane, unread))
+            await _end_of(reading)
         finally:
             lane.workers -= 1
 
-    async def _solve(self, lane: Lane, problem: Problem) -> None:
-        try:
+    async def _solve(self, lane: Lane, problem: Problem) -> UnreadReply | None:
+        """Return the reply where it is kept, but an LLM has to read it yet."""
+        with self._stopping(lane):
             outcome = await self._caller.call(lane, build_prompt(problem), problem.task_id)
-            await self._keep(lane, problem, outcome)
+            if unread := await self._keeper.keep(lane, problem, outcome):
+                return unread
             lane.end_task(outcome.error if isinstance(outcome, GaveUp) else None)
+        return None
+
+    async def _read(self, lane: Lane, unread: UnreadReply) -> None:
+        with self._stopping(lane):
+            await self._keeper.read(unread)
+            lane.end_task(None)
+
+    @contextmanager
+    def _stopping(self, lane: Lane) -> Iterator[None]:
+        """Let the lane end with what ends it; the task in hand stays undone."""
+        try:
+            yield
         except LaneClosed as error:
             lane.close(error)
         except CapReached as error:
@@ -60,3 +79,8 @@ class ParallelExecutor:
             lane.stop()  # what other lanes ask may still fit
         except LaneStopped:
             pass  # the lane hands out no more work
+
+
+async def _end_of(task: asyncio.Task[None] | None) -> None:
+    if task:
+        await asyncio.wait([task])

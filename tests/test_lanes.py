@@ -29,6 +29,7 @@ from storage.solution_store import SolutionStore
 from tests.support.datasets import write_dataset
 from tests.support.stepped_clock import SteppedClock, until
 
+PROSE = "I would loop over it, and return what is left."
 CODE = "```python\ndef solve_1(value):\n    return value\n```"
 
 
@@ -342,7 +343,7 @@ async def test_a_call_that_never_ends_is_given_up_with_its_task(session: Session
 
 async def test_a_refused_extraction_key_costs_no_answer(session: Session) -> None:
     session.settings = replace(session.settings, max_concurrent_per_model=8)
-    model = HeldModel(text="I would loop over it, and return what is left.")
+    model = HeldModel(text=PROSE)
     extraction = RefusedModel("asked")
     async with asyncio.TaskGroup() as group:
         running = group.create_task(session.run(model, extraction=extraction))
@@ -350,8 +351,31 @@ async def test_a_refused_extraction_key_costs_no_answer(session: Session) -> Non
         model.release(8)
         await until(lambda: extraction.out == 2)  # the ramp holds the other six at the gate
         extraction.release(1)
-        await session.goes_on_until(lambda: model.out == 7)  # the eighth asks still
+        # The six are called off, and their answers written by what the rules find.
+        await session.goes_on_until(lambda: len(list(session.store.pending())) == 1)
+        assert (model.out, extraction.out) == (8, 1)
         model.release(100)
         extraction.release(100)
         await session.goes_on_until(running.done)
     assert (running.result().answered, running.result().undone) == (30, 0)
+
+
+async def test_a_slot_is_free_while_an_llm_reads_its_last_reply(session: Session) -> None:
+    session.settings = replace(session.settings, max_concurrent_per_model=2)
+    model, extraction = HeldModel(text=PROSE), HeldModel("asked")
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(session.run(model, extraction=extraction))
+        await session.goes_on_until(lambda: model.out == 2)
+        assert session.in_flight_on_disk() >= 4  # two slots, and a question about a reply of each
+        model.release(2)
+        await session.goes_on_until(lambda: model.out == extraction.out == 2)
+        model.release(2)
+        await session.goes_on_until(lambda: len(list(session.store.pending())) == 4)
+        for _ in range(20):
+            await session.goes_on_until(lambda: True)
+        assert (model.out, extraction.out) == (0, 2)  # an LLM that is slower sets the pace
+        model.release(100)
+        extraction.release(100)
+        await session.goes_on_until(running.done)
+    assert (running.result().answered, extraction.most_out, model.most_out) == (30, 2, 2)
+    assert not list(session.store.pending())
