@@ -11,6 +11,7 @@ import itertools
 import json
 import random
 import re
+import selectors
 import sys
 import time
 from collections.abc import Iterator
@@ -159,7 +160,13 @@ def main() -> None:
     parser.add_argument("--per-minute", type=float, help="requests let in; default: all")
     args = parser.parse_args()
     delays = tail_delays(args.median, args.tail, args.tail_share, args.seed)
-    asyncio.run(_serve(delays, _Bucket(args.per_minute) if args.per_minute else None))
+    with asyncio.Runner(loop_factory=_exact_loop if args.median else None) as runner:
+        runner.run(_serve(delays, _Bucket(args.per_minute) if args.per_minute else None))
+
+
+def _exact_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop whose timers are not up to a millisecond late, as with epoll they are."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 if __name__ == "__main__":
