@@ -11,6 +11,7 @@ import msgspec
 
 from processors.pieces import names_of
 from processors.python_source import (
+    COMPOUND,
     Parsed,
     SyntaxKind,
     bound_names,
@@ -24,8 +25,10 @@ from processors.python_source import (
 ObjectKind = Literal["function", "class"]
 
 
-_PARTS = (ast.stmt, ast.excepthandler, ast.match_case)
-_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Import)
+# What holds statements, and where.
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_HOLDERS = (*_SCOPES, *COMPOUND, ast.excepthandler, ast.match_case)
+_BLOCKS = ("body", "cases", "handlers", "orelse", "finalbody")
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -201,12 +204,13 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
     """Yield what ast.walk does, but for expressions: these hold no statements, and are most."""
-    todo = deque[ast.AST]([tree])
+    todo = deque[ast.AST](tree.body)
     while todo:
         node = todo.popleft()
         yield node
-        if not isinstance(node, _SIMPLE):
-            todo.extend(each for each in ast.iter_child_nodes(node) if isinstance(each, _PARTS))
+        if isinstance(node, _HOLDERS):
+            for block in _BLOCKS:
+                todo.extend(getattr(node, block, ()))
 
 
 def _is_installed(package: str) -> bool:
