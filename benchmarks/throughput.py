@@ -30,10 +30,10 @@ from benchmarks.harness import (
     write_problems,
 )
 
-_TASKS = 4_000
+_TASKS = 3_000
 _BARE_CALLS = 2_000
 _WIDTH = 50
-_ROUNDS = 5
+_ROUNDS = 4
 _START_ROUNDS = 5
 
 
