@@ -26,7 +26,9 @@ Written by benchmarks/run_all.py; do not edit. Every figure stands beside its bo
 on the machine's speed is a ratio within one run, or processor time on one core: a busy machine
 makes that worse too, because two processes then share a core's units and its cache. The load
 says how busy it was. Rate control runs in virtual time, which no load disturbs. What a task costs
-early and late in a session is counted in INSTRUCTIONS.md, which no load disturbs either.
+early and late in a session is counted in INSTRUCTIONS.md, which no load disturbs either. One
+figure says as much of the machine as of the code, tasks in a second of one core: RESULTS-EPYC.md
+is a run on another machine.
 """
 
 
