@@ -32,7 +32,8 @@ class CollectionSettings:
     categories: empty for all.
     dataset_path: None to look in the default places.
     batch_size: problems that are planned and checkpointed together.
-    max_concurrent_per_model: calls in flight to one model at most; "auto" follows its limits.
+    max_concurrent_per_model: calls for solutions in flight to one model at most, those of an
+        LLM's extraction aside; "auto" follows its limits.
     temperature, max_tokens: None leaves them to the model's row or the defaults.
     max_attempts, task_timeout_seconds: bounds of one task's retries.
     request_timeout_seconds: the deadline of one attempt.

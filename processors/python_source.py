@@ -23,11 +23,6 @@ MAX_OPERATORS_IN_A_ROW = 1_500
 # state. The parser holds the interpreter's lock anyway, so nobody waits longer for this one.
 _WARNINGS_LOCK = threading.Lock()
 
-# Of the statements that hold others, those with no scope of their own.
-COMPOUND = (
-    *(ast.If, ast.For, ast.While, ast.AsyncFor, ast.With, ast.AsyncWith),
-    *(ast.Try, ast.TryStar, ast.Match),
-)
 _KEPT_CHARS = 50_000  # a tree takes up to 100 times the room of its text
 _SEPARATORS = re.compile(r"[,;:]|\n(?=\S)")
 _OPERATORS = re.compile(r"[-+*/%~.(\[{<>=@&|^]|\b(?:not|lambda|if|and|or|await|in|is)\b")
@@ -126,8 +121,6 @@ def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements that run in the module's own scope, also inside if, try and with."""
     for statement in body:
         yield statement
-        if not isinstance(statement, COMPOUND):
-            continue
         match statement:
             case ast.If() | ast.For() | ast.While() | ast.AsyncFor():
                 yield from top_level(statement.body + statement.orelse)

@@ -11,7 +11,6 @@ import msgspec
 
 from processors.pieces import names_of
 from processors.python_source import (
-    COMPOUND,
     Parsed,
     SyntaxKind,
     bound_names,
@@ -26,8 +25,11 @@ ObjectKind = Literal["function", "class"]
 
 
 # What holds statements, and where.
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_HOLDERS = (*_SCOPES, *COMPOUND, ast.excepthandler, ast.match_case)
+_HOLDERS = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith),
+    *(ast.Try, ast.TryStar, ast.excepthandler, ast.Match, ast.match_case),
+)
 _BLOCKS = ("body", "cases", "handlers", "orelse", "finalbody")
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
@@ -203,7 +205,7 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield what ast.walk does, but for expressions: these hold no statements, and are most."""
+    """Yield the statements as ast.walk does, and not the expressions: most nodes, holding none."""
     todo = deque[ast.AST](tree.body)
     while todo:
         node = todo.popleft()

@@ -59,6 +59,7 @@ class AnswerKeeper:
         self._clock = clock
         self._break_off = break_off
         self._unkept: list[tuple[Lane, Problem, Answer | GaveUp]] = []
+        self._read_but_unwritten: list[SolutionRecord] = []
         self._kept_since_checkpoint = 0
 
     @property
@@ -98,10 +99,7 @@ class AnswerKeeper:
         extraction = await extractor.extract_with_llm(
             record.raw_response, record.task_id, unread.found, record.name
         )
-        try:
-            self._append(await _judged(record, extraction, ask))
-        except StoreError as error:
-            self._break_off(error)
+        self._append_or_break_off(await _judged(record, extraction, ask))
 
     async def keep_the_rest(self) -> None:
         """Try once more to write what could not be, and say what cannot.
@@ -111,6 +109,9 @@ class AnswerKeeper:
         waiting, self._unkept = self._unkept, []
         for lane, problem, outcome in waiting:
             await self.keep(lane, problem, outcome)  # what an LLM is to read waits on the disk
+        read, self._read_but_unwritten = self._read_but_unwritten, []
+        for record in read:  # or the next run pays the LLM again
+            self._append_or_break_off(record)
         if self.unkept_answers:
             logger.warning(
                 "%d answers arrived and could not be written: they were billed, and a resume "
@@ -163,6 +164,13 @@ class AnswerKeeper:
             raise
         self._append(judged)
         return None
+
+    def _append_or_break_off(self, record: SolutionRecord) -> None:
+        try:
+            self._append(record)
+        except StoreError as error:
+            self._read_but_unwritten.append(record)
+            self._break_off(error)
 
     def _append(self, record: SolutionRecord) -> None:
         self._store.append(record)

@@ -42,6 +42,7 @@ class Lane:
 
     problems: shared by the lane's workers; each takes the next. tasks: how many there are.
     width: how many workers there should be; workers: how many there are.
+    readings_left: how many workers have ended but for their last reply, which an LLM reads.
     exhausted: the last problem was taken. ended: how many tasks were answered or given up.
     has_answers: a call was answered in this run; answered_before: in an earlier one.
     """
@@ -55,6 +56,7 @@ class Lane:
     closed_by: LaneClosed | None = None
     stopping: bool = False
     workers: int = 0
+    readings_left: int = 0
     exhausted: bool = False
     ended: int = 0
     has_answers: bool = False

@@ -44,13 +44,9 @@ class LaneWidths:
 
         For auto that is rounded up to a power of two, so that it seldom changes.
         """
-        total = sum(
-            min(max(lane.workers, width), lane.tasks)
-            for lane, width in zip(self._lanes, widths, strict=True)
-        )
+        total = sum(map(self._calls_of, self._lanes, widths))
         if self._extracting:
-            # Each worker's last reply may be with the LLM; one more of an earlier run may be.
-            total += total + 1
+            total += 1  # about a reply of an earlier run
         return 1 << (total - 1).bit_length() if self.is_auto else total
 
     def set(self, widths: Sequence[int]) -> list[Lane]:
@@ -61,6 +57,12 @@ class LaneWidths:
         if changed:
             self._set(widths)
         return changed
+
+    def _calls_of(self, lane: Lane, width: int) -> int:
+        calls = max(lane.workers, width)
+        if self._extracting:  # it may be asked about each worker's last reply
+            calls += calls + lane.readings_left
+        return min(calls, lane.tasks)
 
     @property
     def _starting(self) -> int:

@@ -49,9 +49,11 @@ class ParallelExecutor:
                 if unread := await self._solve(lane, problem):
                     await _end_of(reading)  # else a slow LLM would have ever more to read
                     reading = group.create_task(self._read(lane, unread))
-            await _end_of(reading)
         finally:
             lane.workers -= 1
+        lane.readings_left += 1
+        await _end_of(reading)
+        lane.readings_left -= 1
 
     async def _solve(self, lane: Lane, problem: Problem) -> UnreadReply | None:
         """Return the reply where it is kept, but an LLM has to read it yet."""

@@ -179,8 +179,11 @@ def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
     has_begun = bool(store.tallies) and store.status == "in_progress"
     if not has_begun:
         return 0
-    # progress.json is gone too: as many as there can have been.
-    return plan.total_tasks if width == "auto" else width * len(plan.models) + 1
+    # progress.json is gone too: as many as LaneWidths.calls_at_most can have come to.
+    if width == "auto":
+        return plan.total_tasks
+    slots = width * len(plan.models)
+    return min(slots if plan.settings.extraction == "regex" else 2 * slots + 1, plan.total_tasks)
 
 
 def _log_rate_change(change: RateChange) -> None:

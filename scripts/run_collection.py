@@ -100,7 +100,7 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         "--max-concurrent",
         type=_concurrency,
         metavar="N",
-        help="calls in flight per model, or auto (default: 3)",
+        help="calls in flight per model, an LLM's --extraction aside; or auto (default: 3)",
     )
     group.add_argument(
         "--batch-size",

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 
 from config.collection_settings import CollectionSettings
-from config.errors import AuthFailed
+from config.errors import AuthFailed, StoreError
 from config.model_config import ModelConfig
 from models.base_model import BaseModel, CallOptions, Completion, make_model
 from models.embedded_llama import SLOTS
@@ -25,6 +25,7 @@ from runners.rate_limiter import AdaptiveRateLimiter, RateScope, RateStatus
 from runners.run_models import RunModels
 from storage.progress_tracker import ProgressTracker
 from storage.rate_limits_file import RATE_LIMITS_NAME
+from storage.solution_record import SolutionRecord
 from storage.solution_store import SolutionStore
 from tests.support.datasets import write_dataset
 from tests.support.stepped_clock import SteppedClock, until
@@ -372,10 +373,63 @@ async def test_a_slot_is_free_while_an_llm_reads_its_last_reply(session: Session
         model.release(2)
         await session.goes_on_until(lambda: len(list(session.store.pending())) == 4)
         for _ in range(20):
-            await session.goes_on_until(lambda: True)
+            session.clock.advance(0.01)
+            await asyncio.sleep(0)
         assert (model.out, extraction.out) == (0, 2)  # an LLM that is slower sets the pace
         model.release(100)
         extraction.release(100)
         await session.goes_on_until(running.done)
     assert (running.result().answered, extraction.most_out, model.most_out) == (30, 2, 2)
     assert not list(session.store.pending())
+
+
+async def test_workers_that_wait_for_an_llm_are_not_in_the_way_of_a_new_width(
+    session: Session,
+) -> None:
+    session.settings = replace(session.settings, max_concurrent_per_model="auto")
+    session.limiter.suggested = 12
+    model, extraction = HeldModel(text=PROSE), HeldModel("asked")
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(session.run(model, extraction=extraction))
+        await session.goes_on_until(lambda: model.out == 12)
+        session.limiter.suggested = 3
+        await session.goes_on_until(lambda: session.limiter.registered["held"] == 3)
+        model.release(12)
+        await session.goes_on_until(lambda: extraction.out == 12 and model.out == 3)
+        assert session.in_flight_on_disk() >= 12 + 3
+        session.limiter.suggested = 5
+        await session.goes_on_until(lambda: model.out == 5)
+        assert session.in_flight_on_disk() >= 12 + 5
+        extraction.release(100)
+        model.release(100)
+        await session.goes_on_until(running.done)
+    assert (running.result().answered, running.result().undone) == (30, 0)
+
+
+async def test_what_an_llm_read_is_not_paid_again_where_the_disk_was_full_for_a_moment(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.settings = replace(session.settings, max_concurrent_per_model=1)
+    model, extraction = HeldModel(text=PROSE), HeldModel("asked", text=PROSE)
+    model.release(100)
+    append = session.store.append
+    refused: list[str] = []
+
+    def refuse_once(record: SolutionRecord) -> None:
+        if not refused:
+            refused.append(record.task_id)
+            raise StoreError("no space")
+        append(record)
+
+    monkeypatch.setattr(session.store, "append", refuse_once)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(_refused(session.run(model, extraction=extraction)))
+        await session.goes_on_until(lambda: extraction.out == 1)
+        extraction.release(100)
+        await session.goes_on_until(running.done)
+    assert session.store.is_answered("held", refused[0])
+
+
+async def _refused(run: Awaitable[object]) -> None:
+    with pytest.raises(StoreError):
+        await run

@@ -28,6 +28,7 @@ from tests.support.session_check import (
     read_object,
 )
 from tests.support.slow import few
+from tests.support.stepped_clock import until
 from tests.support.store_records import solution
 from tests.support.watched_server import WatchedServer
 
@@ -64,17 +65,19 @@ async def test_a_reply_that_waits_for_extraction_is_never_asked_for_again(tmp_pa
         collection, variables = pending_collection(server, tmp_path)
         server.hold = frozenset({"openai"})
         program = await collection.start(**variables)
-        await server.has_got(12)  # each of six workers: an answer, then a question about it
+        # Each of six workers: an answer, a question about it, and meanwhile another answer.
+        await server.has_got(18)
+        waiting = collection.session / "pending_extraction.jsonl"
+        await until(lambda: len(lines_of(waiting)) == 12)
         await program.killed()
-        waiting = lines_of(collection.session / "pending_extraction.jsonl")
-        assert len(waiting) == 6
+        assert server.arrived == 18
         assert answers_in(collection.session) == {}
         asked = {key: server.given[key] for key in server.given if key[0] in MODELS}
         server.hold = frozenset()
 
         resumed = await (await collection.resume(**variables)).finished()
         assert resumed.exit_code == 0, resumed.output
-        assert possibly_billed(resumed) == 7  # with the one that catches up
+        assert possibly_billed(resumed) == 13  # with the one that catches up
         for key in asked:
             assert server.given[key] == 1, "asked for again"
         answers = check_agreement(collection.session)
