@@ -59,6 +59,7 @@ async def to_the_end(collection: Collection, tasks: int) -> Finished:
     return resumed
 
 
+@pytest.mark.slow
 async def test_a_disk_that_fills_up(tmp_path: Path, small_disk: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 60})
     async with WatchedServer() as server:

@@ -64,6 +64,7 @@ async def test_a_waiter_that_is_cancelled_leaves_no_trace() -> None:
     (await budget.reserve(0.6)).settle(0.0)
 
 
+@pytest.mark.slow
 async def test_a_session_never_spends_more_than_its_cap_resumes_included(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 30})
     out = ("--output-dir", str(tmp_path / "out"))

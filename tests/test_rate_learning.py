@@ -117,10 +117,9 @@ def test_models_that_are_refused_by_turns_keep_their_own_limits() -> None:
     assert outcome.use(600, 1200) >= 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LIMIT_KINDS)
-@pytest.mark.parametrize(
-    "limits", [(200, 300), pytest.param((100, 200, 400), marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("limits", [(200, 300), (100, 200, 400)])
 def test_limits_of_their_own_that_are_met_together_are_told_from_one_of_the_key(
     kind: LimitKind, limits: tuple[int, ...]
 ) -> None:
