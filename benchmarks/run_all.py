@@ -62,22 +62,15 @@ def extraction_figures() -> Iterator[Figure]:
         )
 
 
-PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
-    "extraction": extraction_figures,
-    "throughput": throughput.figures,
-    "makespan": makespan.figures,
-    "scale": scale.figures,
-    "short_run": short_run.figures,
-    "rate_control": rate_control_figures,
-}
 # One after the other, but that a short run waits most of its time, and virtual time minds nobody.
-_TURNS = (
-    ("extraction",),
-    ("throughput",),
-    ("makespan",),
-    ("scale",),
-    ("short_run", "rate_control"),
+_TURNS: tuple[dict[str, Callable[[], Iterable[Figure]]], ...] = (
+    {"extraction": extraction_figures},
+    {"throughput": throughput.figures},
+    {"makespan": makespan.figures},
+    {"scale": scale.figures},
+    {"short_run": short_run.figures, "rate_control": rate_control_figures},
 )
+PARTS = {name: figures for turn in _TURNS for name, figures in turn.items()}
 
 
 def main() -> None:

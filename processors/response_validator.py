@@ -24,13 +24,7 @@ from processors.python_source import (
 ObjectKind = Literal["function", "class"]
 
 
-# What holds statements, and where.
-_HOLDERS = (
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
-    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith),
-    *(ast.Try, ast.TryStar, ast.excepthandler, ast.Match, ast.match_case),
-)
-_BLOCKS = ("body", "cases", "handlers", "orelse", "finalbody")
+_BLOCKS = ("body", "cases", "handlers", "orelse", "finalbody")  # where statements hold others
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -205,14 +199,13 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the statements as ast.walk does, and not the expressions: most nodes, holding none."""
+    """Yield all statements, in ast.walk's order; expressions, most of a tree, hold none."""
     todo = deque[ast.AST](tree.body)
     while todo:
         node = todo.popleft()
         yield node
-        if isinstance(node, _HOLDERS):
-            for block in _BLOCKS:
-                todo.extend(getattr(node, block, ()))
+        for block in _BLOCKS:
+            todo.extend(getattr(node, block, ()))
 
 
 def _is_installed(package: str) -> bool:
