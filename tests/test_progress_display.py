@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,22 @@ def test_a_slow_model_is_not_called_stalled_between_two_answers() -> None:
         lane.goes_on(10, 0.5)
         estimates.append(lane.left(10))
     assert min(estimates) > 0.6 * 1200 and max(estimates) < 1.6 * 1200
+
+
+@pytest.mark.slow
+async def test_each_change_of_a_rate_is_logged_once_with_its_reason(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 3})
+    async with ProviderServer() as server:
+        server.script("xai", Answer(), replace(TOO_FAST, headers={"Retry-After": "1"}))
+        finished = await run(
+            "run_collection.py",
+            *("--models", "grok-4.7", "--dataset-path", str(dataset), "--max-concurrent", "1"),
+            *("--output-dir", str(tmp_path / "out")),
+            environment=pointed_at(server, "xai"),
+        )
+    assert finished.exit_code == 0, finished.output
+    said = [line for line in finished.output.splitlines() if "grok-4.7 requests: " in line]
+    assert [re.sub(r"[\d.]+", "N", line.partition("requests: ")[2]) for line in said] == [
+        "blocked (refused: waiting N s)",
+        "learning at N a minute (first refusal)",
+    ]
