@@ -29,6 +29,7 @@ from processors.statements import (
 from processors.usage import without_usage
 
 _SOON = 400  # characters after some code in which it is taken back
+_OPENING = re.compile(r"\A\s*+(?:(?:async\s++)?def|class)\s++(\w++)")
 _FENCES = ("fence", "unclosed_fence", "tags", "joined_fences")
 
 
@@ -141,9 +142,8 @@ def _broken_after(chosen: Piece, pieces: Sequence[Piece], name: str) -> list[Pie
 
 
 def _opens(piece: Piece, name: str | None) -> bool:
-    wanted = r"\w+" if name is None else re.escape(name) + r"\b"
-    pattern = re.compile(rf"\s*(?:(?:async\s+)?def|class)\s+{wanted}")
-    return any(pattern.match(line.text) for line in piece.lines)
+    openings = (_OPENING.match(line.text) for line in piece.lines)
+    return any(match is not None and name in (None, match[1]) for match in openings)
 
 
 def _finished(

@@ -13,19 +13,23 @@ from typing import NamedTuple
 from processors.reply_text import Line, split_lines
 
 _FENCE_LINE = re.compile(
-    r"^(?P<margin>[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*)*)(?P<marks>`{3,}|~{3,})(?P<info>[^\n]*)$"
+    r"^(?P<margin>[ \t]*+(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*+)*+)"
+    r"(?P<marks>`{3,}+|~{3,}+)(?P<info>[^\n]*+)$"
     # "Here it is: ```python" opens a block for every reader but CommonMark.
-    r"|^(?P<lead>[^`\n]++)(?P<late>`{3,})(?P<word>python3?|py)[ \t]*$",
+    r"|^(?P<lead>[^`\n]++)(?P<late>`{3,}+)(?P<word>python3?|py)[ \t]*+$",
     re.M | re.I,
 )
 _PYTHON = re.compile(
-    r"\s*[\[{(]?\s*(?:lang(?:uage)?[=:-]\s*)?[\"'.]?(?:python[\d.]*|py\d?|ipython\d?|sage)(?![\w+#-])"
-    r"|\s*[\w./-]*\.pyi?\b",
+    r"\A\s*+(?:[\[{(]\s*+)?(?:lang(?:uage)?[=:-]\s*+)?[\"'.]?"
+    r"(?:python[\d.]*|py\d?|ipython\d?|sage)(?![\w+#-])"
+    r"|\A\s*+[\w./-]*\.pyi?\b",
     re.I,
 )
-_CODE_IN_INFO = re.compile(r"\s*(?:(?:async\s+)?def\s|class\s+\w|import\s|from\s+\w|@\w)")
-_PLAIN = re.compile(r"\s*(?:\Z|markdown|md|mdx|rst|text|txt|plain(?:text)?|html|xml)\s*\Z", re.I)
-_WORD = re.compile(r"\s*(?:python3?|py)(?=\s)", re.I)
+_CODE_IN_INFO = re.compile(r"\A\s*+(?:(?:async\s++)?def\s|class\s++\w|import\s|from\s++\w|@\w)")
+_PLAIN = re.compile(
+    r"\A\s*+(?:\Z|markdown|md|mdx|rst|text|txt|plain(?:text)?|html|xml)\s*+\Z", re.I
+)
+_WORD = re.compile(r"\A\s*+(?:python3?|py)(?=\s)", re.I)
 _QUOTE = re.compile(r"[ \t]{0,3}>[ \t]?")
 
 

@@ -31,10 +31,10 @@ Method = Literal[
     "none",
 ]
 
-_LABEL_LINE = re.compile(r"\s*(?:python[\d.]*|py|copy code|copy|code:)\s*\Z", re.I)
-_PROMPT = re.compile(r"\s*(?:>>>|\.\.\.|In ?\[\d*\]:|\s*\.{3,}:)(?: |$)")
-_FIRST_PROMPT = re.compile(r"\s*(?:>>>|In ?\[\d*\]:)(?: |$)")
-_NUMBERED = re.compile(r"\s*(\d{1,5})(?:[:|.)]|\s?\|)?(?: |\t|$)")
+_LABEL_LINE = re.compile(r"\A\s*+(?:python[\d.]*+|py|copy code|copy|code:)\s*+\Z", re.I)
+_PROMPT = re.compile(r"\A\s*+(?:>>>|\.\.\.|In ?\[\d*+\]:|\.{3,}+:)(?: |$)")
+_FIRST_PROMPT = re.compile(r"\A\s*+(?:>>>|In ?\[\d*+\]:)(?: |$)")
+_NUMBERED = re.compile(r"\A\s*+(\d{1,5})(?:[:|.)]|\s?\|)?(?: |\t|$)")
 _OPENS = re.compile(r"(?:async\s+def|def|class)\s+\w+\s*[(:\[]")
 _INVISIBLE = re.compile(r"[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 _ODD_BLANK = re.compile(r"[\u00a0\u2007\u202f\u3000]")

@@ -14,7 +14,7 @@ from processors.statements import statement_chunks
 
 # What layouts put before or behind a line of code: prompts, quotations, lists, diffs, numbers.
 _BEFORE = re.compile(
-    r"(?:>>>|\.\.\.|In ?\[\d*\]:|\.{3,}:|>|\+|[-*]|\d{1,5}[:|.)]?|\|)\s|(?:>>>|>|\+)(?=\S)"
+    r"\A(?:>>>|\.\.\.|In ?\[\d*+\]:|\.{3,}+:|>|\+|[-*]|\d{1,5}[:|.)]?|\|)\s|\A(?:>>>|>|\+)(?=\S)"
 )
 # A run of backticks is looked at from its first one alone: a reply may be made of nothing else.
 _BEHIND = re.compile(r"(?:(?<!`)`++|\\|\||<br ?/?>)$")
