@@ -109,7 +109,8 @@ def _best(pieces: Sequence[Piece], name: str | None, text: str) -> tuple[Piece, 
     pieces = [piece for piece in pieces if not _is_taken_back(piece, text)] or pieces
     if len({piece.code for piece in pieces}) == 1:
         return pieces[-1], False
-    wanted = recommended(text[pieces[-1].place[1] :][:REACH])
+    end = pieces[-1].place[1]
+    wanted = recommended(text[end : end + REACH])
     named = [piece for piece in pieces if wanted and wanted in piece.cue.lower()]
     if len(named) == 1:
         return named[0], False

@@ -69,7 +69,8 @@ _RECOMMENDS = re.compile(
 )
 # "Wait, that is wrong" speaks of what stands above it.
 _LOOKS_BACK = _any_of(
-    r"\A\W*(?:wait|oops|hmm|no\b|actually|that|this (?:is|was|has)|it\b|the above|the previous|but\b)"
+    r"\A\W*(?:wait|oops|hmm|no\b|actually|that|this (?:is|was|has)|it\b|the (?:above|previous))",
+    r"\A\W*but\b",
 )
 _FAILED = _any_of(
     r"\A\W*(?:wait|hmm|no\b|oops|actually|but (?:this|that|it)|this|that|however)[^\n]{0,80}"

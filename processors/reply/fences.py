@@ -167,16 +167,19 @@ def _columns(blanks: str) -> int:
 
 
 def _unquoted(line: str, quotes: int) -> str:
+    start = 0
     for _ in range(quotes):
-        if quote := _QUOTE.match(line):
-            line = line[quote.end() :]
-    return line
+        quote = _QUOTE.match(line, start)
+        if quote is None:
+            break
+        start = quote.end()
+    return line[start:]
 
 
 def _without_margin(line: str, margin: int) -> str:
-    blanks = len(line) - len(line.lstrip(" \t"))
-    taken = 0
-    while taken < blanks and _columns(line[:taken]) < margin:
+    taken = column = 0
+    while column < margin and line[taken : taken + 1] in ("\t", " "):
+        column += 4 - column % 4 if line[taken] == "\t" else 1
         taken += 1
     return line[taken:]
 
