@@ -90,21 +90,6 @@ def _parse(text: str) -> Parsed:
         return Parsed(tree=None, error="nested too deeply", kind="too_deep")
 
 
-def compile_error(tree: ast.Module) -> tuple[str, int | None] | None:
-    """Return what the compiler refuses in a tree that parses (a return outside a function)."""
-    try:
-        with _WARNINGS_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(tree, "<solution>", "exec", dont_inherit=True)
-    except SyntaxError as error:
-        return error.msg, error.lineno
-    except (ValueError, OverflowError) as error:
-        return _one_line(error), None
-    except (RecursionError, MemoryError):
-        return "nested too deeply", None
-    return None
-
-
 def _one_line(error: Exception) -> str:
     return str(error).encode("ascii", "backslashreplace").decode("ascii")
 
