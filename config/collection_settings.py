@@ -1,7 +1,7 @@
 """What one run is asked to do: flags over the environment over .env over defaults."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ import msgspec
 
 from config.environment import Environment
 from config.errors import ConfigError
+from config.model_config import ModelConfig
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
 ExtractionMode = Literal["auto", "agentic", "regex"]
@@ -28,6 +29,7 @@ class CollectionSettings:
     """One run's parameters; the session keeps them, and a resume takes them from there.
 
     models: registry names, aliases, labels or API ids; empty for the default models.
+    api_ids: what each of models is asked for by; empty until that is looked up.
     all_models: every served model whose key is set, instead of models.
     categories: empty for all.
     dataset_path: None to look in the default places.
@@ -43,6 +45,7 @@ class CollectionSettings:
     """
 
     models: tuple[str, ...] = ()
+    api_ids: tuple[str, ...] = ()
     all_models: bool = False
     categories: tuple[str, ...] = ()
     quick_test: bool = False
@@ -111,9 +114,17 @@ class CollectionSettings:
         except msgspec.ValidationError as error:
             raise ConfigError(f"session_parameters: {error}") from error
 
-    def resolved(self, *, models: tuple[str, ...], dataset_path: Path) -> "CollectionSettings":
+    def resolved(
+        self, *, models: Sequence[ModelConfig], dataset_path: Path
+    ) -> "CollectionSettings":
         """Return these settings with nothing left to look up: what a resume needs."""
-        return replace(self, models=models, all_models=False, dataset_path=dataset_path)
+        return replace(
+            self,
+            models=tuple(config.name for config in models),
+            api_ids=tuple(config.api_id for config in models),
+            all_models=False,
+            dataset_path=dataset_path,
+        )
 
 
 def output_dir(flag: str | None, environment: Environment, root: Path) -> Path:

@@ -1,7 +1,6 @@
 """Settings in, everything that a run needs to know out: nothing is sent, nothing is written."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +10,12 @@ from config.errors import ConfigError
 from config.local_rows import gguf_rows
 from config.model_config import INSTALL_LOCAL
 from config.model_configs import MODEL_CONFIGS, ModelConfig, select_models
-from config.model_selection import default_models, is_retired, served_models
+from config.model_selection import (
+    default_models,
+    is_retired,
+    recorded_models,
+    served_models,
+)
 from prompts.problems import Problem, first_of_each_category, load_problems
 
 EMBEDDED_MODEL_LINE = "python scripts/run_collection.py --quick-test --models smollm2_135m"
@@ -60,13 +64,20 @@ def plan_collection(
     if settings.quick_test:
         problems = first_of_each_category(problems)
     return CollectionPlan(
-        settings=settings.resolved(
-            models=tuple(config.name for config in models), dataset_path=dataset
-        ),
+        settings=settings.resolved(models=models, dataset_path=dataset),
         models=tuple(models),
         problems=tuple(problems),
         notes=tuple(notes),
     )
+
+
+def recorded_settings(settings: CollectionSettings, environment: Environment) -> CollectionSettings:
+    """Return a session's settings with its API ids; where it kept none, the rows' own were sent.
+
+    Raises ConfigError for a name that is unknown now.
+    """
+    models = _recorded(settings, environment)
+    return replace(settings, api_ids=tuple(config.api_id for config in models))
 
 
 def choose_models(
@@ -77,18 +88,19 @@ def choose_models(
     Raises ConfigError for an unknown name, and for a chosen model whose key is not set.
     """
     if settings.models:
-        return _named_models(settings.models, environment, today)
+        return _named_models(settings, environment, today)
     if settings.all_models:
         return _all_models(environment, today)
     return _default_models(environment, today)
 
 
 def _named_models(
-    names: Sequence[str], environment: Environment, today: date
+    settings: CollectionSettings, environment: Environment, today: date
 ) -> tuple[list[ModelConfig], list[str]]:
-    if "local_gguf" in names and not gguf_rows(environment):
-        raise ConfigError("local_gguf: set LOCAL_GGUF_PATH to a .gguf file")
-    models = select_models(names, [*MODEL_CONFIGS, *gguf_rows(environment)])
+    if settings.api_ids:
+        models = _recorded(settings, environment)
+    else:
+        models = select_models(settings.models, _rows_for(settings, environment))
     missing = [config for config in models if not environment.can_call(config)]
     if missing:
         variables = dict.fromkeys(config.api_key_env for config in missing)
@@ -100,6 +112,18 @@ def _named_models(
         if config.missing_packages:
             raise ConfigError(f"{config.name} is not installed: {INSTALL_LOCAL}")
     return models, [_retirement(config) for config in models if is_retired(config, today)]
+
+
+def _recorded(settings: CollectionSettings, environment: Environment) -> list[ModelConfig]:
+    rows = _rows_for(settings, environment)
+    return recorded_models(settings.models, settings.api_ids, rows)
+
+
+def _rows_for(settings: CollectionSettings, environment: Environment) -> list[ModelConfig]:
+    of_this_machine = gguf_rows(environment)
+    if "local_gguf" in settings.models and not of_this_machine:
+        raise ConfigError("local_gguf: set LOCAL_GGUF_PATH to a .gguf file")
+    return [*MODEL_CONFIGS, *of_this_machine]
 
 
 def _all_models(environment: Environment, today: date) -> tuple[list[ModelConfig], list[str]]:

@@ -13,7 +13,7 @@ from config.collection_settings import CollectionSettings, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError, SessionInUse, StoreError
 from models.client_pool import ClientPool
-from runners.collection_plan import CollectionPlan, plan_collection
+from runners.collection_plan import CollectionPlan, plan_collection, recorded_settings
 from runners.dataset_changes import dataset_changes
 from runners.run_models import RunModels, build_models
 from runners.session_run import finish_session, run_session, session_metadata
@@ -86,7 +86,9 @@ def resume(
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
         return EXIT_OK
     settings = replace(
-        settings, output_dir=output_dir, max_cost_usd=max_cost_usd or settings.max_cost_usd
+        recorded_settings(settings, environment),
+        output_dir=output_dir,
+        max_cost_usd=max_cost_usd or settings.max_cost_usd,
     )
     answered = sum(store.answered_counts().values())
     plan, models, clients = prepare(settings, environment, answered=answered)
