@@ -11,9 +11,9 @@ import msgspec
 from config.environment import Environment
 from config.errors import ConfigError
 from config.model_config import ModelConfig
+from config.reply_reading import ExtractionMode
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
-ExtractionMode = Literal["auto", "agentic", "regex"]
 
 DEFAULT_DATASETS = ("../dataset/generated/codeeval", "../dataset/generated")
 STARTER_DATASET = "dataset/starter"
@@ -36,6 +36,8 @@ class CollectionSettings:
     batch_size: problems that are planned and checkpointed together.
     max_concurrent_per_model: calls for solutions in flight to one model at most, those of an
         LLM's extraction aside; "auto" follows its limits.
+    extraction_model: the name of the model that reads replies; None until that is looked up, and
+        where rules alone read them.
     temperature, max_tokens: None leaves them to the model's row or the defaults.
     max_attempts, task_timeout_seconds: bounds of one task's retries.
     request_timeout_seconds: the deadline of one attempt.
@@ -54,6 +56,7 @@ class CollectionSettings:
     batch_size: int = _BATCH_SIZE
     max_concurrent_per_model: int | Literal["auto"] = _MAX_CONCURRENT
     extraction: ExtractionMode = "auto"
+    extraction_model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
     max_attempts: int = 8
@@ -115,7 +118,7 @@ class CollectionSettings:
             raise ConfigError(f"session_parameters: {error}") from error
 
     def resolved(
-        self, *, models: Sequence[ModelConfig], dataset_path: Path
+        self, *, models: Sequence[ModelConfig], reader: ModelConfig | None, dataset_path: Path
     ) -> "CollectionSettings":
         """Return these settings with nothing left to look up: what a resume needs."""
         return replace(
@@ -123,6 +126,7 @@ class CollectionSettings:
             models=tuple(config.name for config in models),
             api_ids=tuple(config.api_id for config in models),
             all_models=False,
+            extraction_model=reader.name if reader else None,
             dataset_path=dataset_path,
         )
 

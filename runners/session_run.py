@@ -140,12 +140,13 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
 
 
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
-    """Let the session know the dataset and the cap as they are now, for its next resume."""
+    """Let the session know dataset, cap and reader as they are now, for its next resume."""
     metadata = store.metadata
     if metadata is None:
         return
-    cap_changed = metadata.session_parameters.get("max_cost_usd") != plan.settings.max_cost_usd
-    if cap_changed or metadata.dataset != plan.content_hashes:
+    kept, now = metadata.session_parameters, plan.settings.to_parameters()
+    changed = any(kept.get(name) != now[name] for name in ("max_cost_usd", "extraction_model"))
+    if changed or metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 

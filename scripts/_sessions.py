@@ -7,8 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
+from config.reply_reading import recorded_reading
 from runners.terminal_text import printable
-from scripts._report import print_table, resume_command
+from scripts._report import resume_command
+from scripts._terminal import print_table
 from storage.progress_file import Progress, read_progress
 from storage.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
@@ -50,6 +52,8 @@ def print_status(output_dir: Path, session_id: str) -> None:
         ["model", "answered", "valid", "failed", "undone"],
         [_status_row(store, model, metadata.total_problems) for model in metadata.models],
     )
+    if reading := recorded_reading(metadata.session_parameters):
+        print(reading)
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)

@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
 from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
-from scripts._report import print_table
 from scripts._session_place import session_place
+from scripts._terminal import print_table
 from storage.durability import replace_file
 from storage.export import csv_cell, csv_line
 from storage.safe_names import safe_name

@@ -91,7 +91,16 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check everything, say what a run would ask and may cost",
     )
-    group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
+    group.add_argument(
+        "--show-prompt",
+        action="store_true",
+        help="a dry run that also prints the first prompt of each kind",
+    )
+    group.add_argument(
+        "--yes",
+        action="store_true",
+        help="start at once where no --models were named: do not ask",
+    )
 
 
 def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
@@ -204,8 +213,13 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
 
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 
-    if args.dry_run:
-        return dry_run(settings, environment, session_id=args.session_id)
+    if args.dry_run or args.show_prompt:
+        return dry_run(
+            settings,
+            environment,
+            session_id=args.session_id,
+            show_prompts=args.show_prompt,
+        )
     return collect(
         settings,
         environment,

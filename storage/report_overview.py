@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from config.reply_reading import recorded_reading
 from storage.latencies import answers_of, latencies_of
 from storage.outcomes import Outcome, ProblemOutcomes, SessionOutcomes, Verdict
 from storage.solution_record import FinishReason
@@ -71,6 +72,7 @@ class Overview(msgspec.Struct):
     """What the page shows before anything is opened.
 
     width_seconds, starts: the stretches of time; errors: kind -> count in each.
+    reading: how replies were read, "" where that is not known.
     notes: sentences for people about what the page cannot show.
     """
 
@@ -79,6 +81,7 @@ class Overview(msgspec.Struct):
     started: float | None
     written: float
     total_problems: int
+    reading: str
     parameters: dict[str, object]
     categories: list[str]
     models: list[Model]
@@ -111,6 +114,7 @@ def make_overview(
         started=metadata.collection_start if metadata else None,
         written=written,
         total_problems=planned,
+        reading=clean_text(recorded_reading(parameters)),
         parameters={name: clean_value(value) for name, value in parameters.items()},
         categories=categories,
         models=[

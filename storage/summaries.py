@@ -110,6 +110,11 @@ def _collection_metadata(
         "session_id": session_id,
         "session_parameters": metadata.session_parameters,
     }
+    if "extraction_model" in metadata.session_parameters:
+        described["extraction"] = {
+            "mode": metadata.session_parameters.get("extraction"),
+            "model": metadata.session_parameters["extraction_model"],
+        }
     if metadata.dataset is not None:
         described["dataset"] = {
             "problems": len(metadata.dataset),

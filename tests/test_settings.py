@@ -101,7 +101,7 @@ def test_a_session_keeps_its_settings(tmp_path: Path) -> None:
         tmp_path, "--models", "gpt-4o", "--max-concurrent", "auto", "--temperature", "0.5"
     )
     parameters = asked.resolved(
-        models=select_models(["gpt-4o"]), dataset_path=tmp_path
+        models=select_models(["gpt-4o"]), reader=None, dataset_path=tmp_path
     ).to_parameters()
     kept = CollectionSettings.from_parameters({**parameters, "of_a_later_version": 1})
     assert (kept.temperature, kept.max_concurrent_per_model) == (0.5, "auto")

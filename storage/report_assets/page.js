@@ -92,6 +92,7 @@ function fillHeader() {
     `started ${moment(overview.started)}`,
     `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`,
     `page written ${moment(overview.written)}`,
+    ...(overview.reading ? [overview.reading] : []),
   ];
   byId("subtitle").textContent = parts.join(" · ");
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));

@@ -1,0 +1,83 @@
+"""Tables and sentences for people, no wider than their terminal."""
+
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from runners.terminal_text import printable
+
+_GAP = "  "
+_SHORTEST_NAME = 12
+
+
+def terminal_columns() -> int:
+    """Return how wide the terminal is; 80 where there is none and COLUMNS is not set."""
+    return shutil.get_terminal_size().columns
+
+
+def print_wrapped(text: str, indent: str = "") -> None:
+    """Print a sentence on as many lines as it needs; indent: before all but the first."""
+    columns = terminal_columns()
+    print(
+        textwrap.fill(
+            printable(text),
+            columns,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], groups: Sequence[int] = ()
+) -> None:
+    """Print rows under headings: the first column to the left, the others to the right.
+
+    groups: how many of the other columns belong together, from the left; by default each may
+    stand apart. Where they do not all fit beside each other, the rows are printed again, with
+    their first column, for those that are left.
+    """
+    table = [[printable(cell) for cell in row] for row in [headings, *rows]]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    room = terminal_columns()
+    groups = groups or [1] * (len(headings) - 1)
+    widest = max((_width(widths, group) for group in _places(groups)), default=0)
+    widths[0] = min(widths[0], max(_SHORTEST_NAME, room - widest))
+    parts = list(_parts(widths, groups, room))
+    for part in parts:
+        if part is not parts[0]:
+            print()
+        for row in table:
+            cells = [row[place].rjust(widths[place]) for place in part]
+            print(_GAP.join([shortened(row[0], widths[0]).ljust(widths[0]), *cells]).rstrip())
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a name of at most this width: many differ at their ends alone, so the middle goes."""
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 2
+    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+
+
+def _parts(widths: Sequence[int], groups: Sequence[int], room: int) -> Iterator[list[int]]:
+    """Yield the places of the columns that stand beside each other, the first one apart."""
+    part: list[int] = []
+    for group in _places(groups):
+        if part and widths[0] + _width(widths, [*part, *group]) > room:
+            yield part
+            part = []
+        part += group
+    yield part
+
+
+def _places(groups: Sequence[int]) -> Iterator[list[int]]:
+    first = 1
+    for size in groups:
+        yield list(range(first, first + size))
+        first += size
+
+
+def _width(widths: Sequence[int], places: Sequence[int]) -> int:
+    return sum(len(_GAP) + widths[place] for place in places)
