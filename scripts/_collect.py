@@ -68,7 +68,8 @@ def collect(
     plan, models, clients = prepare(settings, environment)
     if not settings.models:  # what was not named is no surprise on the bill
         cost = expected_cost(models, plan.problems, settings.output_dir)
-        logger.info("%d calls: %s", plan.total_tasks, cost)
+        calls = "1 call" if plan.total_tasks == 1 else f"{plan.total_tasks} calls"
+        logger.info("%s: %s", calls, cost)
         if ask_first and not _confirmed():
             logger.info("Nothing was sent (--yes starts without asking)")
             return EXIT_OK

@@ -109,8 +109,8 @@ def _default_models(environment: Environment, today: date, *, needs_keys: bool) 
         raise ConfigError(_no_key("no --models given, and no key of the default models is set"))
     chosen = with_key or defaults
     notes = [
-        f"{choice.config.label} stands in for the default {choice.replaces.label}, "
-        f"which was retired on {choice.replaces.retired}"
+        f"{choice.config.label} stands in for {choice.replaces.label}, "
+        f"retired {choice.replaces.retired}"
         for choice in chosen
         if choice.replaces
     ]
