@@ -29,6 +29,17 @@ def print_wrapped(text: str, indent: str = "") -> None:
     )
 
 
+def print_entries(entries: Sequence[tuple[str, str]]) -> None:
+    """Print a line a name with what is said of it, beside each other where there is room."""
+    room = terminal_columns()
+    width = max(len(name) for name, _ in entries)
+    for name, words in entries:
+        line = printable(f"{name.ljust(width)}{_GAP}{words}".rstrip())
+        if len(line) > room:
+            line = printable(f"{name}{_GAP}{words}")
+        print_wrapped(line, indent=" " * 4) if len(line) > room else print(line)
+
+
 def print_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], groups: Sequence[int] = ()
 ) -> None:
