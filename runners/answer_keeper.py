@@ -19,6 +19,7 @@ from runners.reliable_call import Answer, GaveUp, ReliableCaller
 from storage.progress_tracker import ProgressTracker
 from storage.solution_record import FailureRecord, SolutionRecord
 from storage.solution_store import SolutionStore
+from storage.tallies import is_valid
 
 logger = logging.getLogger("collector")
 
@@ -174,7 +175,9 @@ class AnswerKeeper:
 
     def _append(self, record: SolutionRecord) -> None:
         self._store.append(record)
-        self._tracker.answered(record.model, record.task_id, record.execution_time)
+        self._tracker.answered(
+            record.model, record.task_id, record.execution_time, is_valid=is_valid(record)
+        )
         self._kept_since_checkpoint += 1
 
     def _keep_failure(self, failure: FailureRecord) -> None:

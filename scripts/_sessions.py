@@ -12,6 +12,7 @@ from runners.terminal_text import printable
 from scripts._report import resume_command
 from scripts._terminal import print_table
 from storage.progress_file import Progress, read_progress
+from storage.session.session_condition import condition_words
 from storage.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
@@ -30,7 +31,7 @@ def print_sessions(output_dir: Path) -> None:
     table = [
         [
             row.session_id,
-            "running" if row.is_running else row.status,
+            row.status,
             _moment(row.started),
             f"{row.successful}/{row.total_tasks}",
             str(row.failed),
@@ -47,11 +48,10 @@ def print_status(output_dir: Path, session_id: str) -> None:
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
     started = _moment(metadata.collection_start)
-    print(f"Session {store.session_id}: {store.status}, started {started}")
-    print_table(
-        ["model", "answered", "valid", "failed", "undone"],
-        [_status_row(store, model, metadata.total_problems) for model in metadata.models],
-    )
+    print(f"Session {store.session_id}: {condition_words(store)}, started {started}")
+    rows = [_status_row(store, model, metadata.total_problems) for model in metadata.models]
+    print_table(["model", "answered", "valid", "failed", "undone"], rows)
+    undone = any(row[-1] != "0" for row in rows)
     if reading := recorded_reading(metadata.session_parameters):
         print(reading)
     progress = read_progress(store.path)
@@ -65,7 +65,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
         print(f"Results so far: {store.path}")
         return
     command = resume_command(store.session_id, output_dir)
-    if store.status == "in_progress":
+    if undone:
         print(f"Nobody runs it.{_calls_lost(progress)} To go on:\n  {command}")
     elif any(store.failed_tasks.values()):
         print(f"It has ended. To try the failed tasks again:\n  {command}")

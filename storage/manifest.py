@@ -40,6 +40,10 @@ class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
     session_parameters: Mapping[str, object]
     dataset: Mapping[str, str] | None = None
 
+    @property
+    def total_tasks(self) -> int:
+        return self.total_problems * len(self.models)
+
 
 class _Manifest(msgspec.Struct):
     format_version: int

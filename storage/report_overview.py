@@ -7,6 +7,7 @@ import msgspec
 from config.reply_reading import recorded_reading
 from storage.latencies import answers_of, latencies_of
 from storage.outcomes import Outcome, ProblemOutcomes, SessionOutcomes, Verdict
+from storage.session.session_condition import condition_words
 from storage.solution_record import FinishReason
 from storage.solution_store import SolutionStore
 from storage.summaries import by_model
@@ -71,6 +72,7 @@ class Problems(msgspec.Struct):
 class Overview(msgspec.Struct):
     """What the page shows before anything is opened.
 
+    status: how the session stands, in words for people.
     width_seconds, starts: the stretches of time; errors: kind -> count in each.
     reading: how replies were read, "" where that is not known.
     notes: sentences for people about what the page cannot show.
@@ -110,7 +112,7 @@ def make_overview(
     planned = metadata.total_problems if metadata else len(problems)
     return Overview(
         session_id=store.session_id,
-        status=store.status,
+        status=condition_words(store),
         started=metadata.collection_start if metadata else None,
         written=written,
         total_problems=planned,

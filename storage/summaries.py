@@ -126,7 +126,9 @@ def _collection_metadata(
 
 def _rates(tally: Tally) -> dict[str, float]:
     return {
-        "success_rate": tally.success_percent,
+        "success_rate": tally.valid_percent,  # guide.md's word; final_report.json has another sense
+        "answered_rate": tally.answered_percent,
+        "valid_rate": tally.valid_percent,
         "syntax_validity_rate": tally.syntax_percent,
     }
 

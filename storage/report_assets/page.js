@@ -88,7 +88,7 @@ function fillTable(table, headings, rows) {
 function fillHeader() {
   byId("title").textContent = overview.session_id;
   const parts = [
-    `${overview.status.replace("_", " ")}`,
+    overview.status,
     `started ${moment(overview.started)}`,
     `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`,
     `page written ${moment(overview.written)}`,
