@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+import textwrap
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from config.clock import Clock
 from config.reply_reading import recorded_reading
 from runners.terminal_text import printable
 from scripts._report import resume_command
-from scripts._terminal import print_table
+from scripts._terminal import print_table, print_wrapped, terminal_columns
 from storage.progress_file import Progress, read_progress
 from storage.session.session_condition import condition_words
 from storage.session_lock import is_locked
@@ -18,6 +19,7 @@ from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
 
 _WATCH_SECONDS = 2.0
+_FEWEST_COLUMNS = 20  # for the names of models
 _CLEAR_SCREEN = "\x1b[H\x1b[J"
 
 
@@ -28,6 +30,8 @@ def print_sessions(output_dir: Path) -> None:
         print(f"No sessions in {output_dir}")
         return
     print(f"Sessions in {output_dir}:")
+    longest = max(len(row.session_id) for row in rows)
+    room = max(_FEWEST_COLUMNS, terminal_columns() - longest - 2)
     table = [
         [
             row.session_id,
@@ -35,11 +39,15 @@ def print_sessions(output_dir: Path) -> None:
             _moment(row.started),
             f"{row.successful}/{row.total_tasks}",
             str(row.failed),
-            row.trouble or " ".join(row.models),
+            textwrap.shorten(" ".join(row.models), room, placeholder=" ...") or "-",
         ]
         for row in rows
     ]
-    print_table(["session", "status", "started", "answered", "failed", "models"], table)
+    headings = ["session", "status", "started", "answered", "failed", "models"]
+    print_table(headings, table, groups=(4, 1), ends_in_text=True)
+    for row in rows:
+        if row.trouble:
+            print_wrapped(f"{row.session_id} is broken: {row.trouble}", indent="  ")
 
 
 def print_status(output_dir: Path, session_id: str) -> None:
@@ -50,7 +58,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
     started = _moment(metadata.collection_start)
     print(f"Session {store.session_id}: {condition_words(store)}, started {started}")
     rows = [_status_row(store, model, metadata.total_problems) for model in metadata.models]
-    print_table(["model", "answered", "valid", "failed", "undone"], rows)
+    print_table(["model", "answered", "valid", "failed", "undone"], rows, groups=(4,))
     undone = any(row[-1] != "0" for row in rows)
     if reading := recorded_reading(metadata.session_parameters):
         print(reading)

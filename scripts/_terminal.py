@@ -41,13 +41,17 @@ def print_entries(entries: Sequence[tuple[str, str]]) -> None:
 
 
 def print_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], groups: Sequence[int] = ()
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    groups: Sequence[int] = (),
+    *,
+    ends_in_text: bool = False,
 ) -> None:
-    """Print rows under headings: the first column to the left, the others to the right.
+    """Print rows under headings: the first column to the left, figures to the right.
 
     groups: how many of the other columns belong together, from the left; by default each may
     stand apart. Where they do not all fit beside each other, the rows are printed again, with
-    their first column, for those that are left.
+    their first column, for those that are left. ends_in_text: the last column holds no figures.
     """
     table = [[printable(cell) for cell in row] for row in [headings, *rows]]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -55,13 +59,17 @@ def print_table(
     groups = groups or [1] * (len(headings) - 1)
     widest = max((_width(widths, group) for group in _places(groups)), default=0)
     widths[0] = min(widths[0], max(_SHORTEST_NAME, room - widest))
+    text_column = len(headings) - 1 if ends_in_text else 0
     parts = list(_parts(widths, groups, room))
     for part in parts:
         if part is not parts[0]:
             print()
         for row in table:
-            cells = [row[place].rjust(widths[place]) for place in part]
-            print(_GAP.join([shortened(row[0], widths[0]).ljust(widths[0]), *cells]).rstrip())
+            cells = [shortened(row[0], widths[0]).ljust(widths[0])]
+            for place in part:
+                adjust = str.ljust if place == text_column else str.rjust
+                cells.append(adjust(row[place], widths[place]))
+            print(_GAP.join(cells).rstrip())
 
 
 def shortened(text: str, width: int) -> str:

@@ -87,11 +87,12 @@ def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
 def _print_columns(comparison: SessionComparison) -> None:
     rows = []
     for place, column in enumerate(comparison.columns):
-        verdicts = [row.verdicts[place] for row in comparison.rows]
+        own = (row for row in comparison.rows if row.task_id in column.problems)
+        verdicts = [row.verdicts[place] for row in own]
         answered = len(verdicts) - verdicts.count("failed") - verdicts.count("undone")
         counts = (answered, verdicts.count("valid"), verdicts.count("failed"))
         rows.append([column.label, *map(str, counts), str(verdicts.count("undone"))])
-    print_table(["session/model", "answered", "valid", "failed", "undone"], rows)
+    print_table(["session/model", "answered", "valid", "failed", "undone"], rows, groups=(4,))
     if comparison.only_in_some:
         print(f"Problems that not all of these have: {comparison.only_in_some}")
     reworded = sum(row.is_reworded for row in comparison.rows)
@@ -112,6 +113,8 @@ def _print_difference(difference: Difference, limit: int) -> None:
             print(f"    ... and {len(changes) - limit} more")
     print(f"  {len(difference.other_code)} with the same verdict and other code")
     print(f"  {difference.same} the same")
+    if difference.not_compared:
+        print(f"  {difference.not_compared} not asked on both sides, not compared")
 
 
 def _write(comparison: SessionComparison, target: Path) -> None:

@@ -34,8 +34,9 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     store = open_session(*session_place(args.session, args.output_dir))
     written, changes = reprocess_session(store)
-    headings = ["model", "answers", "code changed", "valid before", "valid now"]
-    print_table(headings, [_row(model, found) for model, found in changes.items()])
+    headings = ["model", "answers", "other code", "valid before", "valid now"]
+    rows = [_row(model, found) for model, found in changes.items()]
+    print_table(headings, rows, groups=(4,))
     named = [
         f"  {model}, {change.task_id}: {_verdict(change)}"
         for model, found in changes.items()

@@ -33,7 +33,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one column differs from another: (task id, verdict before, verdict after) each."""
+    """How one column differs from another: (task id, verdict before, verdict after) each.
+
+    not_compared: problems of which one of the two has no outcome.
+    """
 
     before: Column
     after: Column
@@ -42,6 +45,7 @@ class Difference:
     otherwise: list[tuple[str, Verdict, Verdict]]
     other_code: list[str]
     same: int
+    not_compared: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ def _earlier(columns: Sequence[Column], place: int) -> Column:
 
 def _difference(before: Column, after: Column, task_ids: Sequence[str]) -> Difference:
     gained, lost, otherwise, other_code = [], [], [], []
-    for task_id in task_ids:
+    asked = [t for t in task_ids if "undone" not in (before.verdict(t), after.verdict(t))]
+    for task_id in asked:
         one, other = before.verdict(task_id), after.verdict(task_id)
         change = (task_id, one, other)
         if one == other:
@@ -123,8 +128,9 @@ def _difference(before: Column, after: Column, task_ids: Sequence[str]) -> Diffe
             lost.append(change)
         else:
             otherwise.append(change)
-    same = len(task_ids) - len(gained) - len(lost) - len(otherwise) - len(other_code)
-    return Difference(before, after, gained, lost, otherwise, other_code, same)
+    same = len(asked) - len(gained) - len(lost) - len(otherwise) - len(other_code)
+    not_compared = len(task_ids) - len(asked)
+    return Difference(before, after, gained, lost, otherwise, other_code, same, not_compared)
 
 
 def _reworded(stores: Sequence[SolutionStore]) -> set[str]:
