@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from processors.definitions import is_stub
 from processors.pieces import Piece, read_piece
 from processors.reply_text import Line, split_lines
 from processors.statements import Parser, scan_line
@@ -184,4 +185,6 @@ def inline_pieces(text: str, name: str, parser: Parser) -> Iterator[Piece]:
         if name in code and ("def " in code or "=" in code or "class " in code):
             start = text.index(code, start)
             lines = [Line(code, start, start + len(code))]
-            yield read_piece(lines, "inline", parser, match.span())
+            piece = read_piece(lines, "inline", parser, match.span())
+            if not (piece.is_readable and is_stub(piece.tree, name)):  # prose quotes a signature
+                yield piece
