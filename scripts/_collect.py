@@ -13,21 +13,21 @@ from config.collection_settings import CollectionSettings, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError, SessionInUse, StoreError
 from config.reply_reading import reading_words
-from models.client_pool import ClientPool
+from models.wire.client_pool import ClientPool
 from runners.answers.reply_reader import reader_is_default
-from runners.collection_plan import CollectionPlan, plan_collection
-from runners.dataset_changes import dataset_changes
-from runners.run_models import RunModels, build_models
+from runners.session.collection_plan import CollectionPlan, plan_collection
+from runners.session.dataset_changes import dataset_changes
 from runners.session.model_choice import recorded_settings
-from runners.session_run import finish_session, run_session, session_metadata
+from runners.session.run_models import RunModels, build_models
+from runners.session.session_run import finish_session, run_session, session_metadata
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import expected_cost, print_estimate
 from scripts._prompts import print_first_prompts
 from scripts._report import print_report, resume_command
 from scripts._root import ROOT
-from storage.durability import WriteError
-from storage.manifest import SessionMetadata
-from storage.session_folder import check_sessions_can_be_made, session_folder
+from storage.files.durability import WriteError
+from storage.session.manifest import SessionMetadata
+from storage.session.session_folder import check_sessions_can_be_made, session_folder
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
 

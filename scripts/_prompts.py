@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prompts.problems import Problem
 from prompts.prompt_template import build_prompt
-from runners.terminal_text import printable
+from runners.progress.terminal_text import printable
 
 
 def print_first_prompts(problems: Sequence[Problem]) -> None:

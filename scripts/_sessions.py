@@ -9,12 +9,12 @@ from pathlib import Path
 
 from config.clock import Clock
 from config.reply_reading import recorded_reading
-from runners.terminal_text import printable
+from runners.progress.terminal_text import printable
 from scripts._report import resume_command
 from scripts._terminal import print_table, print_wrapped, terminal_columns
-from storage.progress_file import Progress, read_progress
+from storage.session.progress_file import Progress, read_progress
 from storage.session.session_condition import condition_words
-from storage.session_lock import is_locked
+from storage.session.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
 

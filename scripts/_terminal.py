@@ -4,7 +4,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from runners.terminal_text import printable
+from runners.progress.terminal_text import printable
 
 _GAP = "  "
 _SHORTEST_NAME = 12

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from storage.session_lock import is_run_by_another
+from storage.records.tallies import total
+from storage.session.session_lock import is_run_by_another
 from storage.solution_store import SolutionStore
-from storage.tallies import total
 
 SessionCondition = Literal["running", "interrupted", "completed", "failed"]
 
