@@ -1,13 +1,13 @@
 """What --check-models prints: which models their providers list, and what to use instead."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from config.environment import Environment
-from config.errors import CollectionError, ConfigError
+from config.errors import CollectionError, ConfigError, ModelError
 from config.local_rows import LOCAL_PREFIX, gguf_rows
 from config.model_config import INSTALL_LOCAL, ModelConfig
 from config.model_configs import MODEL_CONFIGS, select_models
@@ -15,6 +15,7 @@ from config.model_selection import is_retired
 from models.base_model import BaseModel, CallOptions, make_model
 from models.catalog.model_listing import ModelListing, listed_models, use_instead
 from models.wire.client_pool import ClientPool
+from models.wire.wrong_address import address_words, may_be_the_address
 from scripts._cli import EXIT_INCOMPLETE, EXIT_OK
 from scripts._terminal import print_entries, print_wrapped
 
@@ -122,7 +123,14 @@ async def _list(model: BaseModel) -> Listing:
     try:
         return await listed_models(model)
     except CollectionError as error:
-        return " ".join(str(error).split())
+        return " ".join([*str(error).split(), *_where(model, error)])
+
+
+def _where(model: BaseModel, error: CollectionError) -> Iterator[str]:
+    """Yield where it was asked, where that may be why it was not told."""
+    if isinstance(error, ModelError) and may_be_the_address(error):
+        variable, is_default = model.config.base_url_env, model.base_url == model.home().rstrip("/")
+        yield f"({address_words(f'{model.base_url}/models', variable, is_default=is_default)})"
 
 
 def _account(model: BaseModel) -> tuple[str, str, str]:
