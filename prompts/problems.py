@@ -1,15 +1,18 @@
 """Dataset rows in, problems out; every broken line is named before anything is sent."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from keyword import iskeyword
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from config.errors import ConfigError, DatasetError
+from prompts.row_keys import UnknownKeys, keys_of, nearest_key
 
 SolutionKind = Literal["function", "class"]
 _MAX_ERRORS_SHOWN = 50
@@ -61,7 +64,26 @@ class _Row(msgspec.Struct):
     object: SolutionKind | None = None
 
 
+_KNOWN_KEYS = frozenset(_Row.__struct_fields__)
+_MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
+_BAD_CHOICE = re.compile(r"Invalid enum value (.*) - at `\$\.object`", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The problems of a dataset, and what its user should know about its rows, a line each."""
+
+    problems: list[Problem]
+    notes: list[str]
+    warnings: list[str]
+
+
 def load_problems(dataset: Path, categories: Sequence[str] = ()) -> list[Problem]:
+    """Return the problems of a dataset, as read_dataset does."""
+    return read_dataset(dataset, categories).problems
+
+
+def read_dataset(dataset: Path, categories: Sequence[str] = ()) -> Dataset:
     """Return the problems of a folder of .jsonl files (or of one file), sorted by category.
 
     categories: keep only these; empty keeps all. Inside a category the order is that of the
@@ -69,14 +91,16 @@ def load_problems(dataset: Path, categories: Sequence[str] = ()) -> list[Problem
     Raises DatasetError naming every broken line as `file.jsonl:LINE: reason`, or a missing or
     empty dataset; ConfigError for a category that the dataset does not have.
     """
-    problems, errors = _read_files(_problem_files(dataset))
+    unknown = UnknownKeys(_KNOWN_KEYS)
+    problems, errors = _read_files(_problem_files(dataset), unknown)
     errors += _duplicate_errors(problems)
     if errors:
         raise DatasetError(_error_list(errors, dataset))
     if not problems:
         raise DatasetError(f"{dataset}: the .jsonl files hold no problems")
     loaded = sorted((problem for problem, _ in problems), key=lambda problem: problem.category)
-    return _of_categories(loaded, categories) if categories else loaded
+    chosen = _of_categories(loaded, categories) if categories else loaded
+    return Dataset(chosen, unknown.notes, unknown.warnings)
 
 
 def first_of_each_category(problems: Sequence[Problem]) -> list[Problem]:
@@ -103,36 +127,59 @@ def _problem_files(dataset: Path) -> list[Path]:
     return files
 
 
-def _read_files(files: Sequence[Path]) -> tuple[list[tuple[Problem, str]], list[str]]:
+def _read_files(
+    files: Sequence[Path], unknown: UnknownKeys
+) -> tuple[list[tuple[Problem, str]], list[str]]:
     problems: list[tuple[Problem, str]] = []
     errors: list[str] = []
     for file in files:
-        found, wrong = _read_file(file)
+        found, wrong = _read_file(file, unknown)
         problems += found
         errors += wrong
     return problems, errors
 
 
-def _read_file(file: Path) -> tuple[list[tuple[Problem, str]], list[str]]:
+def _read_file(file: Path, unknown: UnknownKeys) -> tuple[list[tuple[Problem, str]], list[str]]:
     """Return a file's problems with their places, and its errors: one if it is no JSONL at all."""
     problems: list[tuple[Problem, str]] = []
     errors: list[str] = []
+    objects = 0
     lines = list(_lines(file))
     for number, line in lines:
         place = f"{file.name}:{number}"
+        keys = keys_of(line)
+        objects += keys is not None
+        unknown.note(keys or (), place)
         try:
             problems.append((_parse(line, file.stem), place))
         except (ValueError, RecursionError) as error:
-            errors.append(f"{place}: {_reason(error)}")
-    if len(lines) > 1 and not any(line.lstrip(b" \t").startswith(b"{") for _, line in lines):
+            errors.append(f"{place}: {_reason(error, keys or ())}")
+    if len(lines) > 1 and errors and _is_one_document(lines):
+        errors = [f"{file.name}: one JSON document, not a problem a line (jq -c '.[]' makes lines)"]
+    elif len(lines) > 1 and not objects:
         errors = [f"{errors[0]}; no line of this file is a JSON object"]
     return problems, errors
 
 
-def _reason(error: Exception) -> str:
+def _is_one_document(lines: Sequence[tuple[int, bytes]]) -> bool:
+    try:
+        msgspec.json.decode(b"\n".join(line for _, line in lines))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _reason(error: Exception, keys: Sequence[str]) -> str:
+    """Return what is wrong with a line, for people; keys: of its object."""
     if isinstance(error, UnicodeDecodeError):
         return "not UTF-8 text"
-    return str(error).replace("JSON is malformed: ", "not JSON: ")
+    said = str(error).replace("JSON is malformed: ", "not JSON: ")
+    if missing := _MISSING_FIELD.search(said):
+        slip = nearest_key(missing[1], [key for key in keys if key not in _KNOWN_KEYS])
+        return f"{said} (there is `{slip}`)" if slip else said
+    if value := _BAD_CHOICE.search(said):
+        return f"object is {value[1]}: it is {' or '.join(get_args(SolutionKind))}"
+    return said
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -153,6 +200,10 @@ def _parse(line: bytes, file_stem: str) -> Problem:
             raise ValueError(f"{field} is empty")
     if not row.name.isidentifier():
         raise ValueError(f"name {row.name!r} is not a Python identifier")
+    if iskeyword(row.name):
+        raise ValueError(f"name {row.name!r} is a keyword of Python")
+    if row.complexity is not None and row.complexity < 0:
+        raise ValueError(f"complexity is {row.complexity}: it is 0 or more")
     return Problem(
         task_id=row.task_id,
         name=row.name,

@@ -7,7 +7,7 @@ from pathlib import Path
 from config.collection_settings import CollectionSettings, locate_dataset
 from config.environment import Environment
 from config.model_config import ModelConfig
-from prompts.problems import Problem, first_of_each_category, load_problems
+from prompts.problems import Problem, first_of_each_category, read_dataset
 from runners.answers.reply_reader import refuse_reader_without_key, reply_reader
 from runners.session.model_choice import choose_models
 
@@ -63,14 +63,13 @@ def plan_collection(
     notes = list(choice.notes)
     if is_starter:
         notes.append(f"No dataset at the default places: using the starter problems in {dataset}")
-    problems = load_problems(dataset, settings.categories)
-    if settings.quick_test:
-        problems = first_of_each_category(problems)
+    read = read_dataset(dataset, settings.categories)
+    problems = first_of_each_category(read.problems) if settings.quick_test else read.problems
     return CollectionPlan(
         settings=settings.resolved(models=choice.models, reader=reader, dataset_path=dataset),
         models=tuple(choice.models),
         reader=reader,
         problems=tuple(problems),
-        notes=tuple(notes),
-        warnings=tuple(choice.warnings),
+        notes=(*notes, *read.notes),
+        warnings=(*choice.warnings, *read.warnings),
     )

@@ -141,7 +141,7 @@ sys.setprofile(watch)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 MOMENTS = {
-    "the dataset is read": ("prompts.problems", "load_problems"),
+    "the dataset is read": ("prompts.problems", "read_dataset"),
     "the session is made": ("storage.sessions", "_describe"),
     "the session is locked": ("storage.session.session_lock", "_hold"),
     "progress is restored": ("storage.progress_tracker", "restore"),
