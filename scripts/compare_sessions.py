@@ -11,6 +11,7 @@ import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
 from reports.session_comparison import Difference, SessionComparison, compare
 from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
+from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table
 from storage.files.durability import replace_file
@@ -21,9 +22,9 @@ from storage.solution_store import SolutionStore
 from storage.views.category_csv import csv_cell, csv_line
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog="Each model is held against the same model in the session before; one that no "
         "session before has, against the first model of the first session.",
@@ -50,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args))
 
 

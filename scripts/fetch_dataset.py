@@ -15,6 +15,7 @@ from config.errors import ConfigError, DatasetError
 from prompts.dataset_archive import ArchiveSource, download, files_in
 from prompts.humaneval import humaneval_files
 from prompts.problems import Problem, load_problems
+from scripts._parser import CommandParser
 from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
 
 _SOURCES = {
@@ -31,9 +32,9 @@ _SOURCES = {
 }
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("name", choices=tuple(_SOURCES), help="which benchmark")
     parser.add_argument(
         "--dataset-path",
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args, load_environment()))
 
 

@@ -10,6 +10,7 @@ import scripts._root  # noqa: F401 - first: it checks what the others need
 from runners.answers.reprocess import Change, reprocess_session
 from runners.progress.terminal_text import printable
 from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
+from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table
 from storage.sessions import open_session
@@ -17,9 +18,9 @@ from storage.sessions import open_session
 _MOST_NAMED = 20
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("session", metavar="SESSION", help="the session's id or folder")
     add_output_dir_flag(parser)
     return parser
@@ -27,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args))
 
 

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
     add_log_flags,
@@ -22,22 +23,24 @@ from scripts._cli import (
 )
 
 _EPILOG = """\
-examples:
-  run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
-  run_collection.py --list-models                          what there is, and which keys are set
-  run_collection.py --list-models openai google            of these providers
-  run_collection.py --check-models --models gpt-4o         is it served, and what else to use
-  run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
-  run_collection.py --models gpt-4o --categories typing regex
+examples, each after "python scripts/run_collection.py":
+  --quick-test --models smollm2_135m     a first run: no key, no network
+  --list-models                          what there is, and which keys are set
+  --list-models openai google            of these providers
+  --check-models --models gpt-4o         is it served, and what else to use
+  --dry-run --models gpt-4o grok-4.7     what it asks and costs; needs no key
+  --show-prompt --categories typing      and what is sent
+  --models gpt-4o --categories typing regex
 
-exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong usage or
-configuration (nothing was sent), 130 interrupted (resume_collection.py goes on).
+exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong
+usage or configuration (nothing was sent), 130 interrupted
+(resume_collection.py goes on).
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser; flags that are left out are None where .env may speak."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -194,7 +197,7 @@ def _temperature(text: str) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
