@@ -70,6 +70,11 @@ class ModelConfig:
         return not self.api_key_env or self.provider == "local"
 
     @property
+    def is_free(self) -> bool:
+        """Whether no call to it can be billed."""
+        return self.provider == "local"
+
+    @property
     def missing_packages(self) -> list[str]:
         """The packages that are not installed; none of them is imported to find out."""
         return [package for package in self.packages if find_spec(package) is None]

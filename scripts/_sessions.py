@@ -4,10 +4,13 @@ import contextlib
 import io
 import sys
 import textwrap
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
+from config.errors import ConfigError
+from config.model_configs import select_models
 from config.reply_reading import recorded_reading
 from runners.progress.terminal_text import printable
 from scripts._report import resume_command
@@ -72,9 +75,9 @@ def print_status(output_dir: Path, session_id: str) -> None:
             print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
         print(f"Results so far: {store.path}")
         return
-    command = resume_command(store.session_id, output_dir)
+    command, parameters = resume_command(store.session_id, output_dir), metadata.session_parameters
     if undone:
-        print(f"Nobody runs it.{_calls_lost(progress)} To go on:\n  {command}")
+        print(f"Nobody runs it.{_calls_lost(progress, parameters)} To go on:\n  {command}")
     elif any(store.failed_tasks.values()):
         print(f"It has ended. To try the failed tasks again:\n  {command}")
     print(f"Results: {store.path}")
@@ -124,9 +127,28 @@ def _spent(store: SolutionStore, progress: Progress) -> str:
     return f"{said}; calls without an answer at most {more:.4f} USD more" if more > 5e-5 else said
 
 
-def _calls_lost(progress: Progress | None) -> str:
+def _calls_lost(progress: Progress | None, parameters: Mapping[str, object]) -> str:
     calls = progress.in_flight if progress else 0
-    return f" It was killed: up to {calls} calls may be billed without an answer." if calls else ""
+    if not calls:
+        return ""
+    said = f" It was killed: up to {calls} calls"
+    if _costs_nothing(parameters):
+        return f"{said} were in flight."
+    return f"{said} may be billed without an answer."
+
+
+def _costs_nothing(parameters: Mapping[str, object]) -> bool:
+    """Return whether none of a session's models can send a bill."""
+    models = parameters.get("models")
+    names = [*(models if isinstance(models, list) else ()), parameters.get("extraction_model")]
+    return bool(models) and all(_is_free(str(name)) for name in names if name)
+
+
+def _is_free(name: str) -> bool:
+    try:
+        return name == "local_gguf" or select_models([name])[0].is_free
+    except ConfigError:  # a row that has gone since
+        return False
 
 
 def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:

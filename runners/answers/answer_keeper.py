@@ -114,10 +114,11 @@ class AnswerKeeper:
         for record in read:  # or the next run pays the LLM again
             self._append_or_break_off(record)
         if self.unkept_answers:
+            is_free = all(lane.model.config.is_free for lane, _, _ in self._unkept)
             logger.warning(
-                "%d answers arrived and could not be written: they were billed, and a resume "
-                "asks them again",
+                "%d answers arrived and could not be written: %sa resume asks them again",
                 self.unkept_answers,
+                "" if is_free else "they were billed, and ",
             )
 
     async def finish_pending(self) -> CapReached | None:

@@ -153,10 +153,12 @@ def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
 def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
     unknown = _calls_of_a_lost_record(plan, store)
     if unknown:
+        is_free = all(config.is_free for config in (*plan.models, plan.reader) if config)
         logger.warning(
-            "The last run could not say what came of up to %d calls: they were possibly billed, "
-            "and are asked again where no answer is on disk",
+            "The last run could not say what came of up to %d calls: they %sare asked again where "
+            "no answer is on disk",
             unknown,
+            "" if is_free else "were possibly billed, and ",
         )
     tracker = ProgressTracker(
         store.path,
