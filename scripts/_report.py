@@ -10,6 +10,7 @@ from runners.collection_runner import RunOutcome
 from runners.progress.terminal_text import printable
 from scripts._root import ROOT
 from scripts._terminal import print_table
+from storage.records.session_scan import FAILURES_NAME
 from storage.records.tallies import Tally, total
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
@@ -42,7 +43,9 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
     if (store.path / REPORT_PAGE_NAME).exists():
         print(f"  {REPORT_PAGE_NAME}: everything on one page, for a browser")
     print("  <model>/<category>.jsonl and .csv: the answers; summary.json: the rates")
-    print("  cross_model_comparison.json: problems x models; failures.jsonl: what failed, if any")
+    print("  cross_model_comparison.json: problems x models")
+    if (store.path / FAILURES_NAME).exists():
+        print(f"  {FAILURES_NAME}: what failed, with every attempt")
     print(_next_step(store, outcome, output_dir))
 
 

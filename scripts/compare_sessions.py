@@ -13,7 +13,7 @@ from reports.session_comparison import Difference, SessionComparison, compare
 from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
-from scripts._terminal import print_table
+from scripts._terminal import print_table, print_wrapped
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
 from storage.session.session_folder import refuse_inside_sessions
@@ -102,7 +102,8 @@ def _print_columns(comparison: SessionComparison) -> None:
 
 
 def _print_difference(difference: Difference, limit: int) -> None:
-    print(f"\n{difference.after.label} against {difference.before.label}:")
+    print()
+    print_wrapped(f"{difference.after.label} against {difference.before.label}:")
     is_same_model = difference.after.model == difference.before.model
     names = ("became valid", "valid no more") if is_same_model else ("valid here", "valid there")
     kinds = (difference.gained, difference.lost, difference.otherwise)

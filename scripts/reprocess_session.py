@@ -8,11 +8,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from runners.answers.reprocess import Change, reprocess_session
-from runners.progress.terminal_text import printable
 from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
-from scripts._terminal import print_table
+from scripts._terminal import print_table, print_wrapped
 from storage.sessions import open_session
 
 _MOST_NAMED = 20
@@ -44,7 +43,9 @@ def _run(args: argparse.Namespace) -> int:
         for change in found
         if change.code_changed
     ]
-    print(printable("\n".join(["", *named[:_MOST_NAMED]])))
+    print()
+    for line in named[:_MOST_NAMED]:
+        print_wrapped(line, indent="    ")
     if len(named) > _MOST_NAMED:
         print(f"  ... and {len(named) - _MOST_NAMED} more")
     print(f"New records: {written}\nThe old ones are as they were; nothing was sent.")
