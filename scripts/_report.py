@@ -1,6 +1,5 @@
 """What a command prints when a run has ended: a table, the files, the next line to type."""
 
-import shlex
 from pathlib import Path
 
 from reports.latencies import latencies_of
@@ -8,6 +7,7 @@ from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.report import REPORT_PAGE_NAME
 from runners.collection_runner import RunOutcome
 from runners.progress.terminal_text import printable
+from scripts._paste import line_to_paste
 from scripts._root import ROOT
 from scripts._terminal import print_table
 from storage.records.session_scan import FAILURES_NAME
@@ -50,15 +50,13 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
 
 
 def resume_command(session_id: str, output_dir: Path) -> str:
-    """Return the line that resumes a session, from the project's folder."""
+    """Return the line that resumes a session."""
     return _command("resume_collection.py", session_id, output_dir)
 
 
 def _command(script: str, session_id: str, output_dir: Path) -> str:
-    command = f"python scripts/{script} {shlex.quote(session_id)}"
-    if output_dir != ROOT / "generated":
-        command += f" --output-dir {shlex.quote(str(output_dir))}"
-    return printable(command)
+    elsewhere = () if output_dir == ROOT / "generated" else ("--output-dir", str(output_dir))
+    return line_to_paste(script, session_id, *elsewhere)
 
 
 def _row(model: str, tally: Tally, outcomes: SessionOutcomes) -> list[str]:
@@ -87,5 +85,5 @@ def _next_step(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> s
     return (
         f"\nNext: one table of it all (or parquet, jsonl, runcodeeval)\n  {export} --format csv\n"
         "or other models, with their keys in .env (cp .env.example .env)\n"
-        "  python scripts/run_collection.py --list-models"
+        f"  {line_to_paste('run_collection.py', '--list-models')}"
     )

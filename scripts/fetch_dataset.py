@@ -16,6 +16,7 @@ from prompts.dataset_archive import ArchiveSource, download, files_in
 from prompts.humaneval import humaneval_files
 from prompts.problems import Problem, load_problems
 from scripts._parser import CommandParser
+from scripts._paste import line_to_paste
 from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
 
 _SOURCES = {
@@ -63,7 +64,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
     source = ArchiveSource(args.url or published.url, args.checksum or published.checksum)
     target = _target(args, environment)
     _refuse_other_content(target, may_replace=args.replace)
-    print(f"Downloading {source.url}")
+    print(f"Downloading {source.url}\nto put the problems into {target}", flush=True)
     try:
         archive = download(source)
         count, categories = _put_in_place(_problem_files(args.name, archive), target)
@@ -71,7 +72,8 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INCOMPLETE
     print(f"{count} problems in {categories} categories: {target}")
-    print(f"  python scripts/run_collection.py --dry-run --dataset-path {target}")
+    arguments = ("--dry-run", "--dataset-path", str(target))
+    print(f"What a run of them would ask:\n  {line_to_paste('run_collection.py', *arguments)}")
     return EXIT_OK
 
 

@@ -37,7 +37,7 @@ async def run_until_all_slots_wait(server: WatchedServer, collection: Collection
 
 def resume_arguments(finished: Finished) -> list[str]:
     found = re.search(
-        r"^ *python scripts/(resume_collection\.py .*)$", finished.stdout, re.MULTILINE
+        r"^ *\S*python \S*scripts/(resume_collection\.py .*)$", finished.stdout, re.MULTILINE
     )
     assert found, finished.output
     return shlex.split(found[1])

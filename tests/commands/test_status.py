@@ -66,7 +66,7 @@ async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> N
         assert "Session s: interrupted, 6 undone, started" in terminal.text
         killed = await resume_script(out, server, "--status")
         assert re.search(
-            r"up to \d calls may be billed without an answer. To go on:\n  python", killed
+            r"up to \d calls may be billed without an answer. To go on:\n  \S*python", killed
         )
 
     async with ProviderServer() as server:
@@ -76,7 +76,7 @@ async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> N
     assert "Session s: completed, 1 failed, started" in ended
     assert "grok-4.3         7      7       1       0" in ended
     assert "grok-4.3: last failure: BadRequest: xai answered 400" in ended
-    assert "To try the failed tasks again:\n  python" in ended
+    assert re.search(r"To try the failed tasks again:\n  \S*python \S*resume_collection", ended)
     assert f"Results: {out / 's'}" in ended and "\x1b" not in ended
 
 
