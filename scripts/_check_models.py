@@ -158,7 +158,9 @@ def _not_served(config: ModelConfig, listing: ModelListing, today: date) -> str:
         )
         return f"asks for {config.api_id}, {gone}; {config.name} itself is served{how}"
     instead = use_instead(config.api_id, config.replacement, listing.names)
-    return f"{gone}: use {_known_as(instead, config.provider)}" if instead else gone
+    if instead:
+        return f"{gone}: use {_known_as(instead, config.provider)}"
+    return f"{gone}; it lists: {listing.nearest(config.api_id)}"
 
 
 def _served(config: ModelConfig, today: date) -> str:

@@ -33,7 +33,9 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
     """Print how a run ended, where its results are, and what to type next."""
     outcomes = read_outcomes(store)
     tallies = by_model(store.tallies)
-    rows = [_row(model, total(kinds.values()), outcomes) for model, kinds in tallies.items()]
+    rows = [
+        _row(model, total(tallies.get(model, {}).values()), outcomes) for model in outcomes.models
+    ]
     print_table(_HEADINGS, rows, groups=(5, 2, 2))
     for label, reason in outcome.closed.items():
         print(printable(f"{label}: stopped early: {reason}"))

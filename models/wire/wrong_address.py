@@ -26,16 +26,16 @@ def address_words(url: str, variable: str, *, is_default: bool) -> str:
     """
     parts = urlsplit(url)._replace(query="", fragment="")  # a query may hold a key
     mistake = "" if is_default else _mistake(parts.path, variable)
-    return f"called: {parts.geturl()}{mistake and f', where {mistake}'}"
+    return f"the URL was {parts.geturl()}{mistake and f'; {mistake}'}"
 
 
 def _mistake(path: str, variable: str) -> str:
     if too_long := _ENDPOINT_TWICE.search(path):
-        return f"the path is too long: {variable} is to end before /{too_long[1]}"
+        return f"its path is too long: end {variable} before /{too_long[1]}"
     if versions := _VERSIONS.search(path):
         first, second = versions.groups()
-        twice = f"/{first} stands twice" if first == second else f"/{first} comes before /{second}"
-        return f"{twice}: leave /{first} out of {variable}"
+        has = f"has /{first} twice" if first == second else f"has both /{first} and /{second}"
+        return f"it {has}: take /{first} out of {variable}"
     if not re.search(r"/v\d", path):
-        return f"no /v1 stands: should {variable} end in it?"
+        return f"it has no /v1: should {variable} end in /v1?"
     return ""

@@ -51,7 +51,7 @@ async def test_a_gateways_unknown_model_closes_the_lane_and_lists_what_there_is(
     line = why_it_stopped(finished, "local-gpt-x")
     assert "Invalid model name passed in model=gpt-x" in line
     assert line.endswith(
-        f"; called: {url}/chat/completions; the server lists: gpt-xl, gpt-4o, claude"
+        f"; the URL was {url}/chat/completions; the server lists: gpt-xl, gpt-4o, claude"
     )
 
 
@@ -61,8 +61,8 @@ async def test_a_path_that_is_wrong_is_said_to_be(tmp_path: Path) -> None:
         url = server.url("local")
         finished = await collected(tmp_path, "local:m", LOCAL_BASE_URL=f"{url}/chat/completions")
     line = why_it_stopped(finished, "local-m")
-    assert f"called: {url}/chat/completions/chat/completions, where the path is too long: " in line
-    assert "LOCAL_BASE_URL is to end before /chat/completions" in line
+    assert f"the URL was {url}/chat/completions/chat/completions; its path is too long: " in line
+    assert "end LOCAL_BASE_URL before /chat/completions" in line
 
 
 @pytest.mark.slow
@@ -71,9 +71,9 @@ async def test_a_refused_connection_names_the_whole_address(tmp_path: Path) -> N
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         finished = await collected(tmp_path, "local:m", LOCAL_BASE_URL=url)
-    assert f"called: {url}/chat/completions" in why_it_stopped(finished, "local-m")
+    assert f"the URL was {url}/chat/completions" in why_it_stopped(finished, "local-m")
     [first, *_] = (finished.session / "failures.jsonl").read_text().splitlines()
-    assert f"called: {url}/chat/completions" in json.loads(first)["message"]
+    assert f"the URL was {url}/chat/completions" in json.loads(first)["message"]
 
 
 @pytest.mark.parametrize(
@@ -82,26 +82,26 @@ async def test_a_refused_connection_names_the_whole_address(tmp_path: Path) -> N
         ("/v1/chat/completions", ""),
         ("/api/paas/v4/chat/completions", ""),
         ("/v1/models/gemini-4:generateContent", ""),
-        ("/v1/v1/messages", "/v1 stands twice: leave /v1 out of X_BASE_URL"),
-        ("/v1beta/v1/models/m:x", "/v1beta comes before /v1: leave /v1beta out of X_BASE_URL"),
-        ("/chat/completions", "no /v1 stands: should X_BASE_URL end in it?"),
+        ("/v1/v1/messages", "it has /v1 twice: take /v1 out of X_BASE_URL"),
+        ("/v1beta/v1/models/m:x", "it has both /v1beta and /v1: take /v1beta out of X_BASE_URL"),
+        ("/chat/completions", "it has no /v1: should X_BASE_URL end in /v1?"),
         (
             "/v1/messages/v1/messages",
-            "the path is too long: X_BASE_URL is to end before /messages",
+            "its path is too long: end X_BASE_URL before /messages",
         ),
         (
             "/v1/chat/completions/chat/completions",
-            "the path is too long: X_BASE_URL is to end before /chat/completions",
+            "its path is too long: end X_BASE_URL before /chat/completions",
         ),
-        ("/v1/models/models", "the path is too long: X_BASE_URL is to end before /models"),
+        ("/v1/models/models", "its path is too long: end X_BASE_URL before /models"),
     ],
 )
 def test_what_is_likely_wrong_with_a_path(path: str, mistake: str) -> None:
     url = f"http://h:1{path}"
     said = address_words(f"{url}?key=secret", "X_BASE_URL", is_default=False)
-    assert said == f"called: {url}" + (f", where {mistake}" if mistake else "")
+    assert said == f"the URL was {url}" + (f"; {mistake}" if mistake else "")
 
 
 def test_the_providers_own_address_is_right() -> None:
     url = "https://api.deepseek.com/chat/completions"
-    assert address_words(url, "DEEPSEEK_BASE_URL", is_default=True) == f"called: {url}"
+    assert address_words(url, "DEEPSEEK_BASE_URL", is_default=True) == f"the URL was {url}"
