@@ -10,7 +10,7 @@ from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, Signals, getsignal
 
 import pytest
 
-from tests.support.command import ROOT, Finished, bare_environment
+from tests.support.command import ROOT, Finished, bare_environment, run
 from tests.support.datasets import write_dataset
 from tests.support.program import MODELS, Collection, Program, possibly_billed
 from tests.support.session_check import check_agreement, read_object
@@ -90,6 +90,37 @@ async def test_a_second_signal_waits_for_nothing(tmp_path: Path) -> None:
     assert resumed.exit_code == 0, resumed.output
     assert len(check_agreement(collection.session)) == PROBLEMS * len(MODELS)
     assert sum(count - 1 for count in server.given.values()) <= IN_FLIGHT
+
+
+@pytest.mark.slow
+async def test_calls_that_cost_nothing_are_never_said_to_be_billed(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": PROBLEMS})
+    flags = ("--output-dir", str(tmp_path / "out"))
+    async with WatchedServer() as server:
+        server.open.clear()
+        environment = {"LOCAL_BASE_URL": server.url("local")}
+        program = await Program.start(
+            "run_collection.py",
+            *("--models", "local:m", "--dataset-path", str(dataset), "--session-id", "s"),
+            *flags,
+            environment=environment,
+        )
+        await server.holds(3)
+        program.send(SIGINT)
+        await program.says("Ctrl-C again stops now")
+        program.send(SIGINT)
+        stopped = await program.finished()
+        assert "3 calls were let go: a resume asks them again" in stopped.stdout
+        program = await Program.start("resume_collection.py", "s", *flags, environment=environment)
+        await server.holds(3)
+        await program.killed()
+        shown = await run("resume_collection.py", "s", "--status", *flags)
+        assert "Nobody runs it. It was killed: up to 3 calls were in flight." in shown.stdout
+        server.open.set()
+        program = await Program.start("resume_collection.py", "s", *flags, environment=environment)
+        resumed = await program.finished()
+    assert "up to 3 calls: they are asked again where no answer is on disk" in resumed.stdout
+    assert "billed" not in stopped.output + shown.output + resumed.output
 
 
 async def test_the_grace_time_ends(tmp_path: Path) -> None:
