@@ -48,7 +48,10 @@ def print_status(output_dir: Path, session_id: str) -> None:
     print(f"Session {store.session_id}: {store.status}, started {started}")
     print_table(
         ["model", "answered", "valid", "failed", "undone"],
-        [_status_row(store, model, metadata.total_problems) for model in metadata.models],
+        [
+            _status_row(store, model, metadata.total_problems * metadata.samples)
+            for model in metadata.models
+        ],
     )
     progress = read_progress(store.path)
     if progress:

@@ -16,6 +16,7 @@ from scripts._cli import (
     load_environment,
     positive_int,
     run_command,
+    samples,
     seconds,
     set_up_logging,
     usd,
@@ -63,6 +64,12 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--categories", nargs="+", metavar="CATEGORY", help="only these categories of problems"
+    )
+    group.add_argument(
+        "--samples",
+        type=samples,
+        metavar="N",
+        help="answers to ask every model for to each problem (default: 1)",
     )
     group.add_argument(
         "--quick-test", action="store_true", help="one problem a category, at low concurrency"

@@ -28,6 +28,7 @@ class Answer(msgspec.Struct):
     """One model's answer, or its failure; file: where the whole record stands."""
 
     model: str
+    sample: int
     file: str
     record: SolutionRecord | FailureRecord
 
@@ -60,7 +61,7 @@ def packed_bodies(
 
 def _most_wanted_first(problems: Sequence[ProblemOutcomes]) -> list[int]:
     def is_solved(place: int) -> bool:
-        return all(outcome.verdict == "valid" for outcome in problems[place].by_model.values())
+        return all(outcome.verdict == "valid" for outcome in problems[place].outcomes)
 
     return sorted(range(len(problems)), key=is_solved)
 
@@ -68,14 +69,14 @@ def _most_wanted_first(problems: Sequence[ProblemOutcomes]) -> list[int]:
 def _body(problem: ProblemOutcomes, reference: Problem | None) -> Body:
     answers: list[Answer] = []
     text, prompt = (reference.problem, None) if reference else ("", None)
-    for model, outcome in problem.by_model.items():
+    for outcome in problem.outcomes:
         record = read_record(outcome)
         if record is None:
             continue
         if isinstance(record, SolutionRecord) and prompt is None:
             text, prompt = record.problem, _prompt(record)
         file = f"{outcome.path.parent.name}/{outcome.path.name}"
-        answers.append(Answer(model, file, _without_repetition(record)))
+        answers.append(Answer(record.model, record.sample, file, _without_repetition(record)))
     solution = reference.canonical_solution if reference else None
     return Body(text, prompt, solution, answers)
 

@@ -31,7 +31,8 @@ _RETRIED = "before an answer (kind not kept)"
 class Model(msgspec.Struct):
     """One model's row of the overview; cost_usd leaves out `unpriced` answers.
 
-    seconds: the curve of reports/latencies.py.
+    seconds: the curve of reports/latencies.py. verdicts, cell_seconds: of each problem's first
+    sample. samples: (valid, attempted) of each problem, () where there is one sample a problem.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Model(msgspec.Struct):
     answers_over_time: list[int]
     verdicts: str
     cell_seconds: list[float | None]
+    samples: list[tuple[int, int]]
     categories: list[tuple[int, int]]
 
 
@@ -79,6 +81,7 @@ class Overview(msgspec.Struct):
     started: float | None
     written: float
     total_problems: int
+    samples: int
     parameters: dict[str, object]
     categories: list[str]
     models: list[Model]
@@ -111,10 +114,18 @@ def make_overview(
         started=metadata.collection_start if metadata else None,
         written=written,
         total_problems=planned,
+        samples=store.samples,
         parameters={name: clean_value(value) for name, value in parameters.items()},
         categories=categories,
         models=[
-            _model(store, outcomes, model, categories, planned, timeline.counts(answered[model]))
+            _model(
+                store,
+                outcomes,
+                model,
+                categories,
+                planned * store.samples,
+                timeline.counts(answered[model]),
+            )
             for model in outcomes.models
         ],
         problems=_columns(problems, categories),
@@ -136,8 +147,12 @@ def _model(
     kinds = by_model(store.tallies).get(label, {})
     whole = total(kinds.values()) if kinds else Tally()
     answers, latencies = answers_of(outcomes, label), latencies_of(outcomes, label)
-    tried = (problem.by_model.get(label) for problem in outcomes.problems)
-    failures = [outcome for outcome in tried if outcome and outcome.verdict == "failed"]
+    failures = [
+        outcome
+        for problem in outcomes.problems
+        for outcome in problem.by_model.get(label, ())
+        if outcome.verdict == "failed"
+    ]
     reasons = [answer.finish_reason for answer in answers]
     return Model(
         label=label,
@@ -159,7 +174,10 @@ def _model(
         finish_reasons={reason: reasons.count(reason) for reason in _FINISH_REASONS},
         answers_over_time=answers_over_time,
         verdicts="".join(_LETTERS[problem.verdict(label)] for problem in outcomes.problems),
-        cell_seconds=[_rounded(problem.by_model.get(label)) for problem in outcomes.problems],
+        cell_seconds=[_rounded(problem.first(label)) for problem in outcomes.problems],
+        samples=[problem.valid_samples(label) for problem in outcomes.problems]
+        if store.samples > 1
+        else [],
         categories=[_valid_of(kinds.get(category, Tally())) for category in categories],
     )
 
@@ -180,7 +198,7 @@ def _errors(outcomes: SessionOutcomes) -> dict[str, list[float]]:
     for started, kind in outcomes.failed_attempts:
         errors.setdefault(kind, []).append(started)
     for problem in outcomes.problems:
-        for outcome in problem.by_model.values():
+        for outcome in problem.outcomes:
             if outcome.verdict != "failed" and outcome.attempts > 1:
                 moments = [outcome.finished] * (outcome.attempts - 1)
                 errors.setdefault(_RETRIED, []).extend(moments)
