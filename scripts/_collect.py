@@ -123,10 +123,27 @@ def prepare(
     logger.info("Initialized %d models: %s", len(labels), labels)
     logger.info("Loading dataset...")
     logger.info("Loaded %d problems", len(plan.problems))
+    for label in _too_cold_for_samples(models, plan.settings.samples):
+        logger.warning(
+            "%s: at temperature 0 its %d samples of a problem will be much alike; "
+            "--temperature 0.8 makes them differ",
+            label,
+            plan.settings.samples,
+        )
     if answered:
         logger.info("Already answered, not asked again: %d", answered)
     logger.info("Total tasks to complete: %d", plan.total_tasks - answered)
     return plan, models, clients
+
+
+def _too_cold_for_samples(models: RunModels, samples: int) -> list[str]:
+    if samples == 1:
+        return []
+    return [
+        model.config.label
+        for model in models.answering
+        if model.temperature == 0 and model.config.accepts_temperature
+    ]
 
 
 def run_and_report(

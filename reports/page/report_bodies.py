@@ -9,6 +9,7 @@ import msgspec
 from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import PROMPT_VERSION, build_prompt
 from reports.outcomes import ProblemOutcomes, read_record
+from reports.page.verdict_letters import LETTERS
 from storage.records.solution_record import FailureRecord, SolutionRecord
 
 _MOST_CHARACTERS = 200_000  # of one text: a reply that repeats itself may have millions
@@ -25,10 +26,14 @@ class Prompt(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """One model's answer, or its failure; file: where the whole record stands."""
+    """One model's answer, or its failure.
+
+    letter: its verdict, as in the overview. file: where the whole record stands.
+    """
 
     model: str
     sample: int
+    letter: str
     file: str
     record: SolutionRecord | FailureRecord
 
@@ -76,7 +81,9 @@ def _body(problem: ProblemOutcomes, reference: Problem | None) -> Body:
         if isinstance(record, SolutionRecord) and prompt is None:
             text, prompt = record.problem, _prompt(record)
         file = f"{outcome.path.parent.name}/{outcome.path.name}"
-        answers.append(Answer(record.model, record.sample, file, _without_repetition(record)))
+        letter = LETTERS[outcome.verdict]
+        shown = _without_repetition(record)
+        answers.append(Answer(record.model, record.sample, letter, file, shown))
     solution = reference.canonical_solution if reference else None
     return Body(text, prompt, solution, answers)
 

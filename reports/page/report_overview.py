@@ -5,25 +5,15 @@ from collections.abc import Sequence
 import msgspec
 
 from reports.latencies import answers_of, latencies_of
-from reports.outcomes import Outcome, ProblemOutcomes, SessionOutcomes, Verdict
+from reports.outcomes import Outcome, ProblemOutcomes, SessionOutcomes
 from reports.page.timeline import make_timeline
+from reports.page.verdict_letters import LETTERS
 from storage.files.utf8_text import clean_text, clean_value
 from storage.records.solution_record import FinishReason
 from storage.records.tallies import Tally, total
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
 
-# One character a cell keeps a table of 100,000 cells small; report.js has the same letters.
-_LETTERS: dict[Verdict, str] = {
-    "valid": "v",
-    "incomplete": "n",
-    "syntax": "s",
-    "empty": "e",
-    "truncated": "t",
-    "refused": "r",
-    "failed": "f",
-    "undone": "-",
-}
 _FINISH_REASONS: tuple[FinishReason, ...] = ("stop", "length", "refusal", "filtered", "other")
 _RETRIED = "before an answer (kind not kept)"
 
@@ -173,7 +163,7 @@ def _model(
         seconds=latencies.curve,
         finish_reasons={reason: reasons.count(reason) for reason in _FINISH_REASONS},
         answers_over_time=answers_over_time,
-        verdicts="".join(_LETTERS[problem.verdict(label)] for problem in outcomes.problems),
+        verdicts="".join(LETTERS[problem.verdict(label)] for problem in outcomes.problems),
         cell_seconds=[_rounded(problem.first(label)) for problem in outcomes.problems],
         samples=[problem.valid_samples(label) for problem in outcomes.problems]
         if store.samples > 1
