@@ -10,6 +10,7 @@ import msgspec
 
 from config.environment import Environment
 from config.errors import ConfigError
+from config.prompt_text import PromptText
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
 ExtractionMode = Literal["auto", "agentic", "regex"]
@@ -32,6 +33,7 @@ class CollectionSettings:
     all_models: every served model whose key is set, instead of models.
     categories: empty for all.
     dataset_path: None to look in the default places.
+    prompt: the words around every problem, None for the default's.
     samples: how many answers every model is asked for to each problem.
     batch_size: problems that are planned and checkpointed together.
     max_concurrent_per_model: calls for solutions in flight to one model at most, those of an
@@ -49,6 +51,7 @@ class CollectionSettings:
     categories: tuple[str, ...] = ()
     quick_test: bool = False
     dataset_path: Path | None = None
+    prompt: PromptText | None = None
     samples: int = 1
     output_dir: Path
     batch_size: int = _BATCH_SIZE
@@ -102,6 +105,8 @@ class CollectionSettings:
     def to_parameters(self) -> dict[str, Any]:
         """Return the JSON object that summary.json keeps as session_parameters."""
         parameters: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        if self.prompt is None:
+            del parameters["prompt"]
         return parameters
 
     @classmethod

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from config.prompt_text import prompt_of
+from prompts.prompt_template import prompt_version
 from reports.outcomes import ProblemOutcomes, read_outcomes
 from storage.solution_store import SolutionStore
 
@@ -106,13 +108,15 @@ class Row:
 class SessionComparison:
     """Every column, each but the first against an earlier one, and every problem.
 
-    only_in_some: how many problems not all sessions have.
+    only_in_some: how many problems not all sessions have. prompts: each session's, as its records
+    name it.
     """
 
     columns: list[Column]
     differences: list[Difference]
     rows: list[Row]
     only_in_some: int
+    prompts: dict[str, str]
 
 
 def compare(stores: Sequence[SolutionStore]) -> SessionComparison:
@@ -139,7 +143,8 @@ def compare(stores: Sequence[SolutionStore]) -> SessionComparison:
     ]
     asked = [set(column.problems) for column in columns]
     in_all = set.intersection(*asked) if asked else set()
-    return SessionComparison(columns, differences, rows, len(rows) - len(in_all))
+    prompts = {store.session_id: _prompt(store) for store in stores}
+    return SessionComparison(columns, differences, rows, len(rows) - len(in_all), prompts)
 
 
 def _columns(store: SolutionStore) -> Iterator[Column]:
@@ -147,6 +152,10 @@ def _columns(store: SolutionStore) -> Iterator[Column]:
     problems = {problem.task_id: problem for problem in outcomes.problems}
     for model in outcomes.models:
         yield Column(store.session_id, model, problems, store.samples)
+
+
+def _prompt(store: SolutionStore) -> str:
+    return prompt_version(prompt_of(store.metadata.session_parameters if store.metadata else {}))
 
 
 def _earlier(columns: Sequence[Column], place: int) -> Column:

@@ -122,7 +122,7 @@ class CollectionRunner:
         self, keeper: AnswerKeeper, watch: LaneWatch, widths: LaneWidths
     ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
-        executor = ParallelExecutor(self._caller, keeper)
+        executor = ParallelExecutor(self._caller, keeper, self._settings.prompt)
         watchdog = Watchdog(self._stop.lanes, self._clock)
         loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor, self._stop.break_off)
         with spare_files() as spare:

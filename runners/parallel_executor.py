@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from config.errors import LaneClosed
+from config.prompt_text import PromptText
 from prompts.prompt_template import build_prompt
 from runners.answers.answer_keeper import AnswerKeeper, UnreadReply
 from runners.calls.budget import CapReached
@@ -20,7 +21,11 @@ class ParallelExecutor:
     hand, and call fill for more.
     """
 
-    def __init__(self, caller: ReliableCaller, keeper: AnswerKeeper) -> None:
+    def __init__(
+        self, caller: ReliableCaller, keeper: AnswerKeeper, prompt: PromptText | None = None
+    ) -> None:
+        """prompt: the words around every problem, None for the default's."""
+        self._prompt = prompt
         self._caller = caller
         self._keeper = keeper
         self._group: asyncio.TaskGroup | None = None
@@ -58,7 +63,8 @@ class ParallelExecutor:
     async def _solve(self, lane: Lane, task: Task) -> UnreadReply | None:
         """Return the reply where it is kept, but an LLM has to read it yet."""
         with self._stopping(lane):
-            outcome = await self._caller.call(lane, build_prompt(task.problem), task.name)
+            prompt = build_prompt(task.problem, self._prompt)
+            outcome = await self._caller.call(lane, prompt, task.name)
             if unread := await self._keeper.keep(lane, task, outcome):
                 return unread
             lane.end_task(outcome.error if isinstance(outcome, GaveUp) else None)

@@ -44,7 +44,12 @@ def print_estimate(
     now, learned = time.time(), _learned(settings.output_dir)
     estimates = [
         estimate_cost(
-            model, problems, settings.samples, now, learned.known_limits(_unconfigured_scope(model))
+            model,
+            problems,
+            settings.samples,
+            now,
+            learned.known_limits(_unconfigured_scope(model)),
+            settings.prompt,
         )
         for model in models.answering
     ]

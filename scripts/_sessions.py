@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
+from config.prompt_text import prompt_of
+from prompts.prompt_template import prompt_version
 from runners.progress.terminal_text import printable
 from scripts._report import print_table, resume_command
 from storage.session.progress_file import Progress, read_progress
@@ -53,6 +55,8 @@ def print_status(output_dir: Path, session_id: str) -> None:
             for model in metadata.models
         ],
     )
+    if prompt := prompt_of(metadata.session_parameters):
+        print(printable(f"Prompt: {prompt_version(prompt)}"))
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)

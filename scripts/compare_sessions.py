@@ -94,6 +94,9 @@ def _print_columns(comparison: SessionComparison) -> None:
     print_table(["session/model", "answered", "valid", "failed", "undone"], rows)
     if comparison.only_in_some:
         print(f"Problems that not all of these have: {comparison.only_in_some}")
+    if len(set(comparison.prompts.values())) > 1:
+        said = ", ".join(f"{session}: {prompt}" for session, prompt in comparison.prompts.items())
+        print(f"The sessions used different prompts ({said})")
     reworded = sum(row.is_reworded for row in comparison.rows)
     if reworded:
         print(f"Problems that another session worded otherwise: {reworded}")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from config.prompt_text import prompt_of
+from prompts.prompt_template import prompt_version
 from reports.latencies import answers_of, latencies_of
 from reports.outcomes import Outcome, ProblemOutcomes, SessionOutcomes
 from reports.page.timeline import make_timeline
@@ -72,6 +74,7 @@ class Overview(msgspec.Struct):
     written: float
     total_problems: int
     samples: int
+    prompt: str
     parameters: dict[str, object]
     categories: list[str]
     models: list[Model]
@@ -97,25 +100,18 @@ def make_overview(
     timeline = make_timeline(
         [moment for moments in [*answered.values(), *errors.values()] for moment in moments]
     )
-    planned = metadata.total_problems if metadata else len(problems)
     return Overview(
         session_id=store.session_id,
         status=store.status,
         started=metadata.collection_start if metadata else None,
         written=written,
-        total_problems=planned,
+        total_problems=_planned(store, outcomes),
         samples=store.samples,
+        prompt=clean_text(prompt_version(prompt_of(parameters))),
         parameters={name: clean_value(value) for name, value in parameters.items()},
         categories=categories,
         models=[
-            _model(
-                store,
-                outcomes,
-                model,
-                categories,
-                planned * store.samples,
-                timeline.counts(answered[model]),
-            )
+            _model(store, outcomes, model, categories, timeline.counts(answered[model]))
             for model in outcomes.models
         ],
         problems=_columns(problems, categories),
@@ -131,25 +127,19 @@ def _model(
     outcomes: SessionOutcomes,
     label: str,
     categories: Sequence[str],
-    planned: int,
     answers_over_time: list[int],
 ) -> Model:
     kinds = by_model(store.tallies).get(label, {})
     whole = total(kinds.values()) if kinds else Tally()
     answers, latencies = answers_of(outcomes, label), latencies_of(outcomes, label)
-    failures = [
-        outcome
-        for problem in outcomes.problems
-        for outcome in problem.by_model.get(label, ())
-        if outcome.verdict == "failed"
-    ]
+    failures = _failures_of(outcomes, label)
     reasons = [answer.finish_reason for answer in answers]
     return Model(
         label=label,
         answered=whole.answered,
         valid=whole.valid,
         failed=whole.failed,
-        undone=max(0, planned - whole.attempted),
+        undone=max(0, _planned(store, outcomes) * store.samples - whole.attempted),
         truncated=whole.truncated,
         refused=whole.refused,
         empty=whole.empty,
@@ -170,6 +160,16 @@ def _model(
         else [],
         categories=[_valid_of(kinds.get(category, Tally())) for category in categories],
     )
+
+
+def _planned(store: SolutionStore, outcomes: SessionOutcomes) -> int:
+    """Return how many problems every model was to be asked."""
+    return store.metadata.total_problems if store.metadata else len(outcomes.problems)
+
+
+def _failures_of(outcomes: SessionOutcomes, label: str) -> list[Outcome]:
+    tried = (problem.by_model.get(label, ()) for problem in outcomes.problems)
+    return [outcome for one in tried for outcome in one if outcome.verdict == "failed"]
 
 
 def _columns(problems: Sequence[ProblemOutcomes], categories: Sequence[str]) -> Problems:

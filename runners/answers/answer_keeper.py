@@ -51,6 +51,7 @@ class AnswerKeeper:
     ) -> None:
         """break_off: is told why an outcome could not be written."""
         self._mode = settings.extraction
+        self._prompt = settings.prompt
         self._batch_size = settings.batch_size
         self._store = store
         self._tracker = tracker
@@ -79,7 +80,8 @@ class AnswerKeeper:
         """
         try:
             if isinstance(outcome, Answer):
-                return await self._keep_answer(answer_record(task, lane.model, outcome))
+                record = answer_record(task, lane.model, outcome, self._prompt)
+                return await self._keep_answer(record)
             self._keep_failure(failure_record(task, lane, outcome, self._clock.time()))
         except StoreError as error:
             self._unkept.append((lane, task, outcome))

@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
+from config.prompt_text import PromptText
 from models.base_model import BaseModel, Usage
 from processors.extraction.code_candidates import EXTRACTION_VERSION, Extraction
 from processors.response_validator import ResponseValidator
 from prompts.problems import SolutionKind
-from prompts.prompt_template import PROMPT_VERSION
+from prompts.prompt_template import prompt_version
 from runners.answers.llm_extraction import ExtractionAsk
 from runners.calls.reliable_call import Answer, GaveUp
 from runners.lanes.lane import Lane
@@ -22,8 +23,13 @@ from storage.records.solution_record import (
 )
 
 
-def answer_record(task: Task, model: BaseModel, answer: Answer) -> SolutionRecord:
-    """Return the record of one answer, priced, with what was really sent; its code comes later."""
+def answer_record(
+    task: Task, model: BaseModel, answer: Answer, prompt: PromptText | None
+) -> SolutionRecord:
+    """Return the record of one answer, priced, with what was really sent; its code comes later.
+
+    prompt: the words around the problem, None for the default's.
+    """
     problem, completion = task.problem, answer.completion
     return SolutionRecord(
         task_id=problem.task_id,
@@ -39,7 +45,7 @@ def answer_record(task: Task, model: BaseModel, answer: Answer) -> SolutionRecor
         timestamp=answer.answered_at,
         name=problem.name,
         object=problem.object,
-        prompt_version=PROMPT_VERSION,
+        prompt_version=prompt_version(prompt),
         parameters=completion.parameters,
         requested_model=model.model_name,
         served_model=completion.served_model,

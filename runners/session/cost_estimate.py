@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from config.prompt_text import PromptText
 from config.rate_signal import Meter
 from models.base_model import BaseModel, Usage
 from models.catalog.pricing import price
@@ -60,14 +61,16 @@ def estimate_cost(
     samples: int,
     at_seconds: float,
     learned: Mapping[Meter, float],
+    text: PromptText | None = None,
 ) -> CostEstimate:
     """Return the estimate for one model.
 
     samples: how often it is asked each problem. at_seconds: the wall time for which prices are
     asked. learned: limits per minute that earlier sessions met, beside those of the model's row.
+    text: the words around every problem, None for the default's.
     """
     config, at = model.config, datetime.fromtimestamp(at_seconds, UTC)
-    prompts = [build_prompt(problem) for problem in problems]
+    prompts = [build_prompt(problem, text) for problem in problems]
     calls = [
         _Call(estimate_tokens(prompt), _expected_output(model, problem))
         for prompt, problem in zip(prompts, problems, strict=True)

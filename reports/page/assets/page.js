@@ -92,6 +92,7 @@ function fillHeader() {
     `started ${moment(overview.started)}`,
     `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`
       + (overview.samples > 1 ? ` × ${overview.samples} samples` : ""),
+    ...(overview.prompt === "1" ? [] : [`prompt ${overview.prompt}`]),
     `page written ${moment(overview.written)}`,
   ];
   byId("subtitle").textContent = parts.join(" · ");
