@@ -35,7 +35,7 @@ MBPP_PLUS = {
     "plus_input": [],
     "assertion": "assert twice(2) == 4\nassert twice(0) == 0",
 }
-FORMATS = {
+FORMATS: dict[str, Mapping[str, object]] = {
     "HumanEval": HUMANEVAL,
     "mbpp": MBPP,
     "HumanEvalPlus": HUMANEVAL_PLUS,
