@@ -5,8 +5,7 @@ import json
 import logging
 import re
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote, unquote
 
 MARK = "[key]"
@@ -14,9 +13,10 @@ MARK = "[key]"
 SHORTEST_SECRET = 16
 _SHORTEST_PART = 12  # of a key that was cut; less than that is of no use to anyone
 _LONGEST_LABEL = 16
-_LONGEST_UNESCAPED = 500_000  # characters; in longer texts only the usual escapes are looked for
+_LONGEST_UNESCAPED = 200_000  # characters; in longer texts only the usual escapes are looked for
 _LABEL = re.compile(r"[a-z0-9]+[-_]", re.IGNORECASE)
 _WORD = re.compile(r"[^\s\"'<>`]{12,}")
+_ESCAPE = re.compile(r"%[0-9a-fA-F]{2}|&#?\w{1,31};|\\u[0-9a-fA-F]{4}|\\/")
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -29,56 +29,39 @@ class Redactor:
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
-        secrets = {key for key in keys if len(key) >= SHORTEST_SECRET}
-        forms = {form for key in secrets for form in _written_forms(key)}
-        self._needles = [_Needle.of(form) for form in sorted(forms, key=len, reverse=True)]
+        secrets = sorted({key for key in keys if len(key) >= SHORTEST_SECRET})
+        forms = list(dict.fromkeys(form for key in secrets for form in _written_forms(key)))
+        self._beginnings = _by_anchor(forms, _beginning_length)
+        self._ends = _by_anchor([form[::-1] for form in forms], lambda _: _SHORTEST_PART)
 
     def redact(self, text: str) -> str:
         """Return the text with a mark in each key's place."""
-        for needle in self._needles:
-            text = needle.cover(text)
-        has_escapes = "%" in text or "&" in text or "\\" in text
-        if self._needles and has_escapes and len(text) <= _LONGEST_UNESCAPED:
+        text = self._covered(text)
+        if self._ends and len(text) <= _LONGEST_UNESCAPED and _ESCAPE.search(text):
             return _WORD.sub(self._redact_escaped, text)
+        return text
+
+    def _covered(self, text: str) -> str:
+        for anchor, forms in self._beginnings.items():
+            if anchor in text:
+                text = _cover(text, anchor, forms, MARK)
+            for length in range(len(anchor) - 1, _SHORTEST_PART - 1, -1):
+                if text.endswith(anchor[:length]):
+                    text = text[:-length] + MARK
+        for anchor, forms in self._ends.items():  # the same, read backwards
+            if anchor[::-1] in text:
+                text = _cover(text[::-1], anchor, forms, MARK[::-1])[::-1]
         return text
 
     def _redact_escaped(self, match: re.Match[str]) -> str:
         word = match[0]
+        if not _ESCAPE.search(word):
+            return word
         plain = _unescaped(word)
         if plain == word:
             return word
-        redacted = plain
-        for needle in self._needles:
-            redacted = needle.cover(redacted)
+        redacted = self._covered(plain)
         return word if redacted == plain else redacted
-
-
-@dataclass(frozen=True, slots=True)
-class _Needle:
-    """One written form of a key. head, tail: what it is known by where it was cut."""
-
-    form: str
-    head: str
-    tail: str
-
-    @classmethod
-    def of(cls, form: str) -> "_Needle":
-        secret_from = 0
-        while label := _LABEL.match(form, secret_from, _LONGEST_LABEL):
-            secret_from = label.end()
-        head = form[: max(_SHORTEST_PART, secret_from + 4)]
-        return cls(form, head, form[-_SHORTEST_PART:])
-
-    def cover(self, text: str) -> str:
-        if self.head in text:
-            text = _cover(text, self.form, len(self.head), MARK)
-        if self.tail in text:
-            mirrored = _cover(text[::-1], self.form[::-1], len(self.tail), MARK[::-1])
-            text = mirrored[::-1]
-        for length in range(len(self.head) - 1, _SHORTEST_PART - 1, -1):
-            if text.endswith(self.form[:length]):
-                return text[:-length] + MARK
-        return text
 
 
 def redact_logs(redactor: Redactor) -> None:
@@ -123,21 +106,40 @@ def _written_forms(key: str) -> Iterator[str]:
     yield html.escape(key)
 
 
-def _cover(text: str, secret: str, shortest: int, mark: str) -> str:
-    """Return the text with a mark for each beginning of a secret that is at least so long."""
-    anchor = secret[:shortest]
+def _by_anchor(forms: Iterable[str], length: Callable[[str], int]) -> dict[str, list[str]]:
+    """Return forms by the characters that they begin with and are looked for by."""
+    anchored: dict[str, list[str]] = {}
+    for form in forms:
+        anchored.setdefault(form[: length(form)], []).append(form)
+    return anchored
+
+
+def _beginning_length(form: str) -> int:
+    """Return how much of a key's beginning tells it from others: some of it after its label."""
+    secret_from = 0
+    while label := _LABEL.match(form, secret_from, _LONGEST_LABEL):
+        secret_from = label.end()
+    return max(_SHORTEST_PART, secret_from + 4)
+
+
+def _cover(text: str, anchor: str, forms: Sequence[str], mark: str) -> str:
+    """Return the text with a mark for as much of the forms as follows each of their anchors."""
     pieces, done = [], 0
     start = text.find(anchor)
     while start >= 0:
         pieces += [text[done:start], mark]
-        done = start + _common_length(text[start : start + len(secret)], secret)
+        done = max(_end_of(text, start, len(anchor), form) for form in forms)
         start = text.find(anchor, done)
     return "".join([*pieces, text[done:]])
 
 
-def _common_length(text: str, secret: str) -> int:
-    pairs = zip(text, secret, strict=False)
-    return next((length for length, (a, b) in enumerate(pairs) if a != b), len(text))
+def _end_of(text: str, start: int, known: int, form: str) -> int:
+    """Return where a form that begins at start, known so far, is left."""
+    if text.startswith(form, start):
+        return start + len(form)
+    while known < len(form) and text[start + known : start + known + 1] == form[known]:
+        known += 1
+    return start + known
 
 
 def _unescaped(word: str) -> str:
