@@ -148,13 +148,12 @@ class BaseModel:
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
                 return self._writable(await self.send(prompt), prompt)
-        except Exception as error:  # the border where foreign errors become ours
+        except Exception as error:  # noqa: BLE001 - the border where foreign errors become ours
             known = self.as_model_error(error)
             known.usage, known.usage_note = self._believed(known.usage, prompt)
-            if known is error:
-                raise
-            told = _beginning(error)
-            raise known from (error if self.redactor.redact(told) == told else None)
+        # An error lives longer than its reply, which may be large: it must not hold on to it.
+        known.__traceback__ = known.__context__ = known.__cause__ = None
+        raise known
 
     def as_model_error(self, error: Exception) -> ModelError:
         """Return the ModelError that any error stands for, fit for files and eyes."""

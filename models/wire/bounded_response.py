@@ -1,5 +1,8 @@
 """An aiohttp response that is never larger in memory than a reply may be."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import aiohttp
@@ -36,18 +39,61 @@ class BoundedResponse(aiohttp.ClientResponse):
         if self._body is not None:
             return self._body
         try:
-            with self.room.reader() as reader:
-                body = bytearray()
-                while piece := await self.content.read(_PIECE_BYTES):
-                    await reader.take(len(piece))
-                    body += piece
-                    if len(body) > self._most_bytes:
-                        return self._cut(bytes(body))
+            with self._told_of_a_lost_connection():
+                self._body = await self._read_within_bounds()
         except BaseException:
             self.close()
             raise
-        self._body = bytes(body)
+        if not self.content.is_eof():  # what else would come is not worth the connection
+            self.close()
+            return self._body
         return await super().read()
+
+    async def _read_within_bounds(self) -> bytes:
+        is_answer = 200 <= self.status < 300
+        most_bytes = MOST_REPLY_BYTES if is_answer else MOST_ERROR_BYTES
+        body = bytearray()
+        with self.room.reader() as reader:
+            while piece := await self.content.read(_PIECE_BYTES):
+                await reader.take(len(piece))
+                body += piece
+                if len(body) > most_bytes:
+                    break
+        if is_answer and len(body) > most_bytes:
+            raise BadReply(
+                f"the reply is larger than {MOST_REPLY_BYTES / 1e6:g} MB unpacked",
+                status=self.status,
+                request_id=read_request_id(self.headers),
+            )
+        del body[most_bytes:]
+        return bytes(body)
+
+    @contextmanager
+    def _told_of_a_lost_connection(self) -> Iterator[None]:
+        """Let the body's reader know when nothing more can come.
+
+        aiohttp forgets to where a chunk cannot be parsed: the reader would wait for ever.
+        """
+        protocol = self.connection.protocol if self.connection else None
+        if protocol is None:
+            yield
+            return
+        lost = protocol.closed
+        if lost is None:  # it is lost already
+            self._break_off()
+            yield
+            return
+        lost.add_done_callback(self._break_off)
+        try:
+            yield
+        finally:
+            lost.remove_done_callback(self._break_off)
+
+    def _break_off(self, lost: asyncio.Future[None] | None = None) -> None:
+        cause = lost.exception() if lost and not lost.cancelled() else None
+        if not self.content.is_eof() and self.content.exception() is None:
+            words = f"the connection ended in the middle{f': {cause}' if cause else ''}"
+            self.content.set_exception(aiohttp.ClientPayloadError(words))
 
     async def json(
         self,
@@ -63,21 +109,6 @@ class BoundedResponse(aiohttp.ClientResponse):
         """Return the body's encoding: UTF-8, unless it is declared to be another plain one."""
         declared = super().get_encoding()
         return declared if declared in _CHARSETS else "utf-8"
-
-    @property
-    def _most_bytes(self) -> int:
-        return MOST_REPLY_BYTES if 200 <= self.status < 300 else MOST_ERROR_BYTES
-
-    def _cut(self, body: bytes) -> bytes:
-        self.close()  # what else would come is not worth the connection
-        if 200 <= self.status < 300:
-            raise BadReply(
-                f"the reply is larger than {MOST_REPLY_BYTES / 1e6:g} MB unpacked",
-                status=self.status,
-                request_id=read_request_id(self.headers),
-            )
-        self._body = body[:MOST_ERROR_BYTES]
-        return self._body
 
 
 def bound_every_session() -> None:

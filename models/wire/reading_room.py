@@ -23,7 +23,7 @@ class ReadingRoom:
         most_reply_bytes: int = MOST_REPLY_BYTES,
         never_wait_bytes: int = _NEVER_WAIT_BYTES,
     ) -> None:
-        self.held_bytes = 0
+        self.held_bytes = self.most_held_bytes = 0
         self._shared_bytes = most_bytes - most_reply_bytes
         self._never_wait_bytes = never_wait_bytes
         self._going_on: Reader | None = None
@@ -47,6 +47,11 @@ class ReadingRoom:
         if self._going_on is None:
             self._going_on = reader
         return self._going_on is reader
+
+    def hold(self, count: int) -> None:
+        """Count bytes that a reader holds from now on."""
+        self.held_bytes += count
+        self.most_held_bytes = max(self.most_held_bytes, self.held_bytes)
 
     async def change(self) -> None:
         """Return once a reader has left."""
@@ -76,4 +81,4 @@ class Reader:
         while not self._room.admits(self, count):
             await self._room.change()
         self.held_bytes += count
-        self._room.held_bytes += count
+        self._room.hold(count)

@@ -37,11 +37,15 @@ _CLASSES: Mapping[Wire, str] = {
 
 
 class RawServer:
-    """Gives each request the next of its replies; connections stay open after whole ones."""
+    """Gives each request the next of its replies; connections stay open after whole ones.
+
+    asked, answered: how many requests came whole, and how many replies were sent to their end.
+    """
 
     def __init__(self, replies: list[RawReply]) -> None:
         self.replies = replies
         self.asked = 0
+        self.answered = 0
         self.port = 0
 
     @property
@@ -58,6 +62,7 @@ class RawServer:
                 else:
                     writer.write(reply)
                 await writer.drain()
+                self.answered += 1
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
