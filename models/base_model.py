@@ -241,7 +241,7 @@ class BaseModel:
     def _note_once(self, subject: str, text: str) -> None:
         if subject not in self._noted:
             self._noted.add(subject)
-            logger.warning("%s: %s", self.config.label, text)
+            logger.warning("%s: %s", self.config.label, self.redactor.redact(text))
 
 
 def make_model(

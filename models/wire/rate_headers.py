@@ -142,7 +142,7 @@ def _signal(
     limit = _number(values.get("limit", ""))
     if "limit" in values and (limit is None or limit * windows_per_minute < _LEAST_PER_MINUTE):
         if limit is None or limit > 0:
-            ignored(f"{values['limit']} {meter} as a limit")
+            ignored(f"a limit of {values['limit']} {meter}")
         return
     remaining = _number(values.get("remaining", ""))
     if remaining is not None and not (remaining >= 0 and remaining.is_integer()):
