@@ -105,7 +105,7 @@ class ChatCompletionsModel(BaseModel):
         try:
             completion = self._read(reply)
         except ModelError as error:  # what it counted is billed all the same
-            error.usage = self.usage_of(field_of(reply.body, "usage"))
+            error.usage = error.usage or self.usage_of(field_of(reply.body, "usage"))
             raise
         return replace(
             completion,
@@ -151,7 +151,7 @@ class ChatCompletionsModel(BaseModel):
         message = choice.message
         finish_reason = _text(choice.finish_reason)
         if finish_reason in _INTERRUPTED:
-            raise self._interrupted(reply, finish_reason)
+            raise self._interrupted(reply, finish_reason, self.usage_of(chat.usage))
         inline, text = split_thinking(_joined(message.content))
         beside = _text(message.reasoning_content) or _text(message.reasoning)
         return Completion(
@@ -189,12 +189,13 @@ class ChatCompletionsModel(BaseModel):
         except ValueError as error:
             raise self._bad_reply(reply, f"not JSON: {error}") from error
 
-    def _interrupted(self, reply: Reply, reason: str) -> Overloaded:
+    def _interrupted(self, reply: Reply, reason: str, usage: Usage | None) -> Overloaded:
         return Overloaded(
             f"{self.config.provider} broke the answer off: {reason}",
             status=reply.status,
             signals=self._signals(reply),
             request_id=read_request_id(reply.headers),
+            usage=usage,
         )
 
     def _bad_reply(self, reply: Reply, reason: str) -> BadReply:

@@ -8,16 +8,13 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
 
 from models.wire.bounded_response import BoundedResponse
+from models.wire.fresh_connector import FreshConnector
 
 CONNECT_SECONDS = 30.0
 _KEEPALIVE_PROBE_SECONDS = 60
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
-_MOST_STALE_IN_A_ROW = 100
 _READ_BUFFER_BYTES = 64_000  # twice as much is held of each reply before it is read
 
 
@@ -31,7 +28,7 @@ def open_session(
     tls: whose certificates are trusted, None for aiohttp's own choice.
     """
     return aiohttp.ClientSession(
-        connector=_FreshConnector(limit=0, socket_factory=_open_socket, ssl=tls or True),
+        connector=FreshConnector(limit=0, socket_factory=_open_socket, ssl=tls or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         # The whole call's deadline is BaseModel.complete's.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
@@ -40,28 +37,6 @@ def open_session(
         response_class=BoundedResponse,
         read_bufsize=_READ_BUFFER_BYTES,
     )
-
-
-class _FreshConnector(aiohttp.TCPConnector):
-    """Never hands out a connection on which something came that nobody had asked for.
-
-    aiohttp looks at what is left over when a call ends, not at what comes later: a second reply
-    to one request would be taken for the answer to the next.
-    """
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
-    ) -> Connection:
-        """Return a connection that is new, or on which all has been read."""
-        for _ in range(_MOST_STALE_IN_A_ROW):
-            connection = await super().connect(req, traces, timeout)
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            connection.close()
-        raise aiohttp.ServerDisconnectedError("the server speaks before it is asked")
 
 
 def _proxy(url: str) -> str | None:

@@ -5,9 +5,11 @@ from typing import TypeVar
 
 import msgspec
 
+from models.wire.reply import MOST_ERROR_BYTES
+
 Value = TypeVar("Value")
-# A value of two characters takes up to 70 bytes in memory; no answer has nearly as many.
-MOST_VALUES = 250_000
+# An object of eight characters takes 230 bytes in memory; no answer has nearly as many.
+MOST_VALUES = 500_000
 
 
 def read_json(text: str | bytes) -> object:
@@ -30,7 +32,12 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[Value]) -> Value:
 
 
 def field_of(body: bytes, name: str) -> object:
-    """Return one field of a body's object, None where there is no such thing."""
+    """Return one field of an error's object, None where there is no such thing.
+
+    A longer body is no error in JSON, but a bad reply.
+    """
+    if len(body) > MOST_ERROR_BYTES:
+        return None
     try:
         content = read_json(body.decode("utf-8", "replace"))
     except ValueError:
@@ -42,5 +49,6 @@ def _check_size(text: str | bytes) -> None:
     if len(text) < MOST_VALUES:
         return
     body = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    # Those in strings are counted too: a text with as many is no answer either.
     if body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_VALUES:
         raise ValueError("JSON of too many values")

@@ -150,6 +150,30 @@ async def test_no_charset_is_looked_up(wire: Wire, clients: ClientPool) -> None:
             assert (await model.complete(PROMPT)).text == "déf", charset
 
 
+@pytest.mark.parametrize("wire", WIRES)
+async def test_an_interim_reply_is_passed_over(wire: Wire, clients: ClientPool) -> None:
+    interim = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    async with raw_server(interim + http(good(wire))) as server:
+        model = connect(wire, server.url, clients, OPTIONS)
+        for _ in range(40):
+            assert (await model.complete(PROMPT)).text == "def add"
+
+
+async def interim_for_ever(writer: asyncio.StreamWriter) -> None:
+    while not writer.is_closing():
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        await writer.drain()
+
+
+@pytest.mark.parametrize("wire", [wire for wire in WIRES if wire != "guide"])
+async def test_interim_replies_without_an_end(wire: Wire, clients: ClientPool) -> None:
+    async with raw_server(interim_for_ever, http(good(wire))) as server:
+        model = connect(wire, server.url, clients, OPTIONS)
+        error = await error_of(model)
+        assert type(error) is BadReply and "interim replies" in str(error)
+        assert (await model.complete(PROMPT)).text == "def add"
+
+
 ODD_JSON = (
     b"[" * 100_000,
     b"[" * 100_000 + b"]" * 100_000,
