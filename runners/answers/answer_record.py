@@ -53,6 +53,7 @@ def answer_record(
         finish_reason=completion.finish_reason,
         reasoning_text=completion.reasoning_text,
         usage=_usage_record(completion.usage),
+        usage_note=completion.usage_note,
         cost_usd=answer.cost_usd,
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,

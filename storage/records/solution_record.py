@@ -74,6 +74,7 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     model: the label, which also names the folder; requested_model is the API id.
     execution_time: the last attempt alone; wait_time: all waiting for rate and retries.
+    usage_note: what the provider counted that cannot be meant; usage and cost_usd are null then.
     validation: guide-shaped verdict on extracted_solution.
     escaped_surrogates: how many lone surrogates, which UTF-8 cannot hold, stand in the texts
         spelled out as \\udXXX.
@@ -106,6 +107,7 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     wait_time: float = 0.0
     extraction: ExtractionRecord | None = None
     escaped_surrogates: int = 0
+    usage_note: str | None = None
     sample: Sample = 1
 
     @property
