@@ -11,7 +11,7 @@ from config.errors import ConfigError
 from config.model_config import ModelConfig
 
 # The values of .env.example; a copy that was not edited must not be taken for a key.
-_PLACEHOLDER = re.compile(r"your_\w+_here|org-x+|proj_x+", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\A(?:your_\w+_here|org-x+|proj_x+)\Z", re.IGNORECASE)
 
 
 class Environment:

@@ -105,7 +105,7 @@ class BaseModel:
         row = self.config
         if not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ConfigError(f"{row.api_key_env} holds a character that no key has")
-        if re.match(r"[^/]*//[^/]*@", self.base_url):
+        if re.match(r"\A[^/]*//[^/]*@", self.base_url):
             raise ConfigError(f"{row.base_url_env} names a user: set {row.api_key_env} instead")
         if self.base_url and not re.match(r"https?://[^/]", self.base_url):
             raise ConfigError(f"{row.base_url_env}: {self.base_url} is no http(s) address")

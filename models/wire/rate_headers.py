@@ -14,8 +14,8 @@ from models.wire.json_border import read_json
 # OpenAI and those who follow it: x-ratelimit-limit-requests; Anthropic turns it round:
 # anthropic-ratelimit-requests-limit. Anthropic's priority-* sets count another service tier.
 _LIMIT_HEADER = re.compile(
-    r"x-ratelimit-(?P<field>limit|remaining|reset)-(?P<count>[a-z_-]+)"
-    r"|anthropic-ratelimit-(?P<count2>[a-z-]+)-(?P<field2>limit|remaining|reset)"
+    r"\Ax-ratelimit-(?P<field>limit|remaining|reset)-(?P<count>[a-z_-]+)"
+    r"|\Aanthropic-ratelimit-(?P<count2>[a-z-]+)-(?P<field2>limit|remaining|reset)"
 )
 _COUNT = re.compile(
     r"(?:project-)?(?P<meter>requests|tokens|input-tokens|output-tokens)(?:_usage_based|-minute)?"
@@ -27,7 +27,8 @@ _METERS: Mapping[str, Meter] = {
     "output-tokens": "output_tokens",
 }
 _TOGETHER_STEMS: Mapping[str, Meter] = {"x-ratelimit": "requests", "x-tokenlimit": "tokens"}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
+_DURATION = re.compile(r"\A(?:\d++(?:\.\d++)?(?:ms|us|µs|ns|d|h|m|s))++\Z")
+_DURATION_PART = re.compile(r"(?<![\d.])(\d++(?:\.\d++)?)(ms|us|µs|ns|d|h|m|s)")
 _UNIT_SECONDS: Mapping[str, float] = {
     "d": 86400.0,
     "h": 3600.0,
@@ -102,7 +103,7 @@ def read_duration(text: str) -> float | None:
     """Return the seconds of "6m0s", "120ms", "1h2m3.5s" or "12", None for anything else."""
     if not text.replace("µ", "").isascii():  # digits of other scripts, which float() takes
         return None
-    if not _DURATION_PART.sub("", text) and text:
+    if _DURATION.match(text):
         return sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION_PART.findall(text))
     return _number(text)
 

@@ -34,37 +34,44 @@ def _rules(*rules: tuple[str, type[ModelError]]) -> _Rules:
 _BY_KIND = _rules(
     # Never worth a wait, though OpenAI says 429: insufficient_quota, credit_balance_exhausted,
     # organization_spend_limit_exceeded; Anthropic: billing_error, enforced_spend_limit_reached.
-    (r".*(quota|spend_limit|credit|billing|payment_required).*", QuotaExhausted),
-    (r"(unknown|invalid)_model|model_(not|deprec|decom|retired).*", ModelGone),
+    (r"quota|spend_limit|credit|billing|payment_required", QuotaExhausted),
+    (r"\A((unknown|invalid)_model\Z|model_(not|deprec|decom|retired))", ModelGone),
     (
-        r"invalid_api_key|api_key_invalid|authentication_error|unauthenticated|unauthorized"
-        r"|permission_(error|denied)|failed_precondition|unsupported_country.*",
+        r"\A(invalid_api_key|api_key_invalid|authentication_error|unauthenticated|unauthorized"
+        r"|permission_(error|denied)|failed_precondition)\Z|\Aunsupported_country",
         AuthFailed,
     ),
-    (r"rate_limit_(exceeded|error)|ramp_limit_exceeded|slow_down|resource_exhausted", RateLimited),
-    (r"overloaded_error|server_is_overloaded|(service_)?unavailable", Overloaded),
+    (
+        r"\A(rate_limit_(exceeded|error)|ramp_limit_exceeded|slow_down|resource_exhausted)\Z",
+        RateLimited,
+    ),
+    (r"\A(overloaded_error|server_is_overloaded|(service_)?unavailable)\Z", Overloaded),
 )
 # The same for an error that comes with a 2xx, as in OpenAI's Responses with status "failed".
 _BY_KIND_WITH_2XX = _rules(
-    (r"(api|server|internal|internal_server|timeout)_error|internal|deadline_exceeded", Overloaded),
-    (r"invalid_.*|.*_polic(y|ies)(_.*)?|data_residency_mismatch", BadRequest),
-    (r"not_found(_error)?", ModelGone),
+    (
+        r"\A((api|server|internal|internal_server|timeout)_error|internal|deadline_exceeded)\Z",
+        Overloaded,
+    ),
+    (r"\Ainvalid_|_polic(y|ies)(_|\Z)|\Adata_residency_mismatch\Z", BadRequest),
+    (r"\Anot_found(_error)?\Z", ModelGone),
 )
 # Words about this one request: xAI refuses a text with 403 and the words of a missing permission,
 # OpenAI says 429 and rate_limit_exceeded of one prompt that is above a minute's tokens.
-_BY_WORDS_FIRST = _rules((r".*(safety_check|usage guidelines|request too large).*", BadRequest))
+_BY_WORDS_FIRST = _rules((r"safety_check|usage guidelines|request too large", BadRequest))
 # What the words say where the codes do not.
 _BY_WORDS = _rules(
     (  # xAI and Google answer a wrong key with 400, Anthropic a closed organization
-        r".*((incorrect|invalid) api.?key|api.?key (is )?(not valid|invalid|expired|not found)"
+        r"(incorrect|invalid) api.?key|api.?key (is )?(not valid|invalid|expired|not found)"
         r"|location is not supported"
-        r"|(account|organization) (is|has been) (disabled|deactivated)).*",
+        r"|(account|organization) (is|has been) (disabled|deactivated)",
         AuthFailed,
     ),
     (  # DeepSeek's "Model Not Exist" comes with 400, Hugging Face's gated models with 403
-        r".*(\bmodel\b.{0,120}?(not exist|not found|not available|no longer"
+        # what is said is said of the last "model" before it
+        r"\bmodel\b((?!\bmodel\b).){0,120}?(not exist|not found|not available|no longer"
         r"|not supported by (any )?provider|been (deprecated|retired|decommissioned|removed))"
-        r"|gated (repo|model)|model.{0,80} is gated|non-serverless model).*",
+        r"|gated (repo|model)|model((?!model).){0,80} is gated|non-serverless model",
         ModelGone,
     ),
 )
@@ -92,8 +99,8 @@ _MOST_BODY = 64_000  # characters; what an error has to say stands at its beginn
 _MOST_WORDS_READ = 4_000  # of what the provider says in words
 _MOST_CODES, _LONGEST_CODE = 20, 200
 _MAX_WORDS = 300
-_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_TAGS = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>([^<]*)</title>", re.IGNORECASE)
 # OpenAI and xAI repeat both ends of a wrong key.
 _KEY_LIKE = re.compile(r"(?:\bsk-|\bxai-|\bhf_|\btgp_|\bAIza)[\w*.-]{6,}")
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
@@ -165,7 +172,7 @@ def _is_out_of_money(provider: str, words: str, body: str) -> bool:
 
 def _first_match(rules: _Rules, texts: Sequence[str]) -> type[ModelError] | None:
     for pattern, error_class in rules:
-        if any(pattern.fullmatch(text) for text in texts):
+        if any(pattern.search(text) for text in texts):
             return error_class
     return None
 
