@@ -42,12 +42,12 @@ class ParallelExecutor:
             group.create_task(self._work(lane, group))
 
     async def _work(self, lane: Lane, group: asyncio.TaskGroup) -> None:
-        """Ask for one problem after the other; an LLM may read the last reply meanwhile."""
+        """Ask for one problem after the other; the last reply may be read meanwhile."""
         reading: asyncio.Task[None] | None = None
         try:
             while (problem := lane.take()) is not None:
                 if unread := await self._solve(lane, problem):
-                    await _end_of(reading)  # else a slow LLM would have ever more to read
+                    await _end_of(reading)  # else ever more might wait to be read
                     reading = group.create_task(self._read(lane, unread))
         finally:
             lane.workers -= 1
@@ -56,10 +56,10 @@ class ParallelExecutor:
         lane.readings_left -= 1
 
     async def _solve(self, lane: Lane, problem: Problem) -> UnreadReply | None:
-        """Return the reply where it is kept, but an LLM has to read it yet."""
+        """Return the reply where it is kept, but has to be read yet."""
         with self._stopping(lane):
             outcome = await self._caller.call(lane, build_prompt(problem), problem.task_id)
-            if unread := await self._keeper.keep(lane, problem, outcome):
+            if unread := self._keeper.keep(lane, problem, outcome):
                 return unread
             lane.end_task(outcome.error if isinstance(outcome, GaveUp) else None)
         return None

@@ -13,6 +13,8 @@ from config.clock import Clock, SystemClock
 from config.collection_settings import ProgressForm
 from config.errors import CollectionError, StoreError
 from models.wire.client_pool import ClientPool
+from processors.reading.reply_reader import ReplyReader
+from processors.workers.pool import Workers
 from reports.report import write_report_or_warn
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.progress.progress_display import make_display
@@ -56,7 +58,11 @@ async def run_session(
         tracker = _open_tracker(plan, store, clock)
         display = make_display(progress, sys.stderr)
         limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
-        runner = CollectionRunner(plan.settings, store, tracker, display, limiter, clock, Random())
+        workers = await stack.enter_async_context(Workers())
+        runner = CollectionRunner(
+            *(plan.settings, store, tracker, display, limiter, clock, Random()),
+            ReplyReader(workers),
+        )
         conclude = partial(_conclude, store, tracker)
         try:
             outcome = await _run_interruptibly(runner, models, plan, conclude)

@@ -7,10 +7,15 @@ from pathlib import Path
 from config.clock import Clock, SystemClock
 from config.errors import StoreError
 from storage.files.durability import flush_file, flush_folder, write_error
-from storage.files.jsonl_file import append_line
+from storage.files.jsonl_file import append_line, read_lines
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
-from storage.records.record_json import encode_failure, encode_solution, solutions_in
+from storage.records.record_json import (
+    decode_solution,
+    encode_failure,
+    encode_solution,
+    solutions_in,
+)
 from storage.records.session_scan import (
     FAILURES_NAME,
     PENDING_NAME,
@@ -101,13 +106,27 @@ class AnswerLog:
             self._index.add(kept)
             self._unexported.add((kept.model, kept.category))
 
-    def append_pending(self, record: SolutionRecord) -> None:
-        """Keep a reply whose code is still to be extracted; append() its record ends the wait."""
+    def append_pending(self, record: SolutionRecord) -> int:
+        """Keep a reply whose code is still to be extracted; append() its record ends the wait.
+
+        Returns its place, for pending_at.
+        """
         kept, line = encode_solution(record)
+        path = self.path / PENDING_NAME
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(self.path / PENDING_NAME, line)
+            self._append_line(path, line)
             self._index.add_pending(kept.model, kept.task_id)
+            return path.stat().st_size - len(line)
+
+    def pending_at(self, place: int) -> SolutionRecord:
+        """Return the reply that append_pending put there. Raises StoreError where it is gone."""
+        path = self.path / PENDING_NAME
+        line = next(read_lines(path, place), None)
+        record = decode_solution(line.content) if line else None
+        if record is None:
+            raise StoreError(f"{path}: the reply at byte {place} is gone")
+        return record
 
     def append_failure(self, failure: FailureRecord) -> None:
         """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""

@@ -7,6 +7,7 @@ import msgspec
 
 JsonObject = Mapping[str, object]  # named before a field that is called object
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
+GAVE_UP = "gave_up"  # the extraction method of a reply that could not be read within its bounds
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,11 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How extracted_solution was come by; model: the LLM that was asked, None where none was."""
+    """How extracted_solution was come by.
+
+    reason: why the reply could not be read, where the method is GAVE_UP.
+    model: the LLM that was asked, None where none was.
+    """
 
     method: str
     version: str
@@ -29,6 +34,7 @@ class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
     span: tuple[int, int] | None = None
     model: str | None = None
     cost_usd: float | None = None
+    reason: str | None = None
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):

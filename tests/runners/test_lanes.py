@@ -17,6 +17,8 @@ from config.errors import AuthFailed, StoreError
 from config.model_config import ModelConfig
 from models.base_model import BaseModel, CallOptions, Completion, make_model
 from models.embedded.embedded_llama import SLOTS
+from processors.reading.reply_reader import ReplyReader
+from processors.workers.pool import Workers
 from prompts.problems import load_problems
 from prompts.prompt_template import Prompt
 from runners.collection_runner import CollectionRunner, RunOutcome
@@ -140,16 +142,19 @@ class Session:
             clock=self.clock,
         )
         tracker.restore(self.store)
-        runner = CollectionRunner(
-            self.settings,
-            self.store,
-            tracker,
-            Lines(),
-            self.limiter,
-            self.clock,
-            random.Random(1),
-        )
-        return await runner.run(RunModels(answering=models, extraction=extraction), self.problems)
+        async with Workers() as workers:
+            runner = CollectionRunner(
+                self.settings,
+                self.store,
+                tracker,
+                Lines(),
+                self.limiter,
+                self.clock,
+                random.Random(1),
+                ReplyReader(workers),
+            )
+            asked = RunModels(answering=models, extraction=extraction)
+            return await runner.run(asked, self.problems)
 
     def in_flight_on_disk(self) -> int:
         """Return the bound that a resume would read after a kill."""
