@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config.clock import Clock
 from runners.progress.terminal_text import printable
-from scripts._report import print_table, resume_command
+from scripts._report import print_table, print_unread, resume_command
 from storage.session.progress_file import Progress, read_progress
 from storage.session.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
@@ -50,6 +50,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
         ["model", "answered", "valid", "failed", "undone"],
         [_status_row(store, model, metadata.total_problems) for model in metadata.models],
     )
+    print_unread(store)
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)

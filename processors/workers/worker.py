@@ -65,7 +65,7 @@ class Worker(asyncio.SubprocessProtocol):
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 cwd=_ROOT,
-                env=_environment(os.environ),
+                env=bare_environment(os.environ),
                 start_new_session=True,  # the terminal's signals are for its owner
             )
             await worker._answered(_START_SECONDS)
@@ -159,7 +159,8 @@ class Worker(asyncio.SubprocessProtocol):
             self._answer.set_exception(error)
 
 
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+def bare_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what another Python needs to start, and no key."""
     passed_on = {name: variables[name] for name in _PASSED_ON if name in variables}
     return {**passed_on, "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8"}
 

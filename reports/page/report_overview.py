@@ -19,6 +19,7 @@ _LETTERS: dict[Verdict, str] = {
     "incomplete": "n",
     "syntax": "s",
     "empty": "e",
+    "unread": "x",
     "truncated": "t",
     "refused": "r",
     "failed": "f",
@@ -31,7 +32,7 @@ _RETRIED = "before an answer (kind not kept)"
 class Model(msgspec.Struct):
     """One model's row of the overview; cost_usd leaves out `unpriced` answers.
 
-    seconds: the curve of reports/latencies.py.
+    seconds: the curve of reports/latencies.py. finish_reasons: of replies that could be read.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Model(msgspec.Struct):
     truncated: int
     refused: int
     empty: int
+    unread: int
     input_tokens: int
     output_tokens: int
     cost_usd: float
@@ -138,7 +140,7 @@ def _model(
     answers, latencies = answers_of(outcomes, label), latencies_of(outcomes, label)
     tried = (problem.by_model.get(label) for problem in outcomes.problems)
     failures = [outcome for outcome in tried if outcome and outcome.verdict == "failed"]
-    reasons = [answer.finish_reason for answer in answers]
+    reasons = [answer.finish_reason for answer in answers if answer.verdict != "unread"]
     return Model(
         label=label,
         answered=whole.answered,
@@ -148,6 +150,7 @@ def _model(
         truncated=whole.truncated,
         refused=whole.refused,
         empty=whole.empty,
+        unread=whole.unread,
         input_tokens=whole.input_tokens,
         output_tokens=whole.output_tokens,
         cost_usd=whole.cost_usd,

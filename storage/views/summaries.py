@@ -41,6 +41,7 @@ def model_summary(
             "truncated": whole.truncated,
             "refused": whole.refused,
             "empty": whole.empty,
+            "unread": whole.unread,
             "categories_processed": list(categories),
         },
         "overall_performance": {
