@@ -9,9 +9,10 @@ import os
 import sys
 from typing import Self
 
+from config.errors import NoWorker
 from processors.workers.bounds import Bounds, Unfinished
 from processors.workers.messages import Work
-from processors.workers.worker import Worker, WorkerEnded
+from processors.workers.worker import Answer, Worker
 
 _MOST_BY_DEFAULT = 2
 _TRIES = 2  # a process may also be ended by somebody else, who needs memory
@@ -47,18 +48,20 @@ class Workers:
             for _ in range(_TRIES):
                 worker = await self._ready_worker()
                 try:
-                    is_done, result = await worker.perform(work, payload)
-                except WorkerEnded as end:
-                    worker.kill()
-                    reason = str(end)
-                    if end.is_final:
-                        break
+                    said = await worker.perform(work, payload)
                 except BaseException:
                     worker.kill()
                     raise
-                else:
+                if isinstance(said, Answer):
                     self._idle.append(worker)
-                    return result if is_done else Unfinished(result.decode("utf-8", "replace"))
+                    content = said.content
+                    return content if said.is_done else Unfinished(content.decode())
+                worker.kill()
+                reason = said.reason
+                if said.is_own_fault:
+                    raise NoWorker(f"a worker process cannot work: {reason}")
+                if said.is_final:
+                    break
         return Unfinished(reason)
 
     async def _ready_worker(self) -> Worker:

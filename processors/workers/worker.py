@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -22,15 +23,25 @@ _PASSED_ON = (
 _OWN_FAULT = 1  # the exit code of a Python that ends with a traceback
 
 
-class WorkerEnded(Exception):
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker said: a result, or the reason why there is none."""
+
+    is_done: bool
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
     """The process ended, or has to be ended, over a piece of work.
 
     is_final: because of the work, so that another process would fare no better.
+    is_own_fault: not because of the work.
     """
 
-    def __init__(self, reason: str, *, is_final: bool) -> None:
-        super().__init__(reason)
-        self.is_final = is_final
+    reason: str
+    is_final: bool = False
+    is_own_fault: bool = False
 
 
 class Worker(asyncio.SubprocessProtocol):
@@ -43,7 +54,7 @@ class Worker(asyncio.SubprocessProtocol):
         self.is_spent = False
         self._bounds = bounds
         self._received = bytearray()
-        self._answer: asyncio.Future[tuple[bool, bytes]] | None = None
+        self._answer: asyncio.Future[Answer | End] | None = None
         self._gone = asyncio.Event()
         self._transport: asyncio.SubprocessTransport | None = None
 
@@ -68,21 +79,19 @@ class Worker(asyncio.SubprocessProtocol):
                 env=bare_environment(os.environ),
                 start_new_session=True,  # the terminal's signals are for its owner
             )
-            await worker._answered(_START_SECONDS)
-        except (OSError, WorkerEnded) as error:
-            worker.kill()
+            ready = await worker._answered(_START_SECONDS)
+        except OSError as error:
             raise NoWorker(f"no worker process can be started: {error}") from error
         except BaseException:
             worker.kill()
             raise
+        if isinstance(ready, End):
+            worker.kill()
+            raise NoWorker(f"no worker process can be started: {ready.reason}")
         return worker
 
-    async def perform(self, work: Work, payload: bytes) -> tuple[bool, bytes]:
-        """Return whether there is a result, and the result or the reason why there is none.
-
-        Raises WorkerEnded, and NoWorker where the process ended by a fault of its own. Whoever
-        does not await the return has to kill the worker.
-        """
+    async def perform(self, work: Work, payload: bytes) -> Answer | End:
+        """Return what came of some work; whoever does not wait for it has to kill the worker."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         name = name_of(work).encode()
@@ -123,12 +132,12 @@ class Worker(asyncio.SubprocessProtocol):
             return
         is_done, is_last, length = REPLY_HEAD.unpack_from(self._received)
         if length > self._bounds.result_mb << 20:
-            self._fail(WorkerEnded(f"a result of {length >> 20:,} MB", is_final=True))
+            self._say(End(reason=f"a result of {length >> 20:,} MB", is_final=True))
         elif len(self._received) == REPLY_HEAD.size + length:
             self.is_spent |= is_last
             content = bytes(memoryview(self._received)[REPLY_HEAD.size :])
             self._received = bytearray()
-            self._answer.set_result((is_done, content))
+            self._say(Answer(is_done, content))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Note that the process has ended and that all it wrote was read."""
@@ -137,26 +146,25 @@ class Worker(asyncio.SubprocessProtocol):
         self.is_spent = True
         self._gone.set()
         code = self._transport.get_returncode() or 0
-        if code == _OWN_FAULT:
-            self._fail(NoWorker("a worker process ended by a fault of its own"))
-        elif -code == getattr(signal, "SIGPROF", None):
+        if -code == getattr(signal, "SIGPROF", None):
             reason = f"more than {self._bounds.cpu_seconds:g} s of processor time"
-            self._fail(WorkerEnded(reason, is_final=True))
+            self._say(End(reason=reason, is_final=True))
         else:
-            self._fail(WorkerEnded(f"its process ended {_end(code)}", is_final=False))
+            reason = f"its process ended {_by_what(code)}"
+            self._say(End(reason=reason, is_own_fault=code == _OWN_FAULT))
 
-    async def _answered(self, seconds: float) -> tuple[bool, bytes]:
+    async def _answered(self, seconds: float) -> Answer | End:
         assert self._answer is not None
         # In two halves: where this very process stood still meanwhile, the answer waits already.
         for _ in range(2):
             await asyncio.wait([self._answer], timeout=seconds / 2)
             if self._answer.done():
                 return self._answer.result()
-        raise WorkerEnded(f"more than {seconds:g} s by the clock", is_final=True)
+        return End(reason=f"more than {seconds:g} s by the clock", is_final=True)
 
-    def _fail(self, error: Exception) -> None:
+    def _say(self, answer: Answer | End) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+            self._answer.set_result(answer)
 
 
 def bare_environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -165,7 +173,7 @@ def bare_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {**passed_on, "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8"}
 
 
-def _end(code: int) -> str:
+def _by_what(code: int) -> str:
     try:
         return f"by {signal.Signals(-code).name}"
     except ValueError:
