@@ -21,6 +21,7 @@ from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
 from runners.session.interrupt import on_interrupt
+from runners.session.loop_watch import watched_loop
 from runners.session.run_models import RunModels
 from storage.progress_tracker import ProgressTracker
 from storage.session.manifest import SessionMetadata
@@ -95,7 +96,7 @@ async def _run_interruptibly(
             )
             stops.append(group.create_task(runner.interrupt()))
 
-        with on_interrupt(stop_gently, runner.abandon):
+        with on_interrupt(stop_gently, runner.abandon), watched_loop():
             outcome = await runner.run(models, plan.problems)
             is_over = True
             for stop in stops:
