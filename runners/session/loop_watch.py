@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,8 @@ class _Watch:
         self._due = loop.time() + _BEAT_SECONDS
         self._timer = loop.call_at(self._due, self._beat)
         self._seen = ""
-        self._longest_seconds = 0.0
+        self._computed_until = time.thread_time()
+        self._longest = (0.0, 0.0)  # seconds by the clock, and of them seconds of computing
 
     def start(self) -> None:
         self._thread.start()
@@ -51,11 +53,13 @@ class _Watch:
         self._timer.cancel()
         self._ended.set()
         self._thread.join()
-        logger.debug("the event loop's longest stall: %.3f s", self._longest_seconds)
+        logger.debug("the event loop's longest stall: %.3f s, computing %.3f s", *self._longest)
 
     def _beat(self) -> None:
         late_seconds = self._loop.time() - self._due
-        self._longest_seconds = max(self._longest_seconds, late_seconds)
+        computed = time.thread_time()
+        self._longest = max(self._longest, (late_seconds, computed - self._computed_until))
+        self._computed_until = computed
         if late_seconds > STALL_SECONDS:
             what = self._seen or "nobody saw where"
             logger.debug("the event loop stood still for %.2f s: %s", late_seconds, what)

@@ -1,5 +1,6 @@
 """The truth on disk: every answer is appended to its category's file and counts from then on."""
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
@@ -27,6 +28,8 @@ from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.records.tallies import Tally
 from storage.session.manifest import SessionMetadata, SessionStatus, read_metadata, read_summary
 from storage.session.session_folder import claim_folder
+
+_MOST_DONE_WITH = 32 * 2**20  # bytes of replies that have been read; more would double a session
 
 
 class AnswerLog:
@@ -156,6 +159,7 @@ class AnswerLog:
         with self._lock:
             files, self._unsynced = self._unsynced, set()
             folders, self._unsynced_folders = self._unsynced_folders, set()
+            done_with = self._bytes_done_with()
         try:
             for file in files:
                 flush_file(file)
@@ -166,6 +170,18 @@ class AnswerLog:
                 self._unsynced |= files
                 self._unsynced_folders |= folders
             raise write_error(self.path, error) from error
+        with self._lock:
+            # Their answers are on the disk now; whatever came since is not theirs.
+            if done_with > _MOST_DONE_WITH and done_with == self._bytes_done_with():
+                with contextlib.suppress(OSError):
+                    (self.path / PENDING_NAME).unlink()
+
+    def _bytes_done_with(self) -> int:
+        """Return how much of replies is kept that were read, and that none waits; else 0."""
+        path = self.path / PENDING_NAME
+        if any(self._index.pending.values()) or not path.exists():
+            return 0
+        return path.stat().st_size
 
     @property
     def _index(self) -> RecordIndex:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from config.errors import NoWorker
 from processors.workers.bounds import Bounds, Unfinished
 from processors.workers.pool import Workers
 from tests.support import hostile_work
+from tests.support.command import ROOT
 from tests.support.hostile_work import echo
+from tests.support.stepped_clock import until
 
 BOUNDS = Bounds(cpu_seconds=0.3, memory_mb=256, result_mb=8)
 WORSE = [
@@ -138,6 +141,35 @@ async def test_leaving_the_pool_ends_its_processes_also_busy_ones() -> None:
             task.cancel()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+# Says its worker's process id, and then has it work for ever.
+OWNER = """
+import asyncio
+from processors.workers.bounds import Bounds
+from processors.workers.pool import Workers
+from tests.support import hostile_work
+async def main():
+    async with Workers(1, Bounds(cpu_seconds=1000)) as workers:
+        print((await workers.run(hostile_work.pid, b"")).decode(), flush=True)
+        await workers.run(hostile_work.{work}, b"")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends once its work is done")
+@pytest.mark.parametrize("work", ["spin_in_c", "sleep"])
+async def test_a_worker_ends_with_its_owner_in_the_middle_of_work(work: str) -> None:
+    owner = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", OWNER.replace("{work}", work)),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert owner.stdout is not None
+    pid = int(await owner.stdout.readline())
+    owner.kill()
+    await owner.wait()
+    await until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 async def test_a_worker_sees_no_key_no_file_and_no_sdk(

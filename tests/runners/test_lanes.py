@@ -205,6 +205,19 @@ async def test_auto_widens_and_narrows_a_lane_without_cancelling_a_call(session:
     assert (model.most_out, model.cancelled, model.answered) == (12, 0, 30)
 
 
+async def test_a_lane_is_never_wider_than_it_has_tasks(session: Session) -> None:
+    session.settings = replace(session.settings, max_concurrent_per_model=20_000_000)
+    models = (HeldModel("one"), HeldModel("two"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(session.run(*models))
+        await session.goes_on_until(lambda: any(model.out for model in models))
+        assert session.limiter.registered == {"one": 30, "two": 30}
+        assert session.in_flight_on_disk() == 60
+        for model in models:
+            model.release(100)
+        await session.goes_on_until(lambda: all(model.answered == 30 for model in models))
+
+
 async def test_a_number_keeps_lanes_as_wide_as_it_says(session: Session) -> None:
     session.limiter.suggested = 12
     models = (HeldModel("one"), HeldModel("two"))
