@@ -5,6 +5,7 @@ CollectionError
 ├── DatasetError            problem files are missing or broken                       exit 2
 ├── StoreError              the session's files cannot be read or written             exit 1
 │   └── SessionInUse        another process runs the session
+├── NoWorker                no process can be started to work in                      exit 1
 └── ModelError              one attempt at one call failed
     ├── TransientError      worth another attempt
     │   ├── RateLimited     the provider says: too fast
@@ -44,6 +45,10 @@ class StoreError(CollectionError):
 
 class SessionInUse(StoreError):
     """Another process runs the session."""
+
+
+class NoWorker(CollectionError):
+    """No process can be started in which work would be bounded."""
 
 
 class ModelError(CollectionError):
