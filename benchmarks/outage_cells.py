@@ -1,0 +1,62 @@
+"""The limiter's benchmark where a provider refuses everything for a while, and then is well again."""
+
+import itertools
+from collections.abc import Iterator
+from functools import partial
+from math import exp
+
+from benchmarks.rate_rows import Cell, Figure, Row, refused, use
+from tests.support.simulated_provider import LIMIT_KINDS, LimitKind
+from tests.support.simulated_run import Outcome, Scenario, simulate
+
+LENGTHS_SECONDS = (5, 12, 25, 60, 180, 600)
+LATER_SECONDS = 1337
+WATCHED_SECONDS = 600
+NO_LIMIT_SLOTS = 200
+Kind = LimitKind | None
+
+
+def outages(quick: bool) -> Iterator[Cell]:
+    """Yield runs in which everything is refused for a while, at the start or later."""
+    lengths = LENGTHS_SECONDS[2:3] if quick else LENGTHS_SECONDS
+    kinds: tuple[Kind, ...] = (*LIMIT_KINDS, None)
+    for cell in itertools.product((0, LATER_SECONDS), lengths, kinds, (False, True)):
+        yield partial(outage, 500, *cell)
+    for cell in itertools.product((60, 3000), (0, LATER_SECONDS), lengths[::2], LIMIT_KINDS):
+        yield partial(outage, *cell, False)
+
+
+def figures_after(outcome: Outcome, end: int) -> tuple[Figure, ...]:
+    """Return the second minute after an outage, all that follow it, and what was refused."""
+    return (
+        use(_use(outcome, end + 60, end + 120), 80.0, "second minute %"),
+        use(_use(outcome, end + 60, end + WATCHED_SECONDS), 80.0, "minutes 2 to 10 %"),
+        refused(outcome.refused_share(end, end + WATCHED_SECONDS), 2.0),
+    )
+
+
+def _use(outcome: Outcome, start: int, end: int) -> float:
+    """Return the share of what was possible: of the limit, or of the speed of the slots."""
+    scenario = outcome.scenario
+    if scenario.per_minute < 1e9:
+        return outcome.use(start, end)
+    latency = scenario.latency_seconds * exp(scenario.latency_spread**2 / 2)
+    return sum(outcome.admitted[start:end]) / (end - start) * latency / scenario.worker_count()
+
+
+def outage(per_minute: int, at: int, seconds: int, kind: Kind, headers: bool) -> Row:
+    """Return how a run goes on from the second minute after it was refused everything."""
+    scenario = Scenario(
+        kind=kind or "bucket 1 s",
+        per_minute=per_minute if kind else 1e9,
+        slots=None if kind else NO_LIMIT_SLOTS,
+        minutes=(at + seconds + WATCHED_SECONDS) / 60,
+        headers=headers,
+        outages=((at, at + seconds),),
+    )
+    what = f"{per_minute}/min, {kind}" if kind else "no limit"
+    when = "at the start" if at == 0 else "later"
+    return Row(
+        f"{what}{', headers' if headers else ''}, {seconds} s refused {when}",
+        figures_after(simulate(scenario), at + seconds),
+    )
