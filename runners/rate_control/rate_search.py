@@ -67,6 +67,7 @@ class RateSearch:
         self.reason = "no limit met yet"
         self.step_at = math.inf
         self._bracket: Bracket | None = None
+        self._uneven = uneven
         self._patience_seconds = UNEVEN_PATIENCE_SECONDS if uneven else PATIENCE_SECONDS
         self._under_expected = UNEVEN_UNDER_EXPECTED if uneven else UNDER_EXPECTED
         self._since = -math.inf
@@ -77,7 +78,7 @@ class RateSearch:
         self._permitted = 0.0
         self._soon = 0
         self._ended_at = -math.inf
-        self._outage_ended_at = -math.inf
+        self._first_look_at = -math.inf
         self._exits: deque[tuple[float, float]] = deque(maxlen=64)
         self._paces: deque[tuple[float, float]] = deque()
         self._step_total = 0.0
@@ -109,12 +110,18 @@ class RateSearch:
         longest = max(OUTAGE_SECONDS, OUTAGE_REQUESTS * episode.amount / episode.pace)
         if episode.probes_refused == 0 or seconds <= longest or self._is_second_look(episode):
             return False
+        if self._bracket is None:  # a bucket of tokens may be overdrawn for long
+            return not self._uneven or self._is_first_ever(episode)
         permitted = max(self._permitted, self._lived(episode.refused_at))
-        return self._bracket is None or episode.admitted < FAR_BELOW * permitted
+        return episode.admitted < FAR_BELOW * permitted
 
     def go_on(self, episode: Episode) -> None:
-        """Take up after an outage where it began."""
-        self._outage_ended_at = episode.ended_at
+        """Take up after an outage where it began.
+
+        It was one for certain if nothing had been admitted before: no window was used up.
+        """
+        if not self._is_first_ever(episode):
+            self._first_look_at = episode.ended_at
         if self._bracket is not None:
             self._since = episode.ended_at
         self._leave(episode)
@@ -146,8 +153,12 @@ class RateSearch:
         else:
             self._set(now, rate * self._growth(now, self._bracket, amount), total)
 
+    def _is_first_ever(self, episode: Episode) -> bool:
+        """Return whether the probe was the first request to be admitted."""
+        return not self._exits and episode.total < 1.5 * episode.amount
+
     def _is_second_look(self, episode: Episode) -> bool:
-        return episode.refused_at - self._outage_ended_at < SECOND_LOOK_SECONDS
+        return episode.refused_at - self._first_look_at < SECOND_LOOK_SECONDS
 
     def _leave(self, episode: Episode) -> None:
         """Note the end of a time of being refused: what is admitted counts from here."""
