@@ -1,0 +1,158 @@
+"""Decoys: tests with one answer changed; what passes both a test and its decoy gave no answer.
+
+A solution shares an interpreter with its tests, and can in principle say "pass" for them, or answer
+with an object that equals everything. It cannot know which of two jobs holds the true tests.
+"""
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from evaluation.sent_tests import ParsedTest
+
+_MOST_A_TEST = 4
+_Change = Callable[[], ParsedTest]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoy:
+    """A test that a right solution fails.
+
+    is_weak: it is the test negated, for want of an answer that is spelled out: an object that
+    equals everything fails it too.
+    """
+
+    test: ParsedTest
+    is_weak: bool
+
+
+def decoys_of(test: ParsedTest, random: Random) -> list[Decoy]:
+    """Return up to four decoys of a test, chosen by chance; the negation where there are no others.
+
+    They are to be tried on the reference solution: one that it passes is no decoy.
+    """
+    places = list(_answer_places(test))
+    chosen = random.sample(places, min(len(places), _MOST_A_TEST))
+    decoys = [Decoy(_changed(test, place, random), is_weak=False) for place in chosen]
+    return decoys or [Decoy(_negated(test, random), is_weak=True)]
+
+
+def _answer_places(test: ParsedTest) -> Iterator[int]:
+    """Yield the numbers, in walking order, of comparisons whose answer is spelled out."""
+    for number, node in enumerate(_asserted(test)):
+        if _answer(node) is not None:
+            yield number
+
+
+def _asserted(test: ParsedTest) -> Iterator[ast.expr]:
+    """Yield what a test asserts, operands of `and` one by one: in ctx, then the assertion."""
+    for node in ast.walk(test.ctx):
+        if isinstance(node, ast.Assert):
+            yield from _operands(node.test)
+    yield from _operands(test.assertion.body)
+
+
+def _operands(test: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        for value in test.values:
+            yield from _operands(value)
+    else:
+        yield test
+
+
+def _answer(node: ast.expr) -> ast.expr | None:
+    """Return the literal that a comparison holds a value against, None where there is none.
+
+    `abs(value - literal) < small` is one too.
+    """
+    match node:
+        case ast.Compare(ops=[ast.Eq() | ast.Is()], comparators=[answer]) if _is_literal(answer):
+            return answer
+        case ast.Compare(
+            left=ast.Call(
+                func=ast.Name("abs") | ast.Attribute(attr="fabs"),
+                args=[ast.BinOp(op=ast.Sub(), right=answer)],
+            ),
+            ops=[ast.Lt() | ast.LtE()],
+        ) if _is_literal(answer):
+            return answer
+        case _:
+            return None
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def _changed(test: ParsedTest, place: int, random: Random) -> ParsedTest:
+    fresh = ParsedTest(copy.deepcopy(test.ctx), copy.deepcopy(test.assertion), test.keywords)
+    for number, node in enumerate(_asserted(fresh)):
+        if number == place:
+            answer = _answer(node)
+            assert isinstance(node, ast.Compare)
+            assert answer is not None
+            other = ast.parse(repr(_other(ast.literal_eval(answer), random)), mode="eval").body
+            if node.comparators[0] is answer:
+                node.comparators = [other]
+            elif isinstance(node.left, ast.Call) and isinstance(node.left.args[0], ast.BinOp):
+                node.left.args[0].right = other
+    return fresh
+
+
+def _negated(test: ParsedTest, random: Random) -> ParsedTest:
+    """Return the test with one of its asserts turned round: in ctx, or else the assertion."""
+    fresh = ParsedTest(copy.deepcopy(test.ctx), copy.deepcopy(test.assertion), test.keywords)
+    asserts = [node for node in ast.walk(fresh.ctx) if isinstance(node, ast.Assert)]
+    if asserts:
+        chosen = random.choice(asserts)
+        chosen.test = ast.UnaryOp(ast.Not(), chosen.test)
+    else:
+        fresh.assertion.body = ast.UnaryOp(ast.Not(), fresh.assertion.body)
+    return fresh
+
+
+def _other(value: object, random: Random) -> object:
+    """Return a value like this one that does not equal it."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + random.choice((-2, -1, 1, 2))
+        case float() | complex():
+            return value + 0.5
+        case str() | bytes():
+            return _other_text(value, random)
+        case list():
+            return _other_sequence(value, random)
+        case tuple():
+            return tuple(_other_sequence(list(value), random))
+        case dict():
+            key = random.choice(list(value)) if value else 0
+            return {**value, key: _other(value.get(key), random)}
+        case set():
+            return {*value, len(value) + random.randrange(10_000, 99_999)}
+        case _:
+            return 0  # for None and ...
+
+
+def _other_text(value: str | bytes, random: Random) -> str | bytes:
+    if isinstance(value, bytes):
+        return value + bytes([random.randrange(97, 123)])
+    if not value:
+        return random.choice("abcdefgh")
+    place = random.randrange(len(value))
+    fresh = random.choice([letter for letter in "abcdefgh0123" if letter != value[place]])
+    return value[:place] + fresh + value[place + 1 :]
+
+
+def _other_sequence(value: list[object], random: Random) -> list[object]:
+    if not value:
+        return [0]
+    place = random.randrange(len(value))
+    return [*value[:place], _other(value[place], random), *value[place + 1 :]]
