@@ -46,9 +46,7 @@ class Job:
         }
         body = json.dumps(content).encode()
         limits = self.limits
-        header = (
-            f"{len(body)} {limits.cpu_seconds} {limits.wall_seconds:.3f} {limits.memory_mb}"
-        )
+        header = f"{len(body)} {limits.cpu_seconds} {limits.wall_seconds:.3f} {limits.memory_mb}"
         return header.encode().ljust(HEADER_BYTES) + body
 
 
