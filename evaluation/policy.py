@@ -1,4 +1,4 @@
-"""How solutions are judged: what is the same for all of them, and tells one judging from another."""
+"""How solutions are judged: the same for all, and what tells one judging from another."""
 
 from dataclasses import dataclass
 

@@ -74,7 +74,7 @@ def _keywords(inspection: str) -> Iterator[str]:
 class _SideKeeper(ast.NodeTransformer):
     """Gives the sides of asserted comparisons their names."""
 
-    def visit_Assert(self, node: ast.Assert) -> ast.Assert:  # noqa: N802 - ast's name
+    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
         node.test = self.kept(node.test)
         return node
 

@@ -6,8 +6,9 @@ from it, and so is a sequence that stops early.
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 LineStatus = Literal["pass", "fail", "error", "memory", "denied", "running", "not_reached"]
@@ -20,6 +21,7 @@ _TEST_STATUSES: dict[str, LineStatus] = {
     "denied": "denied",
 }
 _MOST_CHARACTERS = 1000
+_NUMBER = re.compile(rb"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class TestLine:
 
     running: it had begun when the job ended. text: an exception in words; came, expected: the two
     sides of a comparison that failed; line: where in ctx, from 1, 0 where it was not there.
+    seconds: as the job's own clock has it.
     """
 
     __test__ = False  # not a test class for pytest
@@ -37,6 +40,7 @@ class TestLine:
     came: str = ""
     expected: str = ""
     line: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,10 @@ class _Steps:
         self._loading = ""
         self._loading_line = TestLine("not_reached")
         self._next = 0
+        self._started = 0
         self._tail = ""
 
-    def take(self, number: int, status: str, text: bytes) -> bool:
+    def take(self, number: int, status: str, microseconds: int, text: bytes) -> bool:
         """Return whether a line may stand here."""
         if self._ended:
             return False
@@ -95,7 +100,7 @@ class _Steps:
             self._tail = text.decode("utf-8", "replace")
             reached_end = self._next == len(self._tests) or self._loading != "loaded"
             return number == len(self._tests) and reached_end and not self._is_running
-        return self._loading == "loaded" and self._take_test(number, status, text)
+        return self._loading == "loaded" and self._take_test(number, status, microseconds, text)
 
     def so_far(self, *, is_legal: bool) -> Lines:
         """Return what was said until now."""
@@ -118,33 +123,34 @@ class _Steps:
         self._loading_line = _test_line("error", text)
         return True
 
-    def _take_test(self, number: int, status: str, text: bytes) -> bool:
+    def _take_test(self, number: int, status: str, microseconds: int, text: bytes) -> bool:
         if number != self._next or number >= len(self._tests):
             return False
         if status == "start" and not self._is_running:
             self._is_running = True
+            self._started = microseconds
             self._tests[number] = TestLine("running")
             return True
         known = _TEST_STATUSES.get(status)
         if known is None or not self._is_running:
             return False
         self._is_running = False
-        self._tests[number] = _test_line(known, text)
+        seconds = max(0, microseconds - self._started) / 1e6
+        self._tests[number] = replace(_test_line(known, text), seconds=seconds)
         self._next += 1
         return True
 
 
-def _split(raw: bytes, token: str) -> tuple[int, str, bytes] | None:
-    """Return number, status and text of a line, None where it is none."""
+def _split(raw: bytes, token: str) -> tuple[int, str, int, bytes] | None:
+    """Return number, status, microseconds and text of a line, None where it is none."""
     words = raw.split(b" ")
-    if len(words) != 4 or words[0] != token.encode():
+    if len(words) != 5 or words[0] != token.encode():
         return None
-    digits = words[1].removeprefix(b"-")
-    if not digits.isdigit() or len(digits) > 6:
+    if not _NUMBER.fullmatch(words[1]) or not _NUMBER.fullmatch(words[3]):
         return None
     try:
-        text = base64.b64decode(words[3], validate=True)
-        return int(words[1]), words[2].decode("ascii"), text
+        text = base64.b64decode(words[4], validate=True)
+        return int(words[1]), words[2].decode("ascii"), int(words[3]), text
     except (binascii.Error, UnicodeDecodeError):
         return None
 

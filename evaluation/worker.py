@@ -60,7 +60,7 @@ class Worker:
         return result_of(job, end, content)
 
     async def start(self) -> asyncio.subprocess.Process:
-        """Return the zygote's process once it is ready; raises SandboxLost, saying why it is not."""
+        """Return the zygote's process, ready; raises SandboxLost, saying why it is not."""
         self._folder = Path(tempfile.mkdtemp(prefix="judge-"))
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         plan = replace(self._plan, folder=self._folder)
@@ -96,7 +96,7 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-            process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001
+            process._transport.close()  # type: ignore[attr-defined]
         complaints, self._complaints = self._complaints, None
         if complaints is not None:
             complaints.close()

@@ -13,6 +13,7 @@ import linecache
 import os
 import reprlib
 import sys
+import time
 from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import NoReturn, TypedDict
@@ -86,10 +87,10 @@ def run_job(job: ChildJob, verdict_pipe: int) -> NoReturn:
 
 
 def _reporter(token: bytes, pipe: int) -> Report:
-    write, encode = os.write, binascii.b2a_base64
+    write, encode, now = os.write, binascii.b2a_base64, time.monotonic_ns
 
     def report(number: int, status: bytes, text: bytes = b"") -> None:
-        write(pipe, b"%b %d %b %b" % (token, number, status, encode(text)))
+        write(pipe, b"%b %d %b %d %b" % (token, number, status, now() // 1000, encode(text)))
 
     return report
 

@@ -1,0 +1,195 @@
+"""Judgements on disk: <session>/evaluation/<model>/<category>.jsonl, a line each, append only.
+
+The last line of an answer wins; a torn last line is set aside as in the answers' files.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from config.errors import StoreError
+from evaluation.judgement import Judgement, Reason, Verdict
+from evaluation.self_test import SelfTestRecord
+from storage.files.durability import flush_file, flush_folder, replace_file, write_error
+from storage.files.jsonl_file import append_line, cut_torn_tail, read_lines, set_aside
+from storage.files.utf8_text import clean_value
+
+FOLDER_NAME = "evaluation"
+SELF_TEST_NAME = "self_test.jsonl"
+_T = TypeVar("_T")
+
+
+class EvaluationRecord(Judgement, frozen=True, kw_only=True):
+    """One judged answer.
+
+    solution_sha, tests_sha, policy: what the verdict rests on. isolation: what was in force.
+    timestamp: seconds since 1970.
+    """
+
+    task_id: str
+    model: str
+    category: str
+    sample: int
+    solution_sha: str
+    tests_sha: str
+    policy: str
+    isolation: str
+    python: str
+    timestamp: float
+
+    @property
+    def basis(self) -> "Basis":
+        """What the verdict rests on."""
+        return Basis(self.solution_sha, self.tests_sha, self.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a verdict rests on: nothing of it changed, nothing to judge again."""
+
+    solution_sha: str
+    tests_sha: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a judged answer without holding its record."""
+
+    basis: Basis
+    verdict: Verdict
+    reason: Reason
+    passed_tests: int
+    total_tests: int
+    category: str
+
+
+Key = tuple[str, str, int]  # model, task_id, sample
+
+
+class EvaluationLog:
+    """A session's judgements; hold the lock of `folder` while appending.
+
+    folder: <session>/evaluation, which is made where it is missing.
+    """
+
+    def __init__(self, session: Path) -> None:
+        self.folder = session / FOLDER_NAME
+        self.known: dict[Key, Known] = {}
+        self.self_tests: dict[str, SelfTestRecord] = {}
+        self._places: dict[Basis, tuple[Path, int]] = {}
+        self._unsynced: set[Path] = set()
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise write_error(self.folder, error) from error
+
+    def open(self) -> list[str]:
+        """Return, for people, what was damaged and is set aside, once all that is kept is read.
+
+        Call it with the lock held, before the first append: it changes files.
+        """
+        said: list[str] = []
+        self_test_path = self.folder / SELF_TEST_NAME
+        for _, self_test in _read(self_test_path, SelfTestRecord, said):
+            self.self_tests[self_test.key] = self_test
+        for path in sorted(self.folder.glob("*/*.jsonl")):
+            for offset, record in _read(path, EvaluationRecord, said):
+                self._note(record, path, offset)
+        return said
+
+    def append(self, record: EvaluationRecord, place: Path) -> None:
+        """Return once the record's line is with the operating system.
+
+        place: of the answer's file in the session; the judgement's file has the same names.
+        """
+        path = self.folder / place.parent.name / place.name
+        path.parent.mkdir(exist_ok=True)
+        offset = path.stat().st_size if path.exists() else 0
+        append_line(path, _encode(record))
+        self._unsynced.add(path)
+        self._note(record, path, offset)
+
+    def append_self_test(self, record: SelfTestRecord) -> None:
+        """Keep what a problem's self-test found."""
+        path = self.folder / SELF_TEST_NAME
+        append_line(path, _encode(record))
+        self._unsynced.add(path)
+        self.self_tests[record.key] = record
+
+    def same_judgement(self, basis: Basis) -> EvaluationRecord | None:
+        """Return a record that rests on the same, None where there is none or it was not run."""
+        place = self._places.get(basis)
+        if place is None:
+            return None
+        line = next(read_lines(*place), None)
+        if line is None:
+            return None
+        with contextlib.suppress(msgspec.MsgspecError, ValueError):
+            return msgspec.json.decode(line.content, type=EvaluationRecord)
+        return None
+
+    def sync(self) -> None:
+        """Return once everything appended before the call is on the disk."""
+        files, self._unsynced = self._unsynced, set()
+        try:
+            for path in files:
+                flush_file(path)
+            for folder in {path.parent for path in files} | {self.folder, self.folder.parent}:
+                flush_folder(folder)
+        except OSError as error:
+            self._unsynced |= files
+            raise write_error(self.folder, error) from error
+
+    def write_json(self, name: str, value: Mapping[str, object]) -> None:
+        """Write a derived file of the folder."""
+        encoded = msgspec.json.format(msgspec.json.encode(clean_value(value)), indent=2)
+        replace_file(self.folder / name, encoded + b"\n", durable=False)
+
+    def _note(self, record: EvaluationRecord, path: Path, offset: int) -> None:
+        basis = record.basis
+        self.known[record.model, record.task_id, record.sample] = Known(
+            basis,
+            record.verdict,
+            record.reason,
+            record.passed_tests,
+            record.total_tests,
+            record.category,
+        )
+        if record.verdict != "not_run" and record.attempts:
+            self._places[basis] = (path, offset)
+
+
+def _encode(record: EvaluationRecord | SelfTestRecord) -> bytes:
+    try:
+        return msgspec.json.encode(record) + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair, from a solution's text
+        return msgspec.json.encode(clean_value(msgspec.to_builtins(record))) + b"\n"
+
+
+def _read(path: Path, kind: type[_T], said: list[str]) -> Iterator[tuple[int, _T]]:
+    """Yield the records of a file with their offsets; say what was damaged and is set aside."""
+    decoder = msgspec.json.Decoder(kind)
+    try:
+        if path.exists() and path.stat().st_size and cut_torn_tail(path):
+            said.append(f"{path.name}: a half line at the end was cut off and kept as .damaged")
+        unreadable = [line.offset for line in read_lines(path) if not _reads(decoder, line.content)]
+        if unreadable:
+            set_aside(path, unreadable)
+            said.append(f"{path.name}: {len(unreadable)} unreadable lines are kept as .damaged")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+    for line in read_lines(path):
+        if line.content:
+            yield line.offset, decoder.decode(line.content)
+
+
+def _reads(decoder: msgspec.json.Decoder[_T], content: bytes) -> bool:
+    try:
+        return not content or decoder.decode(content) is not None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
