@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from evaluation.sent_tests import ParsedTest
+from evaluation.inside.run_tests import ChildTest
+from evaluation.sent_tests import ParsedTest, to_source
 
 _MOST_A_TEST = 4
 _Change = Callable[[], ParsedTest]
@@ -18,13 +19,14 @@ _Change = Callable[[], ParsedTest]
 
 @dataclass(frozen=True, slots=True)
 class Decoy:
-    """A test that a right solution fails.
+    """A test that a right solution fails; source: as it is sent.
 
     is_weak: it is the test negated, for want of an answer that is spelled out: an object that
     equals everything fails it too.
     """
 
     test: ParsedTest
+    source: ChildTest
     is_weak: bool
 
 
@@ -35,8 +37,12 @@ def decoys_of(test: ParsedTest, random: Random) -> list[Decoy]:
     """
     places = list(_answer_places(test))
     chosen = random.sample(places, min(len(places), _MOST_A_TEST))
-    decoys = [Decoy(_changed(test, place, random), is_weak=False) for place in chosen]
-    return decoys or [Decoy(_negated(test, random), is_weak=True)]
+    decoys = [_decoy(_changed(test, place, random), is_weak=False) for place in chosen]
+    return decoys or [_decoy(_negated(test, random), is_weak=True)]
+
+
+def _decoy(test: ParsedTest, *, is_weak: bool) -> Decoy:
+    return Decoy(test, to_source(test), is_weak)
 
 
 def _answer_places(test: ParsedTest) -> Iterator[int]:

@@ -30,7 +30,7 @@ from evaluation.self_test import (
     self_test,
     self_test_key,
 )
-from evaluation.sent_tests import to_source, to_text
+from evaluation.sent_tests import to_text
 from evaluation.worker import SandboxLost, Worker
 from prompts.problems import Problem
 
@@ -168,7 +168,7 @@ class Judge:
         """Return how many decoys the solution passed; None where it did not come to the end."""
         pairs = list(zip(chosen, problem.tests.sources, strict=True))
         self._random.shuffle(pairs)
-        sources = [to_source(decoy.test) if decoy else source for decoy, source in pairs]
+        sources = [decoy.source if decoy else source for decoy, source in pairs]
         result = await self._run_tests(problem, code, sources)
         lines = result.lines
         if not (lines.is_legal and lines.ended and lines.loading == "loaded"):
@@ -264,7 +264,7 @@ def _choose(decoys: Sequence[Sequence[Decoy]], random: Random) -> list[Decoy | N
 
 
 def _evidence(decoy: Decoy) -> str:
-    return f"{to_text(decoy.test)} | {to_source(decoy.test)['ctx']}"[:1000]
+    return f"{to_text(decoy.test)} | {decoy.source['ctx']}"[:1000]
 
 
 def _flaky(first: Judgement, again: Judgement) -> Judgement:

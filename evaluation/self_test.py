@@ -12,7 +12,6 @@ from evaluation.inside.run_tests import ChildTest
 from evaluation.jobs import Job, JobResult, Limits
 from evaluation.policy import Policy
 from evaluation.problem_tests import ProblemTests, ReadyProblem, short_hash
-from evaluation.sent_tests import to_source
 
 HASH_SEEDS = (0, 1, 2)
 _FIRST_TRY_SECONDS = 60
@@ -141,7 +140,7 @@ class _Trial:
 
     async def _try_decoys(self, reference: str, decoys: Sequence[Sequence[Decoy]]) -> None:
         """Keep the decoys that the reference fails."""
-        sources = [to_source(decoy.test) for of_test in decoys for decoy in of_test]
+        sources = [decoy.source for of_test in decoys for decoy in of_test]
         result = await self._run(self._job(reference, sources), 0)
         lines = iter(result.lines.tests)
         self.decoys = [

@@ -11,7 +11,7 @@ import signal
 import struct
 
 from evaluation.inside.landlock import restrict_self
-from evaluation.inside.seccomp import install_filter, make_filter
+from evaluation.inside.seccomp import install_filter
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPSET = {"x86_64": 126, "aarch64": 91}
@@ -73,10 +73,10 @@ def limit_resources(cpu_seconds: int, memory_mb: int, *, allow_processes: bool) 
         resource.setrlimit(kind, (soft, hard))
 
 
-def confine(ruleset: int | None, *, use_seccomp: bool, allow_processes: bool) -> None:
-    """Hold this process to a Landlock ruleset (None: there is none) and to the seccomp filter."""
+def confine(ruleset: int | None, job_filter: bytes | None) -> None:
+    """Hold this process to a Landlock ruleset and a seccomp filter; None: there is none here."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if ruleset is not None:
         restrict_self(ruleset)
-    if use_seccomp:
-        install_filter(make_filter(os.getpid(), allow_processes=allow_processes))
+    if job_filter is not None:
+        install_filter(job_filter, os.getpid())

@@ -11,6 +11,7 @@ import errno
 import io
 import linecache
 import os
+import random
 import reprlib
 import sys
 import time
@@ -65,24 +66,37 @@ class OutputTail(io.RawIOBase):
 Report = Callable[..., None]
 
 
-def run_job(job: ChildJob, verdict_pipe: int) -> NoReturn:
+class Prepared:
+    """What every job needs and the zygote makes once, before there is a solution.
+
+    builtins: the tests' own, which a solution's changes to the module do not reach.
+    """
+
+    def __init__(self) -> None:
+        self.builtins = dict(vars(sys.modules["builtins"]))
+        self.output = OutputTail()
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(self.output, 1), "utf-8", "backslashreplace", write_through=True
+        )
+        sys.stderr = sys.stdout
+
+
+def run_job(job: ChildJob, verdict_pipe: int, prepared: Prepared) -> NoReturn:
     """Run the tests, report each, and end the process."""
-    output = OutputTail()
     report = _reporter(job["token"].encode(), verdict_pipe)
     report(-1, b"ready")
     leave = os._exit
-    private_builtins = dict(vars(sys.modules["builtins"]))
     tests = job["tests"]
-    solution = _load(job, output, report)
+    solution = _load(job, report)
     if solution is not None:
         for number, test in enumerate(tests):
             report(number, b"start")
             names: dict[str, object] = dict(vars(solution)) if job["share_names"] else {}
             names["__name__"] = "test"
-            names["__builtins__"] = dict(private_builtins)
+            names["__builtins__"] = prepared.builtins
             names["func"] = names["cls"] = vars(solution)[job["name"]]
             report(number, *_run_test(test, names, job["code"]))
-    report(len(tests), b"end", output.tail)
+    report(len(tests), b"end", prepared.output.tail)
     leave(0)
 
 
@@ -95,11 +109,10 @@ def _reporter(token: bytes, pipe: int) -> Report:
     return report
 
 
-def _load(job: ChildJob, output: OutputTail, report: Report) -> ModuleType | None:
+def _load(job: ChildJob, report: Report) -> ModuleType | None:
     """Return the solution as a module, its name not "__main__"; None, reported, where it fails."""
     code, name = job["code"], job["name"]
-    sys.stdout = io.TextIOWrapper(io.BufferedWriter(output, 1), "utf-8", write_through=True)
-    sys.stderr = sys.stdout
+    random.seed(0)  # equal runs are equal
     module = ModuleType("solution")
     module.__file__ = SOLUTION_FILE
     sys.modules["solution"] = module

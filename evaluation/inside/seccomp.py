@@ -11,7 +11,14 @@ import platform
 import struct
 from collections.abc import Iterator
 
-from evaluation.inside.system_calls import CHECKED, IGNORED, PROCESSES, REFUSED, Numbers
+from evaluation.inside.system_calls import (
+    CHECKED,
+    IGNORED,
+    PROCESSES,
+    REFUSED,
+    ZYGOTES_OWN,
+    Numbers,
+)
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x4000_0000
@@ -25,6 +32,10 @@ _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 0xF
 _REFUSED_IOCTLS = (0x5412, 0x8901, 0x8902)  # TIOCSTI, FIOSETOWN, SIOCSPGRP
 _REFUSED_FCNTLS = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX
 
+# Where a job's own process id comes in: no instruction has such an operand otherwise.
+_OWN_PID = 0x5EAF_00D5
+_PID_PLACE = struct.pack("I", _OWN_PID)
+
 Instruction = tuple[int, int, int, int]  # code, jump where true, jump where false, operand
 
 _EPERM = _ERRNO | errno.EPERM
@@ -36,37 +47,58 @@ def has_numbers() -> bool:
     return platform.machine() in _AUDIT_ARCH
 
 
-def make_filter(own_pid: int, *, allow_processes: bool = False) -> bytes:
-    """Return the filter for the process of this id, as the kernel reads it.
+def filter_for_all() -> bytes:
+    """Return the filter for the zygote and all its jobs, as the kernel reads it."""
+    column = _column()
+    clone3 = CHECKED["clone3"][column]
+    assert clone3 is not None
+    # glibc then falls back on clone, whose flags the other filter can read.
+    no_clone3 = [(_EQUAL, 0, 1, clone3), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
+    return _packed([*_beginning(), *_always(REFUSED, column, _EPERM), *no_clone3])
+
+
+def filter_for_job(*, allow_processes: bool) -> bytes:
+    """Return what is refused to a job on top of that; to be installed with its own process id.
 
     allow_processes: let it start others, which only a pid namespace holds together.
     """
-    machine = platform.machine()
-    column = list(_AUDIT_ARCH).index(machine)
-    program: list[Instruction] = [
-        (_LOAD, 0, 0, _ARCH_AT),
-        (_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
-        (_RETURN, 0, 0, _KILL),
-        (_LOAD, 0, 0, _NUMBER_AT),
-    ]
-    if machine == "x86_64":
-        program += [(_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL)]
-    program += _always(REFUSED, column, _EPERM)
-    program += _always(IGNORED, column, _ERRNO)
-    program += _by_arguments(column, own_pid, allow_processes=allow_processes)
+    column = _column()
+    program = [*_beginning(), *_always(IGNORED, column, _ERRNO)]
+    program += _always(ZYGOTES_OWN, column, _EPERM)
+    program += _by_arguments(column, allow_processes=allow_processes)
     if not allow_processes:
         program += _always(PROCESSES, column, _EPERM)
-    program.append((_RETURN, 0, 0, _ALLOW))
-    return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+    return _packed(program)
 
 
-def install_filter(program: bytes) -> None:
+def install_filter(program: bytes, own_pid: int | None = None) -> None:
     """Hold the calling thread, and those it starts, to a filter; needs no-new-privileges."""
+    if own_pid is not None:
+        program = program.replace(_PID_PLACE, struct.pack("I", own_pid))
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
     if _libc.prctl(_PR_SET_SECCOMP, _FILTER_MODE, header, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def _column() -> int:
+    return list(_AUDIT_ARCH).index(platform.machine())
+
+
+def _beginning() -> Iterator[Instruction]:
+    machine = platform.machine()
+    yield (_LOAD, 0, 0, _ARCH_AT)
+    yield (_EQUAL, 1, 0, _AUDIT_ARCH[machine])
+    yield (_RETURN, 0, 0, _KILL)
+    yield (_LOAD, 0, 0, _NUMBER_AT)
+    if machine == "x86_64":
+        yield from [(_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL)]
+
+
+def _packed(program: list[Instruction]) -> bytes:
+    whole = [*program, (_RETURN, 0, 0, _ALLOW)]
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in whole)
 
 
 def _always(calls: Numbers, column: int, action: int) -> Iterator[Instruction]:
@@ -77,13 +109,11 @@ def _always(calls: Numbers, column: int, action: int) -> Iterator[Instruction]:
             yield (_RETURN, 0, 0, action)
 
 
-def _by_arguments(column: int, own_pid: int, *, allow_processes: bool) -> Iterator[Instruction]:
+def _by_arguments(column: int, *, allow_processes: bool) -> Iterator[Instruction]:
     tests: dict[str, list[Instruction]] = {
-        # glibc then falls back on clone, whose flags can be read here.
-        "clone3": [(_RETURN, 0, 0, _ERRNO | errno.ENOSYS)],
-        "kill": _unless_argument(0, (own_pid,)),
-        "tgkill": _unless_argument(0, (own_pid,)),
-        "prlimit64": _unless_argument(0, (0, own_pid)),
+        "kill": _unless_argument(0, (_OWN_PID,)),
+        "tgkill": _unless_argument(0, (_OWN_PID,)),
+        "prlimit64": _unless_argument(0, (0, _OWN_PID)),
         "ioctl": _if_argument(1, _REFUSED_IOCTLS),
         "fcntl": _if_argument(1, _REFUSED_FCNTLS),
         # A datagram socket of a pair could still be sent to others.

@@ -1,4 +1,4 @@
-"""Which system calls a solution is refused, and their numbers; see seccomp.py for how.
+"""Which system calls are refused in the sandbox, and their numbers; see seccomp.py for how.
 
 Stands inside the sandbox: standard library only. Numbers: the kernel's syscall_64.tbl (x86_64) and
 asm-generic/unistd.h (aarch64); from 424 on they are the same.
@@ -12,12 +12,15 @@ PROCESSES: Numbers = {
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
 }  # fmt: skip
 
+# What the zygote does, and solutions must not.
+ZYGOTES_OWN: Numbers = {"pidfd_open": (434, 434)}
+
 REFUSED: Numbers = {
     # network
     "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
     # other processes
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
-    "kcmp": (312, 272), "pidfd_send_signal": (424, 424), "pidfd_open": (434, 434),
+    "kcmp": (312, 272), "pidfd_send_signal": (424, 424),
     "pidfd_getfd": (438, 438), "process_madvise": (440, 440), "process_mrelease": (448, 448),
     "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "setsid": (112, 157), "setpgid": (109, 154), "migrate_pages": (256, 238),

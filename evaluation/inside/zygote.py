@@ -14,7 +14,6 @@ import contextlib
 import gc
 import json
 import os
-import random
 import resource
 import select
 import signal
@@ -22,9 +21,9 @@ import sys
 import time
 from typing import NamedTuple, NoReturn, TypedDict
 
-from evaluation.inside import confine, landlock
+from evaluation.inside import confine, landlock, seccomp
 from evaluation.inside.folders import clear_folder, is_too_full
-from evaluation.inside.run_tests import run_job
+from evaluation.inside.run_tests import Prepared, run_job
 
 HEADER_BYTES = 64
 MOST_VERDICT_BYTES = 1 << 20
@@ -81,6 +80,12 @@ class _Limits(NamedTuple):
     memory_mb: int
 
 
+class _Prepared(NamedTuple):
+    ruleset: int | None
+    job_filter: bytes | None
+    tests: Prepared
+
+
 def main() -> None:
     """Serve jobs until the pipe is closed."""
     settings: ZygoteSettings = json.loads(sys.argv[1])
@@ -88,13 +93,22 @@ def main() -> None:
         __import__(name)
     ruleset = _prepare(settings)
     _say({"landlock": landlock.landlock_version(), "python": sys.version.split()[0]})
-    random.seed(0)
+    prepared = _Prepared(
+        ruleset=ruleset,
+        job_filter=seccomp.filter_for_job(allow_processes=settings["allow_processes"])
+        if settings["use_seccomp"]
+        else None,
+        tests=Prepared(),
+    )
+    if settings["use_seccomp"]:
+        seccomp.install_filter(seccomp.filter_for_all())
+    _hide_ourselves()
     gc.collect()
     gc.freeze()
     while header := _read_exactly(HEADER_BYTES):
         words = header.split()
         limits = _Limits(int(words[0]), int(words[1]), float(words[2]), int(words[3]))
-        end, lines = _run(limits, settings, ruleset)
+        end, lines = _run(limits, settings, prepared)
         _say(end, lines)
 
 
@@ -122,12 +136,20 @@ def _prepare(settings: ZygoteSettings) -> int | None:
     return ruleset
 
 
-def _run(limits: _Limits, settings: ZygoteSettings, ruleset: int | None) -> tuple[JobEnd, bytes]:
+def _hide_ourselves() -> None:
+    """Leave no module of ours where a solution's imports look."""
+    for name in [name for name in sys.modules if name.startswith("evaluation")]:
+        del sys.modules[name]
+    sys.modules["__main__"] = type(sys)("__main__")
+    sys.argv = [""]
+
+
+def _run(limits: _Limits, settings: ZygoteSettings, prepared: _Prepared) -> tuple[JobEnd, bytes]:
     pipe, pipe_in = os.pipe()
     started = time.monotonic()
     child = os.fork()
     if child == 0:
-        _become_job(limits, settings, ruleset, pipe_in)
+        _become_job(limits, settings, prepared, pipe_in)
     os.close(pipe_in)
     os.set_blocking(pipe, False)
     watch = os.pidfd_open(child)
@@ -157,10 +179,11 @@ def _run(limits: _Limits, settings: ZygoteSettings, ruleset: int | None) -> tupl
 
 
 def _become_job(
-    limits: _Limits, settings: ZygoteSettings, ruleset: int | None, pipe: int
+    limits: _Limits, settings: ZygoteSettings, prepared: _Prepared, pipe: int
 ) -> NoReturn:
     try:
         job = json.loads(_read_exactly(limits.job_bytes))
+        ruleset = prepared.ruleset
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
@@ -171,13 +194,9 @@ def _become_job(
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         allow = settings["allow_processes"]
         confine.limit_resources(limits.cpu_seconds, limits.memory_mb, allow_processes=allow)
-        confine.confine(ruleset, use_seccomp=settings["use_seccomp"], allow_processes=allow)
+        confine.confine(ruleset, prepared.job_filter)
         os.closerange(_PIPE_AT + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-        for name in [name for name in sys.modules if name.startswith("evaluation")]:
-            del sys.modules[name]
-        sys.modules["__main__"] = type(sys)("__main__")
-        sys.argv = [""]
-        run_job(job, _PIPE_AT)
+        run_job(job, _PIPE_AT, prepared.tests)
     finally:
         os._exit(97)  # not reached after a job; a code that no verdict takes for good
 
