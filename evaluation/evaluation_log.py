@@ -14,11 +14,12 @@ import msgspec
 from config.errors import StoreError
 from evaluation.judgement import Judgement, Reason, Verdict
 from evaluation.self_test import SelfTestRecord
-from storage.files.durability import flush_file, flush_folder, replace_file, write_error
-from storage.files.jsonl_file import append_line, cut_torn_tail, read_lines, set_aside
+from storage.files.durability import replace_file, write_error
+from storage.files.jsonl_file import cut_torn_tail, read_lines, set_aside
+from storage.files.line_log import LineLog
 from storage.files.utf8_text import clean_value
+from storage.session.session_folder import EVALUATION_FOLDER
 
-FOLDER_NAME = "evaluation"
 SELF_TEST_NAME = "self_test.jsonl"
 _T = TypeVar("_T")
 
@@ -78,11 +79,11 @@ class EvaluationLog:
     """
 
     def __init__(self, session: Path) -> None:
-        self.folder = session / FOLDER_NAME
+        self.folder = session / EVALUATION_FOLDER
         self.known: dict[Key, Known] = {}
         self.self_tests: dict[str, SelfTestRecord] = {}
         self._places: dict[Basis, tuple[Path, int]] = {}
-        self._unsynced: set[Path] = set()
+        self._lines = LineLog(self.folder)
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -110,15 +111,13 @@ class EvaluationLog:
         path = self.folder / place.parent.name / place.name
         path.parent.mkdir(exist_ok=True)
         offset = path.stat().st_size if path.exists() else 0
-        append_line(path, _encode(record))
-        self._unsynced.add(path)
+        self._lines.append(path, _encode(record))
         self._note(record, path, offset)
 
     def append_self_test(self, record: SelfTestRecord) -> None:
         """Keep what a problem's self-test found."""
         path = self.folder / SELF_TEST_NAME
-        append_line(path, _encode(record))
-        self._unsynced.add(path)
+        self._lines.append(path, _encode(record))
         self.self_tests[record.key] = record
 
     def same_judgement(self, basis: Basis) -> EvaluationRecord | None:
@@ -135,15 +134,7 @@ class EvaluationLog:
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk."""
-        files, self._unsynced = self._unsynced, set()
-        try:
-            for path in files:
-                flush_file(path)
-            for folder in {path.parent for path in files} | {self.folder, self.folder.parent}:
-                flush_folder(folder)
-        except OSError as error:
-            self._unsynced |= files
-            raise write_error(self.folder, error) from error
+        self._lines.sync()
 
     def write_json(self, name: str, value: Mapping[str, object]) -> None:
         """Write a derived file of the folder."""

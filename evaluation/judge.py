@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -81,7 +81,7 @@ class Judge:
 
     async def prepare(
         self, problems: Sequence[Problem], known: Mapping[str, SelfTestRecord]
-    ) -> AsyncIterator[SelfTestRecord]:
+    ) -> AsyncGenerator[SelfTestRecord, None]:
         """Yield a self-test for each problem that no known one (by key) fits any more.
 
         Raises SandboxLost where a problem cannot be tried at all.

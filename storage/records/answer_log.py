@@ -6,8 +6,7 @@ from pathlib import Path
 
 from config.clock import Clock, SystemClock
 from config.errors import StoreError
-from storage.files.durability import flush_file, flush_folder, write_error
-from storage.files.jsonl_file import append_line
+from storage.files.line_log import LineLog
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
 from storage.records.record_json import encode_failure, encode_solution, solutions_in
@@ -54,8 +53,7 @@ class AnswerLog:
         self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
         self._lock = threading.Lock()
-        self._unsynced: set[Path] = set()
-        self._unsynced_folders: set[Path] = set()
+        self._lines = LineLog(self.path)
         self._unexported: set[tuple[str, str]] = set()
 
     @property
@@ -97,7 +95,7 @@ class AnswerLog:
         kept, line = encode_solution(record)
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(self._index.path_for(kept.model, kept.category), line)
+            self._lines.append(self._index.path_for(kept.model, kept.category), line)
             self._index.add(kept)
             self._unexported.add((kept.model, kept.category))
 
@@ -106,14 +104,14 @@ class AnswerLog:
         kept, line = encode_solution(record)
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(self.path / PENDING_NAME, line)
+            self._lines.append(self.path / PENDING_NAME, line)
             self._index.add_pending(kept.model, kept.task_id)
 
     def append_failure(self, failure: FailureRecord) -> None:
         """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""
         kept, line = encode_failure(failure)
         with self._lock:
-            self._append_line(self.path / FAILURES_NAME, line)
+            self._lines.append(self.path / FAILURES_NAME, line)
             self._index.add_failure(kept)
 
     def repair(self) -> list[str]:
@@ -134,19 +132,7 @@ class AnswerLog:
 
         Raises StoreError where the disk refuses; the next call tries again.
         """
-        with self._lock:
-            files, self._unsynced = self._unsynced, set()
-            folders, self._unsynced_folders = self._unsynced_folders, set()
-        try:
-            for file in files:
-                flush_file(file)
-            for folder in folders:
-                flush_folder(folder)
-        except OSError as error:
-            with self._lock:
-                self._unsynced |= files
-                self._unsynced_folders |= folders
-            raise write_error(self.path, error) from error
+        self._lines.sync()
 
     @property
     def _index(self) -> RecordIndex:
@@ -163,8 +149,3 @@ class AnswerLog:
     def _refuse_second_answer(self, record: SolutionRecord) -> None:
         if self._index.is_answered(record.model, record.task_id):
             raise StoreError(f"{record.model} has already answered {record.task_id!r}")
-
-    def _append_line(self, path: Path, line: bytes) -> None:
-        if append_line(path, line):
-            self._unsynced_folders |= {path.parent, self.path}
-        self._unsynced.add(path)
