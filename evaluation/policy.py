@@ -5,6 +5,7 @@ from dataclasses import dataclass
 POLICY_VERSION = "1"
 DEFAULT_MEMORY_MB = 1024
 DEFAULT_CPU_SECONDS = 3.0
+DEFAULT_WALL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +13,7 @@ class Policy:
     """What a verdict depends on, beside the code and the tests.
 
     cpu_seconds: the least limit; a problem whose reference takes longer is given ten times that.
+    wall_seconds: the least time after which a job that does nothing is ended.
     memory_mb: address space. use_decoys: try solutions that passed on changed tests too.
     allow_packages: this Python's installed packages can be imported. allow_processes: solutions
     may start others. repeat: judge everything so many times; different verdicts are "flaky".
@@ -19,6 +21,7 @@ class Policy:
     """
 
     cpu_seconds: float = DEFAULT_CPU_SECONDS
+    wall_seconds: float = DEFAULT_WALL_SECONDS
     memory_mb: int = DEFAULT_MEMORY_MB
     use_decoys: bool = True
     allow_packages: bool = False
@@ -32,6 +35,8 @@ class Policy:
         parts = [POLICY_VERSION]
         if self.cpu_seconds != DEFAULT_CPU_SECONDS:
             parts.append(f"cpu={self.cpu_seconds:g}")
+        if self.wall_seconds != DEFAULT_WALL_SECONDS:
+            parts.append(f"wall={self.wall_seconds:g}")
         if self.memory_mb != DEFAULT_MEMORY_MB:
             parts.append(f"memory={self.memory_mb}")
         flags = {

@@ -16,7 +16,6 @@ from evaluation.problem_tests import ProblemTests, ReadyProblem, short_hash
 HASH_SEEDS = (0, 1, 2)
 _FIRST_TRY_SECONDS = 60
 _CPU_FACTOR = 10
-_LEAST_WALL_SECONDS = 10.0
 _WALL_FACTOR = 4
 
 # Runs a job in a zygote with this hash seed.
@@ -46,7 +45,7 @@ class SelfTestRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 def self_test_key(tests: ProblemTests, policy: Policy) -> str:
     """Return what tells whether a former self-test still holds."""
-    limits = f"{policy.cpu_seconds} {policy.memory_mb}"
+    limits = f"{policy.cpu_seconds} {policy.wall_seconds} {policy.memory_mb}"
     allowed = f"{policy.allow_packages} {policy.allow_processes} {policy.is_unsafe}"
     parts = (tests.tests_sha, tests.problem.canonical_solution, limits, allowed, sys.version)
     return short_hash("\0".join(parts))
@@ -182,4 +181,4 @@ def _reason(result: JobResult) -> str:
 def _limits(policy: Policy, reference_cpu_seconds: float) -> tuple[int, float]:
     """Return the processor seconds and the seconds that a solution is given."""
     cpu = math.ceil(max(policy.cpu_seconds, _CPU_FACTOR * reference_cpu_seconds))
-    return cpu, max(_LEAST_WALL_SECONDS, float(_WALL_FACTOR * cpu))
+    return cpu, max(policy.wall_seconds, float(_WALL_FACTOR * cpu))
