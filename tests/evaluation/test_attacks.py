@@ -1,5 +1,7 @@
 """Solutions that attack: none passes, none is left unjudged, the host is as before, all goes on."""
 
+from dataclasses import replace
+
 import pytest
 
 from evaluation.cage import Isolation
@@ -7,7 +9,7 @@ from evaluation.judgement import Judgement
 from tests.evaluation.attacks import ATTACKS
 from tests.evaluation.host import host
 from tests.evaluation.layers import best_layer, each_layer, need
-from tests.evaluation.problems import SQUARE_CODE, judging
+from tests.evaluation.problems import QUICK, SQUARE_CODE, judging
 
 REASONS = {
     **{name: {"timeout"} for name in ATTACKS["time"]},
@@ -21,13 +23,13 @@ REASONS = {
     "exit0_import": {"crashed"},
     "exit0_call": {"crashed"},
     "segv": {"crashed"},
-    "deep_recursion": {"crashed", "memory"},
+    "deep_recursion": {"crashed", "memory", "timeout"},
     "mem_bomb": {"memory", "timeout"},
     "mem_one": {"memory"},
     "mem_swallow": {"timeout"},
     "verdict_flood": {"flood"},
-    "disk_many": {"flood", "exception"},
-    "disk_inodes": {"flood", "exception"},
+    "disk_many": {"flood", "exception", "timeout"},
+    "disk_inodes": {"flood", "exception", "timeout"},
     "fork_bomb": {"denied"},
     "daemon": {"denied"},
     "tcp": {"wrong_answer"},
@@ -66,6 +68,14 @@ def is_held(name: str, judgement: Judgement) -> bool:
 
 async def test_chosen_attacks_are_held() -> None:
     await attack(best_layer(), CHOSEN)
+
+
+async def test_some_forgeries_are_stopped_by_decoys_alone() -> None:
+    forgeries = ["frame_say", "gc_token", "always_eq", "mock_any", "patch_say_code"]
+    policy = replace(QUICK, use_decoys=False)
+    async with judging(best_layer(), policy=policy) as judge:
+        found = [await judge.judge("square", ATTACKS["verdict"][name]) for name in forgeries]
+    assert [judgement.verdict for judgement in found] == ["passed"] * len(forgeries)
 
 
 @pytest.mark.slow

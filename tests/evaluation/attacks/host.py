@@ -50,8 +50,8 @@ WON = not os.path.exists('@HOME@/notes') and os.path.exists('@HOME@')
     ),
     "chmod_secret": _tried(
         """
-os.chmod('@HOME@/.env', 0o777)
-WON = os.stat('@HOME@/.env').st_mode & 0o777 == 0o777
+os.chmod('@HOME@/.env', 0o700)
+WON = os.stat('@HOME@/.env').st_mode & 0o777 == 0o700
 """,
         "import os",
     ),
