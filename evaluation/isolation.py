@@ -99,7 +99,7 @@ async def probe(isolation: Isolation, policy: Policy) -> Probe:
             async with Worker(plan) as worker:
                 result = await worker.run(job)
         except SandboxLost as error:
-            return Probe(isolation, str(error).removeprefix("the sandbox could not be started: "))
+            return Probe(isolation, str(error).rpartition("started: ")[2].removeprefix("OSError: "))
         is_changed = _is_changed(canary)
     return Probe(isolation, "a solution changed files outside" if is_changed else _trouble(result))
 
@@ -143,4 +143,7 @@ def _cure(probes: Sequence[Probe]) -> str:
         return "Cure: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
     if not has_numbers():
         return "Cure: run on Linux on x86_64 or aarch64"
-    return "Cure: run in a Linux container or virtual machine with Linux 5.13 or newer"
+    return (
+        "Cure: a kernel with Landlock (Linux 5.13 or newer), or in Docker "
+        "--security-opt seccomp=unconfined"
+    )

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +37,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._folder: Path | None = None
         self._complaints: IO[bytes] | None = None
+        self._handle = -1
         self._jobs = 0
 
     async def __aenter__(self) -> "Worker":
@@ -74,6 +77,7 @@ class Worker:
                 start_new_session=True,  # Ctrl-C is for the one who reads verdicts
                 limit=MOST_VERDICT_BYTES * 2,
             )
+            self._handle = os.pidfd_open(process.pid)
             assert process.stdout is not None
             async with asyncio.timeout(_START_SECONDS):
                 ready = await process.stdout.readline()
@@ -93,8 +97,12 @@ class Worker:
         """End the zygote, and remove what its jobs left."""
         process, self._process = self._process, None
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            # Not process.kill(): that may take the exit code from who waits for it.
+            handle, self._handle = self._handle, -1
+            if handle >= 0:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+                os.close(handle)
             await process.wait()
             process._transport.close()  # type: ignore[attr-defined]
         complaints, self._complaints = self._complaints, None
