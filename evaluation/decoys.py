@@ -5,62 +5,71 @@ with an object that equals everything. It cannot know which of two jobs holds th
 """
 
 import ast
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 
 from evaluation.inside.run_tests import ChildTest
-from evaluation.sent_tests import ParsedTest, to_source
+from evaluation.sent_tests import PlainTest, Trees, to_source
 
 _MOST_A_TEST = 4
-_Change = Callable[[], ParsedTest]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decoy:
-    """A test that a right solution fails; source: as it is sent.
+    """A test that a right solution fails.
 
-    is_weak: it is the test negated, for want of an answer that is spelled out: an object that
-    equals everything fails it too.
+    place: which of the asserted comparisons has another answer; None: the test is negated, for
+    want of an answer that is spelled out, and an object that equals everything fails it too.
+    seed: of the other answer.
     """
 
-    test: ParsedTest
-    source: ChildTest
-    is_weak: bool
+    test: PlainTest
+    place: int | None
+    seed: int
+
+    @property
+    def is_weak(self) -> bool:
+        return self.place is None
+
+    @cached_property
+    def source(self) -> ChildTest:
+        """The decoy as it is sent."""
+        trees, random = self.test.trees(), Random(self.seed)
+        if self.place is None:
+            _negate(trees, random)
+        else:
+            _change(trees, self.place, random)
+        return to_source(trees, self.test.keywords)
 
 
-def decoys_of(test: ParsedTest, random: Random) -> list[Decoy]:
+def decoys_of(test: PlainTest, random: Random) -> list[Decoy]:
     """Return up to four decoys of a test, chosen by chance; the negation where there are no others.
 
     They are to be tried on the reference solution: one that it passes is no decoy.
     """
-    places = list(_answer_places(test))
-    chosen = random.sample(places, min(len(places), _MOST_A_TEST))
-    decoys = [_decoy(_changed(test, place, random), is_weak=False) for place in chosen]
-    return decoys or [_decoy(_negated(test, random), is_weak=True)]
+    places = _answer_places(test.trees())
+    chosen: list[int | None] = [*random.sample(places, min(len(places), _MOST_A_TEST))]
+    return [Decoy(test, place, random.getrandbits(32)) for place in chosen or [None]]
 
 
-def _decoy(test: ParsedTest, *, is_weak: bool) -> Decoy:
-    return Decoy(test, to_source(test), is_weak)
-
-
-def _answer_places(test: ParsedTest) -> Iterator[int]:
-    """Yield the numbers, in walking order, of comparisons whose answer is spelled out."""
-    in_ctx = sum(1 for _ in _asserted_in_ctx(test))
-    places = [place for place, node in enumerate(_asserted(test)) if _answer(node) is not None]
+def _answer_places(trees: Trees) -> list[int]:
+    """Return the numbers, in walking order, of comparisons whose answer is spelled out."""
+    in_ctx = sum(1 for _ in _asserted_in_ctx(trees))
+    places = [place for place, node in enumerate(_asserted(trees)) if _answer(node) is not None]
     # Where ctx asserts, the assertion only calls it: `check(func) is None`.
-    yield from [place for place in places if place < in_ctx] or places
+    return [place for place in places if place < in_ctx] or places
 
 
-def _asserted(test: ParsedTest) -> Iterator[ast.expr]:
+def _asserted(trees: Trees) -> Iterator[ast.expr]:
     """Yield what a test asserts, operands of `and` one by one: in ctx, then the assertion."""
-    yield from _asserted_in_ctx(test)
-    yield from _operands(test.assertion.body)
+    yield from _asserted_in_ctx(trees)
+    yield from _operands(trees.assertion.body)
 
 
-def _asserted_in_ctx(test: ParsedTest) -> Iterator[ast.expr]:
-    for node in ast.walk(test.ctx):
+def _asserted_in_ctx(trees: Trees) -> Iterator[ast.expr]:
+    for node in ast.walk(trees.ctx):
         if isinstance(node, ast.Assert):
             yield from _operands(node.test)
 
@@ -101,31 +110,27 @@ def _is_literal(node: ast.expr) -> bool:
     return True
 
 
-def _changed(test: ParsedTest, place: int, random: Random) -> ParsedTest:
-    fresh = ParsedTest(copy.deepcopy(test.ctx), copy.deepcopy(test.assertion), test.keywords)
-    for number, node in enumerate(_asserted(fresh)):
-        if number == place:
-            answer = _answer(node)
-            assert isinstance(node, ast.Compare)
-            assert answer is not None
-            other = ast.parse(repr(_other(ast.literal_eval(answer), random)), mode="eval").body
-            if node.comparators[0] is answer:
-                node.comparators = [other]
-            elif isinstance(node.left, ast.Call) and isinstance(node.left.args[0], ast.BinOp):
-                node.left.args[0].right = other
-    return fresh
+def _change(trees: Trees, place: int, random: Random) -> None:
+    """Put another answer into one of the asserted comparisons."""
+    node = next(node for number, node in enumerate(_asserted(trees)) if number == place)
+    answer = _answer(node)
+    assert isinstance(node, ast.Compare)
+    assert answer is not None
+    other = ast.parse(repr(_other(ast.literal_eval(answer), random)), mode="eval").body
+    if node.comparators[0] is answer:
+        node.comparators = [other]
+    elif isinstance(node.left, ast.Call) and isinstance(node.left.args[0], ast.BinOp):
+        node.left.args[0].right = other
 
 
-def _negated(test: ParsedTest, random: Random) -> ParsedTest:
-    """Return the test with one of its asserts turned round: in ctx, or else the assertion."""
-    fresh = ParsedTest(copy.deepcopy(test.ctx), copy.deepcopy(test.assertion), test.keywords)
-    asserts = [node for node in ast.walk(fresh.ctx) if isinstance(node, ast.Assert)]
+def _negate(trees: Trees, random: Random) -> None:
+    """Turn one of the test's asserts round: in ctx, or else the assertion."""
+    asserts = [node for node in ast.walk(trees.ctx) if isinstance(node, ast.Assert)]
     if asserts:
         chosen = random.choice(asserts)
         chosen.test = ast.UnaryOp(ast.Not(), chosen.test)
     else:
-        fresh.assertion.body = ast.UnaryOp(ast.Not(), fresh.assertion.body)
-    return fresh
+        trees.assertion.body = ast.UnaryOp(ast.Not(), trees.assertion.body)
 
 
 def _other(value: object, random: Random) -> object:

@@ -30,7 +30,6 @@ from evaluation.self_test import (
     self_test,
     self_test_key,
 )
-from evaluation.sent_tests import to_text
 from evaluation.worker import SandboxLost, Worker
 from prompts.problems import Problem
 
@@ -264,7 +263,9 @@ def _choose(decoys: Sequence[Sequence[Decoy]], random: Random) -> list[Decoy | N
 
 
 def _evidence(decoy: Decoy) -> str:
-    return f"{to_text(decoy.test)} | {decoy.source['ctx']}"[:1000]
+    source = decoy.source
+    changed = source["ctx"] if "assert " in source["ctx"] else source["assertion"]
+    return changed.replace("_left_ := ", "").replace("_right_ := ", "")[:1000]
 
 
 def _flaky(first: Judgement, again: Judgement) -> Judgement:

@@ -152,7 +152,7 @@ def _first_failed(problem: ReadyProblem, lines: list[TestLine]) -> FailedTest | 
         if line.status not in ("pass", "not_reached"):
             return FailedTest(
                 number=number + 1,
-                test=to_text(problem.tests.parsed[number], line.line)[:1000],
+                test=to_text(problem.tests.plain[number], line.line)[:1000],
                 came=line.came,
                 expected=line.expected,
                 text=line.text,

@@ -9,7 +9,7 @@ from random import Random
 from evaluation.decoys import Decoy, decoys_of
 from evaluation.inside.run_tests import ChildTest
 from evaluation.jobs import Limits
-from evaluation.sent_tests import ParsedTest, parse_test, to_source
+from evaluation.sent_tests import PlainTest, plain_test, to_source
 from prompts.problems import Problem
 
 
@@ -21,14 +21,14 @@ class ProblemTests:
     """
 
     problem: Problem
-    parsed: tuple[ParsedTest, ...]
+    plain: tuple[PlainTest, ...]
     sources: tuple[ChildTest, ...]
     tests_sha: str
 
     def decoys(self, seed: int) -> list[list[Decoy]]:
         """Return the decoys of each test; the same ones for the same seed."""
         random = Random(f"{seed} {self.tests_sha}")
-        return [decoys_of(test, random) for test in self.parsed]
+        return [decoys_of(test, random) for test in self.plain]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class ReadyProblem:
 def problem_tests(problem: Problem) -> ProblemTests:
     """Return a problem's tests; raises ValueError, saying why, where they are no Python."""
     try:
-        parsed = tuple(parse_test(test) for test in problem.tests)
-        sources = tuple(to_source(test) for test in parsed)
+        plain = tuple(plain_test(test) for test in problem.tests)
+        sources = tuple(to_source(test.trees(), test.keywords) for test in plain)
     except (SyntaxError, RecursionError) as error:
         raise ValueError(f"a test cannot be read: {error}") from error
     content = json.dumps([problem.name, problem.object, sources])
-    return ProblemTests(problem, parsed, sources, short_hash(content))
+    return ProblemTests(problem, plain, sources, short_hash(content))
 
 
 def short_hash(text: str) -> str:

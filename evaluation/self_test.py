@@ -10,7 +10,7 @@ import msgspec
 from evaluation.decoys import Decoy
 from evaluation.inside.run_tests import ChildTest
 from evaluation.jobs import Job, JobResult, Limits
-from evaluation.policy import Policy
+from evaluation.policy import POLICY_VERSION, Policy
 from evaluation.problem_tests import ProblemTests, ReadyProblem, short_hash
 
 HASH_SEEDS = (0, 1, 2)
@@ -47,7 +47,7 @@ def self_test_key(tests: ProblemTests, policy: Policy) -> str:
     """Return what tells whether a former self-test still holds."""
     limits = f"{policy.cpu_seconds} {policy.wall_seconds} {policy.memory_mb}"
     allowed = f"{policy.allow_packages} {policy.allow_processes} {policy.is_unsafe}"
-    parts = (tests.tests_sha, tests.problem.canonical_solution, limits, allowed, sys.version)
+    parts = (POLICY_VERSION, tests.tests_sha, tests.problem.canonical_solution, limits, allowed, sys.version)
     return short_hash("\0".join(parts))
 
 

@@ -5,56 +5,66 @@ came and what was expected. Decoys go through the same, and look alike.
 """
 
 import ast
-import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from evaluation.inside.run_tests import ChildTest
 from prompts.problems import TestCase
 
-Tree = TypeVar("Tree", bound=ast.AST)
 _KEPT_SIDES = (ast.Eq, ast.Is, ast.NotEq, ast.IsNot, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In)
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedTest:
-    """A test as syntax trees, which nothing changes; keywords must stand in the solution's code."""
+class Trees:
+    """A test as syntax trees, which may be changed."""
 
     ctx: ast.Module
     assertion: ast.Expression
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTest:
+    """A test as ast.unparse writes it; keywords must stand in the solution's code."""
+
+    ctx: str
+    assertion: str
     keywords: tuple[str, ...] = ()
 
+    def trees(self) -> Trees:
+        """Return fresh trees, at each call others: parsing is much quicker than copying."""
+        return Trees(ast.parse(self.ctx), ast.parse(self.assertion, mode="eval"))
 
-def parse_test(test: TestCase) -> ParsedTest:
-    """Return the test's trees; raises SyntaxError (or ValueError) where it is no Python."""
+
+def plain_test(test: TestCase) -> PlainTest:
+    """Return a test; raises SyntaxError (or ValueError) where it is no Python."""
     try:
         ctx = ast.parse(test.ctx)
         assertion = ast.parse(test.assertion.strip(), mode="eval")
+        keywords = tuple(_keywords(test.inspection))
+        return PlainTest(ast.unparse(ctx), ast.unparse(assertion), keywords)
     except (RecursionError, MemoryError) as error:
         raise ValueError("the test is nested too deeply") from error
-    return ParsedTest(ctx, assertion, tuple(_keywords(test.inspection)))
 
 
-def to_source(test: ParsedTest) -> ChildTest:
-    """Return the test as it is sent."""
+def to_source(trees: Trees, keywords: tuple[str, ...]) -> ChildTest:
+    """Return a test as it is sent; uses up the trees."""
     keeper = _SideKeeper()
-    ctx = keeper.visit(_copy(test.ctx))
-    assertion = ast.Expression(keeper.kept(_copy(test.assertion).body))
+    ctx = keeper.visit(trees.ctx)
+    assertion = ast.Expression(keeper.kept(trees.assertion.body))
     return {
         "ctx": ast.unparse(ast.fix_missing_locations(ctx)),
         "assertion": ast.unparse(ast.fix_missing_locations(assertion)),
-        "keywords": list(test.keywords),
+        "keywords": list(keywords),
     }
 
 
-def to_text(test: ParsedTest, line: int = 0) -> str:
+def to_text(test: PlainTest, line: int = 0) -> str:
     """Return the test for people: its assertion, or the line of ctx that failed, from 1."""
-    lines = ast.unparse(test.ctx).splitlines() if line else []
+    lines = test.ctx.splitlines() if line else []
     if 0 < line <= len(lines):
         return lines[line - 1].strip().removeprefix("assert ")
-    return ast.unparse(test.assertion)
+    return test.assertion
 
 
 def _keywords(inspection: str) -> Iterator[str]:
@@ -93,8 +103,3 @@ class _SideKeeper(ast.NodeTransformer):
 
 def _named(name: str, value: ast.expr) -> ast.expr:
     return ast.NamedExpr(ast.Name(name, ast.Store()), value)
-
-
-def _copy(tree: Tree) -> Tree:
-    """Return a copy of a syntax tree; unparsing and parsing would be as deep, and slower."""
-    return copy.deepcopy(tree)

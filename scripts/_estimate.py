@@ -22,7 +22,7 @@ from runners.session.cost_estimate import (
     tasks_under_cap,
 )
 from runners.session.run_models import RunModels
-from scripts._report import print_table
+from scripts._table import print_table
 from storage.session.rate_limits_file import read_rate_limits
 
 _HEADINGS = (

@@ -1,7 +1,6 @@
 """What a command prints when a run has ended: a table, the files, the next line to type."""
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from reports.latencies import latencies_of
@@ -10,6 +9,7 @@ from reports.report import REPORT_PAGE_NAME
 from runners.collection_runner import RunOutcome
 from runners.progress.terminal_text import printable
 from scripts._root import ROOT
+from scripts._table import print_table
 from storage.records.tallies import Tally, total
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
@@ -44,14 +44,6 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
     print("  <model>/<category>.jsonl and .csv: the answers; summary.json: the rates")
     print("  cross_model_comparison.json: problems x models; failures.jsonl: what failed, if any")
     print(_next_step(store, outcome, output_dir))
-
-
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings: the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
-    for row in [headings, *rows]:
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        print(printable("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip()))
 
 
 def resume_command(session_id: str, output_dir: Path) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from config.clock import Clock
 from runners.progress.terminal_text import printable
-from scripts._report import print_table, resume_command
+from scripts._report import resume_command
+from scripts._table import print_table
 from storage.session.progress_file import Progress, read_progress
 from storage.session.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session

@@ -11,8 +11,8 @@ import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
 from reports.session_comparison import Difference, SessionComparison, compare
 from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
-from scripts._report import print_table
 from scripts._session_place import session_place
+from scripts._table import print_table
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
 from storage.session.session_folder import refuse_inside_sessions

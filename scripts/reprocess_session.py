@@ -10,8 +10,8 @@ import scripts._root  # noqa: F401 - first: it checks what the others need
 from runners.answers.reprocess import Change, reprocess_session
 from runners.progress.terminal_text import printable
 from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
-from scripts._report import print_table
 from scripts._session_place import session_place
+from scripts._table import print_table
 from storage.sessions import open_session
 
 _MOST_NAMED = 20

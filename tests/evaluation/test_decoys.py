@@ -2,20 +2,31 @@
 
 import ast
 from random import Random
+from typing import Literal
 
 import pytest
 
 from evaluation.decoys import decoys_of
-from evaluation.sent_tests import parse_test, to_source, to_text
+from evaluation.sent_tests import plain_test, to_source
 from prompts.problems import TestCase
 
 
 def assertions(ctx: str, assertion: str, seed: int = 1) -> list[tuple[str, bool]]:
-    test = parse_test(TestCase(assertion=assertion, ctx=ctx))
-    return [
-        (to_text(decoy.test) if not ctx else ast.unparse(decoy.test.ctx), decoy.is_weak)
-        for decoy in decoys_of(test, Random(seed))
-    ]
+    test = plain_test(TestCase(assertion=assertion, ctx=ctx))
+    part: Literal["ctx", "assertion"] = "ctx" if ctx else "assertion"
+    return [(plain(decoy.source[part]), decoy.is_weak) for decoy in decoys_of(test, Random(seed))]
+
+
+def plain(source: str) -> str:
+    """Return a sent test without the names of its sides."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            node.left, *node.comparators = [
+                side.value if isinstance(side, ast.NamedExpr) else side for side in sides
+            ]
+    return ast.unparse(tree)
 
 
 @pytest.mark.parametrize(
@@ -56,15 +67,15 @@ def test_without_an_answer_that_is_spelled_out_the_test_is_negated(assertion: st
 
 
 def test_a_decoy_looks_like_its_test() -> None:
-    test = parse_test(TestCase(assertion="func( 3 )==  9", ctx="x=1   # why"))
+    test = plain_test(TestCase(assertion="func( 3 )==  9", ctx="x=1   # why"))
     decoy = decoys_of(test, Random(1))[0]
-    assert to_source(test)["assertion"] == "(_left_ := func(3)) == (_right_ := 9)"
-    assert to_source(test)["ctx"] == "x = 1"
+    sent = to_source(test.trees(), ())
+    assert sent["assertion"] == "(_left_ := func(3)) == (_right_ := 9)"
+    assert sent["ctx"] == decoy.source["ctx"] == "x = 1"
     assert decoy.source["assertion"].startswith("(_left_ := func(3)) == (_right_ := ")
 
 
-def test_a_test_is_not_changed_by_making_decoys() -> None:
-    test = parse_test(TestCase(assertion="func(1) == [1]", ctx="assert func(2) == {2: 2}"))
-    before = to_source(test)
-    decoys_of(test, Random(1))
-    assert to_source(test) == before
+def test_equal_seeds_give_equal_decoys() -> None:
+    test = plain_test(TestCase(assertion="func(1) == [1, 2]", ctx="assert func(2) == {2: 2}"))
+    first, again = decoys_of(test, Random(1)), decoys_of(test, Random(1))
+    assert [decoy.source for decoy in first] == [decoy.source for decoy in again]
