@@ -152,7 +152,8 @@ def _bubblewrap_arguments(packages: Sequence[str]) -> list[str]:
             arguments += ["--symlink", str(link.readlink()), path]
         else:
             arguments += ["--dev-bind" if path in _DEVICES else "--ro-bind", path, path]
-    arguments += ["--size", str(_TMPFS_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
+    arguments += ["--perms", "0755", "--dir", "/tmp"]  # noqa: S108
+    arguments += ["--size", str(_TMPFS_BYTES), "--tmpfs", _CAGE_FOLDER]
     return [*arguments, "--remount-ro", "/", "--chdir", "/"]
 
 

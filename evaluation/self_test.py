@@ -47,7 +47,8 @@ def self_test_key(tests: ProblemTests, policy: Policy) -> str:
     """Return what tells whether a former self-test still holds."""
     limits = f"{policy.cpu_seconds} {policy.wall_seconds} {policy.memory_mb}"
     allowed = f"{policy.allow_packages} {policy.allow_processes} {policy.is_unsafe}"
-    parts = (POLICY_VERSION, tests.tests_sha, tests.problem.canonical_solution, limits, allowed, sys.version)
+    tested = (tests.tests_sha, tests.problem.canonical_solution)
+    parts = (POLICY_VERSION, *tested, limits, allowed, sys.version)
     return short_hash("\0".join(parts))
 
 
