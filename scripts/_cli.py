@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from config.collection_settings import MOST_SAMPLES
 from config.environment import Environment
 from config.errors import CollectionError, ConfigError, DatasetError
 from runners.progress.terminal_text import printable
@@ -96,6 +97,14 @@ def positive_int(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def samples(text: str) -> int:
+    """Read a flag's number of samples."""
+    number = positive_int(text)
+    if number > MOST_SAMPLES:
+        raise argparse.ArgumentTypeError(f"{number} is more than {MOST_SAMPLES:,}")
     return number
 
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
+from config.prompt_text import prompt_of
+from prompts.prompt_template import prompt_version
 from runners.progress.terminal_text import printable
 from scripts._report import resume_command
 from scripts._table import print_table
@@ -49,8 +51,13 @@ def print_status(output_dir: Path, session_id: str) -> None:
     print(f"Session {store.session_id}: {store.status}, started {started}")
     print_table(
         ["model", "answered", "valid", "failed", "undone"],
-        [_status_row(store, model, metadata.total_problems) for model in metadata.models],
+        [
+            _status_row(store, model, metadata.total_problems * metadata.samples)
+            for model in metadata.models
+        ],
     )
+    if prompt := prompt_of(metadata.session_parameters):
+        print(printable(f"Prompt: {prompt_version(prompt)}"))
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)

@@ -10,14 +10,14 @@ from config.collection_settings import CollectionSettings
 from config.errors import StoreError
 from processors.extraction.code_candidates import Extraction
 from processors.solution_extractor import SolutionExtractor
-from prompts.problems import Problem
 from runners.answers.answer_record import answer_record, failure_record, with_extraction
 from runners.answers.llm_extraction import ExtractionAsk
 from runners.calls.budget import CapReached
 from runners.calls.reliable_call import Answer, GaveUp, ReliableCaller
 from runners.lanes.lane import Lane, LaneStopped
+from runners.lanes.task import Task
 from storage.progress_tracker import ProgressTracker
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, SolutionRecord, task_name
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
@@ -51,6 +51,7 @@ class AnswerKeeper:
     ) -> None:
         """break_off: is told why an outcome could not be written."""
         self._mode = settings.extraction
+        self._prompt = settings.prompt
         self._batch_size = settings.batch_size
         self._store = store
         self._tracker = tracker
@@ -58,7 +59,7 @@ class AnswerKeeper:
         self._extraction_lane = extraction_lane
         self._clock = clock
         self._break_off = break_off
-        self._unkept: list[tuple[Lane, Problem, Answer | GaveUp]] = []
+        self._unkept: list[tuple[Lane, Task, Answer | GaveUp]] = []
         self._read_but_unwritten: list[SolutionRecord] = []
         self._kept_since_checkpoint = 0
 
@@ -67,24 +68,23 @@ class AnswerKeeper:
         """How many answers arrived and could not be written."""
         return sum(
             isinstance(outcome, Answer)
-            and not self._store.is_answered(lane.label, problem.task_id)
-            and not self._store.is_pending(lane.label, problem.task_id)
-            for lane, problem, outcome in self._unkept
+            and not self._store.is_answered(lane.label, *task.key)
+            and not self._store.is_pending(lane.label, *task.key)
+            for lane, task, outcome in self._unkept
         )
 
-    async def keep(
-        self, lane: Lane, problem: Problem, outcome: Answer | GaveUp
-    ) -> UnreadReply | None:
+    async def keep(self, lane: Lane, task: Task, outcome: Answer | GaveUp) -> UnreadReply | None:
         """Return once the outcome is on the disk, or waits for keep_the_rest.
 
         An answer of which an LLM is to be asked is returned, for read().
         """
         try:
             if isinstance(outcome, Answer):
-                return await self._keep_answer(answer_record(problem, lane.model, outcome))
-            self._keep_failure(failure_record(problem, lane, outcome, self._clock.time()))
+                record = answer_record(task, lane.model, outcome, self._prompt)
+                return await self._keep_answer(record)
+            self._keep_failure(failure_record(task, lane, outcome, self._clock.time()))
         except StoreError as error:
-            self._unkept.append((lane, problem, outcome))
+            self._unkept.append((lane, task, outcome))
             self._break_off(error)
         return None
 
@@ -107,8 +107,8 @@ class AnswerKeeper:
         By now no call is out: its sockets are closed, and a smaller answer may have fitted.
         """
         waiting, self._unkept = self._unkept, []
-        for lane, problem, outcome in waiting:
-            await self.keep(lane, problem, outcome)  # what an LLM is to read waits on the disk
+        for lane, task, outcome in waiting:
+            await self.keep(lane, task, outcome)  # what an LLM is to read waits on the disk
         read, self._read_but_unwritten = self._read_but_unwritten, []
         for record in read:  # or the next run pays the LLM again
             self._append_or_break_off(record)
@@ -174,22 +174,23 @@ class AnswerKeeper:
 
     def _append(self, record: SolutionRecord) -> None:
         self._store.append(record)
-        self._tracker.answered(record.model, record.task_id, record.execution_time)
+        self._tracker.answered(record.model, record.key, record.execution_time)
         self._kept_since_checkpoint += 1
 
     def _keep_failure(self, failure: FailureRecord) -> None:
-        logger.warning("%s, %s: failed: %s", failure.model, failure.task_id, failure.message)
+        name = task_name(failure.key)
+        logger.warning("%s, %s: failed: %s", failure.model, name, failure.message)
         self._store.append_failure(failure)
-        self._tracker.failed(failure.model, failure.task_id, f"{failure.error}: {failure.message}")
+        self._tracker.failed(failure.model, failure.key, f"{failure.error}: {failure.message}")
         self._kept_since_checkpoint += 1
 
     def _set_waiting(self, record: SolutionRecord) -> None:
-        if not self._store.is_pending(record.model, record.task_id):
+        if not self._store.is_pending(record.model, *record.key):
             self._store.append_pending(record)
 
     def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
         lane = self._extraction_lane
-        return ExtractionAsk(self._caller, lane, record.task_id) if lane else None
+        return ExtractionAsk(self._caller, lane, task_name(record.key)) if lane else None
 
 
 async def _judged(

@@ -78,7 +78,7 @@ class ReliableCaller:
         self._clock = clock
         self._random = random
 
-    async def call(self, lane: Lane, prompt: Prompt, task_id: str) -> Answer | GaveUp:
+    async def call(self, lane: Lane, prompt: Prompt, task_name: str) -> Answer | GaveUp:
         """Return the answer, or the failure after the last permitted attempt.
 
         Raises LaneClosed where no request of this lane can succeed, LaneStopped where the run
@@ -93,9 +93,9 @@ class ReliableCaller:
             if leave is None:
                 break
             waited = self._clock.monotonic() - wait_from
-            outcome = await self._attempt(lane, prompt, task_id, leave, bounds)
+            outcome = await self._attempt(lane, prompt, task_name, leave, bounds)
             attempts.append(outcome.record(waited))
-            _log_attempt(lane, task_id, attempts, outcome)
+            _log_attempt(lane, task_name, attempts, outcome)
             if isinstance(outcome.result, Completion):
                 lane.has_answers = True
                 return Answer(
@@ -138,11 +138,11 @@ class ReliableCaller:
         return _Leave(permit, reservation)
 
     async def _attempt(
-        self, lane: Lane, prompt: Prompt, task_id: str, leave: "_Leave", bounds: RetryBounds
+        self, lane: Lane, prompt: Prompt, task_name: str, leave: "_Leave", bounds: RetryBounds
     ) -> "_AttemptOutcome":
         started, from_ = self._clock.time(), self._clock.monotonic()
         try:
-            with lane.sending(task_id):
+            with lane.sending(task_name):
                 completion = await _complete(lane.model, prompt, bounds)
         except ModelError as error:
             leave.failed(error)
@@ -225,14 +225,14 @@ class _AttemptOutcome:
 
 
 def _log_attempt(
-    lane: Lane, task_id: str, attempts: list[AttemptRecord], outcome: _AttemptOutcome
+    lane: Lane, task_name: str, attempts: list[AttemptRecord], outcome: _AttemptOutcome
 ) -> None:
     last = attempts[-1]
     usage = outcome.result.usage if isinstance(outcome.result, Completion) else None
     logger.debug(
         "%s, %s, try %d: %s in %.2f s after waiting %.2f s, tokens %s",
         lane.label,
-        task_id,
+        task_name,
         len(attempts),
         last.error or last.status,
         last.seconds,

@@ -113,7 +113,7 @@ def finish_session(store: SolutionStore) -> None:
                 store.path,
                 session_id=store.session_id,
                 start_time=metadata.collection_start,
-                total_tasks=metadata.total_problems * len(metadata.models),
+                total_tasks=metadata.total_tasks,
                 models=metadata.models,
                 categories=metadata.categories,
                 clock=SystemClock(),
@@ -140,12 +140,13 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
 
 
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
-    """Let the session know the dataset and the cap as they are now, for its next resume."""
+    """Let the session know the dataset, the cap and the samples as they are now."""
     metadata = store.metadata
     if metadata is None:
         return
     cap_changed = metadata.session_parameters.get("max_cost_usd") != plan.settings.max_cost_usd
-    if cap_changed or metadata.dataset != plan.content_hashes:
+    samples_changed = metadata.samples != plan.settings.samples
+    if cap_changed or samples_changed or metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 

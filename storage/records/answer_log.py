@@ -17,7 +17,7 @@ from storage.records.session_scan import (
     scan_session,
     set_orphans_aside,
 )
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
 from storage.session.manifest import SessionMetadata, SessionStatus, read_metadata, read_summary
 from storage.session.session_folder import claim_folder
@@ -62,19 +62,19 @@ class AnswerLog:
         return self._index.tallies
 
     @property
-    def failed_tasks(self) -> Mapping[str, Mapping[str, FailedTask]]:
-        """Model -> task_id -> last failure, of tasks that have no answer."""
+    def failed_tasks(self) -> Mapping[str, Mapping[TaskKey, FailedTask]]:
+        """Model -> (task_id, sample) -> last failure, of tasks that have no answer."""
         return self._index.failed
 
-    def is_answered(self, model_label: str, task_id: str) -> bool:
-        return self._index.is_answered(clean_text(model_label), clean_text(task_id))
+    def is_answered(self, model_label: str, task_id: str, sample: int = 1) -> bool:
+        return self._index.is_answered(clean_text(model_label), (clean_text(task_id), sample))
 
-    def is_pending(self, model_label: str, task_id: str) -> bool:
+    def is_pending(self, model_label: str, task_id: str, sample: int = 1) -> bool:
         """Return whether the task's reply is kept and waits for extraction."""
-        return self._index.is_pending(clean_text(model_label), clean_text(task_id))
+        return self._index.is_pending(clean_text(model_label), (clean_text(task_id), sample))
 
-    def answered(self, model_label: str) -> Set[str]:
-        """Return the task_ids that the model answered."""
+    def answered(self, model_label: str) -> Set[TaskKey]:
+        """Return what the model answered, as (task_id, sample)."""
         return self._index.answered(clean_text(model_label))
 
     def answered_counts(self) -> dict[str, int]:
@@ -83,14 +83,14 @@ class AnswerLog:
 
     def pending(self) -> Iterator[SolutionRecord]:
         """Return an iterator over the replies that wait for extraction now, one a task."""
-        waiting = {(model, task) for model, tasks in self._index.pending.items() for task in tasks}
+        waiting = {(model, key) for model, keys in self._index.pending.items() for key in keys}
         return self._replies_of(waiting)
 
     def append(self, record: SolutionRecord) -> None:
         """Return once the answer's whole line is with the operating system.
 
         Raises StoreError, with the file as before, where it cannot be written, and for a second
-        answer of the same model to the same task.
+        answer of the same model to the same task and sample.
         """
         kept, line = encode_solution(record)
         with self._lock:
@@ -105,7 +105,7 @@ class AnswerLog:
         with self._lock:
             self._refuse_second_answer(kept)
             self._lines.append(self.path / PENDING_NAME, line)
-            self._index.add_pending(kept.model, kept.task_id)
+            self._index.add_pending(kept.model, kept.key)
 
     def append_failure(self, failure: FailureRecord) -> None:
         """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""
@@ -138,14 +138,15 @@ class AnswerLog:
     def _index(self) -> RecordIndex:
         return self._scan.index
 
-    def _replies_of(self, waiting: set[tuple[str, str]]) -> Iterator[SolutionRecord]:
+    def _replies_of(self, waiting: set[tuple[str, TaskKey]]) -> Iterator[SolutionRecord]:
         if not waiting:
             return
         for _, record in solutions_in(self.path / PENDING_NAME):
-            if (record.model, record.task_id) in waiting:
-                waiting.discard((record.model, record.task_id))
+            if (record.model, record.key) in waiting:
+                waiting.discard((record.model, record.key))
                 yield record
 
     def _refuse_second_answer(self, record: SolutionRecord) -> None:
-        if self._index.is_answered(record.model, record.task_id):
-            raise StoreError(f"{record.model} has already answered {record.task_id!r}")
+        if self._index.is_answered(record.model, record.key):
+            which = f", sample {record.sample}" if record.sample > 1 else ""
+            raise StoreError(f"{record.model} has already answered {record.task_id!r}{which}")

@@ -1,12 +1,22 @@
 """One answer as it stands in a category's .jsonl file."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from config.collection_settings import MOST_SAMPLES
+
 JsonObject = Mapping[str, object]  # named before a field that is called object
+Sample = Annotated[int, msgspec.Meta(ge=1, le=MOST_SAMPLES)]
+TaskKey = tuple[str, int]  # (task_id, sample): what one model is asked for once
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
+
+
+def task_name(key: TaskKey) -> str:
+    """Return what people are told: the task id, from the second sample on with its number."""
+    task_id, sample = key
+    return task_id if sample == 1 else f"{task_id}#{sample}"
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +62,11 @@ class FailureRecord(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     attempts: list[AttemptRecord]
     timestamp: float
+    sample: Sample = 1
+
+    @property
+    def key(self) -> TaskKey:
+        return self.task_id, self.sample
 
 
 class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +77,7 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     validation: guide-shaped verdict on extracted_solution.
     escaped_surrogates: how many lone surrogates, which UTF-8 cannot hold, stand in the texts
         spelled out as \\udXXX.
+    sample: which of the model's answers to the problem this is, from 1.
     """
 
     task_id: str
@@ -90,3 +106,8 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     wait_time: float = 0.0
     extraction: ExtractionRecord | None = None
     escaped_surrogates: int = 0
+    sample: Sample = 1
+
+    @property
+    def key(self) -> TaskKey:
+        return self.task_id, self.sample

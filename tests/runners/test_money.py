@@ -218,7 +218,7 @@ def test_the_least_time_names_the_limit_that_it_rests_on(
         tokens_per_minute=tokens,
     )
     problems = load_problems(write_dataset(tmp_path, {"sums": 10}))
-    estimate = estimate_cost(make_model(config, api_key="x"), problems, 0.0, {})
+    estimate = estimate_cost(make_model(config, api_key="x"), problems, 1, 0.0, {})
     all_tokens = estimate.input_tokens + estimate.expected_output_tokens
     assert (estimate.least_time.limit if estimate.least_time else None) == limit
     if estimate.least_time and requests:

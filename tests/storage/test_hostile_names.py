@@ -13,7 +13,14 @@ from config.errors import ConfigError
 from storage.files.safe_names import free_name, name_key, safe_name
 from storage.sessions import create_session, list_sessions, open_session, repair_session
 from storage.solution_store import SolutionStore
-from tests.support.store_records import failure, metadata, read_json, read_lines, solution
+from tests.support.store_records import (
+    failure,
+    first_samples,
+    metadata,
+    read_json,
+    read_lines,
+    solution,
+)
 
 ORDINARY = ["gpt-4", "gpt-3.5-turbo", "dataclass", "context_manager", "claude-3-haiku-20240307"]
 HOSTILE = [
@@ -201,7 +208,7 @@ def test_a_hostile_answer_is_kept_in_readable_files(tmp_path: Path, answer: str)
     with (store.path / "gpt-4" / "dataclass.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["task_id"] for row in rows] == ["t1", "t2"]
-    assert SolutionStore(tmp_path, "s").answered("gpt-4") == {"t1", "t2"}
+    assert SolutionStore(tmp_path, "s").answered("gpt-4") == first_samples("t1", "t2")
     assert SolutionStore(tmp_path, "s").repair() == []
 
 

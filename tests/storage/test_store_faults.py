@@ -17,6 +17,7 @@ from storage.solution_store import SolutionStore
 from tests.support.store_records import (
     answers_on_disk,
     failure,
+    first_samples,
     metadata,
     read_lines,
     solution,
@@ -123,7 +124,7 @@ def test_a_read_only_folder_is_an_error_in_one_line(small_disk: Path) -> None:
     for write in writes:
         with pytest.raises(StoreError, match=r"Read-only file system.* Make the folder writable"):
             write()
-    assert SolutionStore(small_disk, "s").answered("gpt-4") == {"t1"}
+    assert SolutionStore(small_disk, "s").answered("gpt-4") == first_samples("t1")
 
 
 @linux_only

@@ -4,7 +4,7 @@ const byId = (id) => document.getElementById(id);
 const overview = JSON.parse(byId("overview").textContent);
 const { models, problems, categories } = overview;
 
-// The letters are those of report_overview.py; each verdict has a sign too, so that colour is not needed.
+// The letters are those of verdict_letters.py; each verdict has a sign too, so that colour is not needed.
 const VERDICTS = {
   v: { sign: "✓", word: "valid" },
   n: { sign: "≠", word: "expected name missing" },
@@ -90,7 +90,9 @@ function fillHeader() {
   const parts = [
     `${overview.status.replace("_", " ")}`,
     `started ${moment(overview.started)}`,
-    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`,
+    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`
+      + (overview.samples > 1 ? ` × ${overview.samples} samples` : ""),
+    ...(overview.prompt === "1" ? [] : [`prompt ${overview.prompt}`]),
     `page written ${moment(overview.written)}`,
   ];
   byId("subtitle").textContent = parts.join(" · ");
