@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import TypeVar
 
 import msgspec
@@ -41,11 +42,6 @@ class EvaluationRecord(Judgement, frozen=True, kw_only=True):
     isolation: str
     python: str
     timestamp: float
-
-    @property
-    def basis(self) -> "Basis":
-        """What the verdict rests on."""
-        return Basis(self.solution_sha, self.tests_sha, self.policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +80,7 @@ class EvaluationLog:
         self.self_tests: dict[str, SelfTestRecord] = {}
         self._places: dict[Basis, tuple[Path, int]] = {}
         self._lines = LineLog(self.folder)
+        _refuse_link(self.folder)
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -99,6 +96,7 @@ class EvaluationLog:
         for _, self_test in _read(self_test_path, SelfTestRecord, said):
             self.self_tests[self_test.key] = self_test
         for path in sorted(self.folder.glob("*/*.jsonl")):
+            _refuse_link(path.parent)
             for offset, record in _read(path, EvaluationRecord, said):
                 self._note(record, path, offset)
         return said
@@ -109,6 +107,7 @@ class EvaluationLog:
         place: of the answer's file in the session; the judgement's file has the same names.
         """
         path = self.folder / place.parent.name / place.name
+        _refuse_link(path.parent)
         path.parent.mkdir(exist_ok=True)
         offset = path.stat().st_size if path.exists() else 0
         self._lines.append(path, _encode(record))
@@ -142,14 +141,15 @@ class EvaluationLog:
         replace_file(self.folder / name, encoded + b"\n", durable=False)
 
     def _note(self, record: EvaluationRecord, path: Path, offset: int) -> None:
-        basis = record.basis
-        self.known[record.model, record.task_id, record.sample] = Known(
+        # A session names few tests, policies, models and categories, each many times.
+        basis = Basis(record.solution_sha, intern(record.tests_sha), intern(record.policy))
+        self.known[intern(record.model), intern(record.task_id), record.sample] = Known(
             basis,
             record.verdict,
             record.reason,
             record.passed_tests,
             record.total_tests,
-            record.category,
+            intern(record.category),
         )
         if record.verdict != "not_run" and record.attempts:
             self._places[basis] = (path, offset)
@@ -164,6 +164,7 @@ def _encode(record: EvaluationRecord | SelfTestRecord) -> bytes:
 
 def _read(path: Path, kind: type[_T], said: list[str]) -> Iterator[tuple[int, _T]]:
     """Yield the records of a file with their offsets; say what was damaged and is set aside."""
+    _refuse_link(path)
     decoder = msgspec.json.Decoder(kind)
     try:
         if path.exists() and path.stat().st_size and cut_torn_tail(path):
@@ -177,6 +178,12 @@ def _read(path: Path, kind: type[_T], said: list[str]) -> Iterator[tuple[int, _T
     for line in read_lines(path):
         if line.content:
             yield line.offset, decoder.decode(line.content)
+
+
+def _refuse_link(path: Path) -> None:
+    """Raise StoreError where a session's file or folder is a link: it may lead anywhere."""
+    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+        raise StoreError(f"{path}: is a link or a special file, which a session never has")
 
 
 def _reads(decoder: msgspec.json.Decoder[_T], content: bytes) -> bool:

@@ -251,3 +251,14 @@ def test_several_sessions_are_compared(tmp_path: Path) -> None:
     assert "All sessions:" in done.stdout
     assert "one/m" in done.stdout
     assert "1 of 1 pairs of models do not differ for sure" in done.stdout
+
+
+def test_links_in_a_session_are_not_followed(tmp_path: Path) -> None:
+    folder = mixed(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "evaluation").symlink_to(elsewhere)
+    done = evaluate("s", "--output-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "is a link" in done.stderr
+    assert list(elsewhere.iterdir()) == []
