@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from evaluation.inside.seccomp import has_numbers
-from evaluation.inside.zygote import ZygoteSettings
+from evaluation.inside.protocol import ZygoteSettings
+from evaluation.inside.system_calls import has_numbers
 from evaluation.policy import Policy
 
 Isolation = Literal["cage+landlock", "cage", "landlock", "none"]

@@ -1,5 +1,6 @@
 """Which isolation is in force here: each is tried by a solution that really tries to break out."""
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from config.errors import ConfigError
 from evaluation.cage import Isolation, ZygotePlan, find_bubblewrap, may_start_processes
 from evaluation.inside.run_tests import ChildTest
-from evaluation.inside.seccomp import has_numbers
+from evaluation.inside.system_calls import has_numbers
 from evaluation.jobs import Job, JobResult, Limits
 from evaluation.policy import Policy
 from evaluation.worker import SandboxLost, Worker
@@ -72,10 +73,17 @@ class NoIsolation(ConfigError):
 
 
 async def find_isolation(wanted: Isolation | None, policy: Policy) -> Isolation:
-    """Return the first isolation that held, of all or of the one that is wanted.
+    """Return the first isolation that held, of all or of the one that is wanted; "none" is none.
 
     Raises NoIsolation naming what was tried, what came of it, and the cure.
     """
+    if sys.platform != "linux":
+        raise NoIsolation(
+            "answers are run on Linux only: use a Linux container or virtual machine (on Windows: "
+            "WSL2)"
+        )
+    if wanted == "none":
+        return wanted
     probes = []
     for isolation in (wanted,) if wanted else LAYERS:
         probes.append(await probe(isolation, policy))

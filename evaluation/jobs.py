@@ -7,8 +7,8 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from evaluation.inside.protocol import HEADER_BYTES, JobEnd
 from evaluation.inside.run_tests import ChildJob, ChildTest
-from evaluation.inside.zygote import HEADER_BYTES, JobEnd
 from evaluation.verdict_lines import Lines, parse_lines
 
 

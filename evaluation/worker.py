@@ -15,7 +15,7 @@ import msgspec
 from config.errors import CollectionError
 from evaluation.cage import ZygotePlan, command, environment
 from evaluation.inside.folders import clear_folder
-from evaluation.inside.zygote import MOST_VERDICT_BYTES, MOST_WALL_PERIODS, JobEnd
+from evaluation.inside.protocol import MOST_VERDICT_BYTES, MOST_WALL_PERIODS, JobEnd
 from evaluation.jobs import Job, JobResult, result_of
 
 _START_SECONDS = 60.0

@@ -57,9 +57,7 @@ async def evaluate_sessions(request: EvaluationRequest) -> bool:
     """
     stores = [open_session(*place) for place in request.places]
     work = [(store, _problems(store, request)) for store in stores]
-    isolation = request.isolation
-    if isolation != "none":
-        isolation = await find_isolation(isolation, request.policy)
+    isolation = await find_isolation(request.isolation, request.policy)
     _say_isolation(isolation)
     all_known: list[tuple[Key, Known]] = []
     is_whole = True

@@ -74,12 +74,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="answers judged at once (default: one a core)",
     )
-    group.add_argument(
-        "--isolation",
-        choices=("auto", *LAYERS),
-        default="auto",
-        help="what keeps answers from the machine (default: auto, the best that holds here)",
-    )
+    _add_isolation(group)
     group.add_argument(
         "--cpu-limit",
         type=seconds,
@@ -105,6 +100,15 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         "--no-decoys",
         action="store_true",
         help="do not try answers that passed on changed tests: faster, and easy to cheat",
+    )
+
+
+def _add_isolation(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--isolation",
+        choices=("auto", *LAYERS),
+        default="auto",
+        help="what keeps answers from the machine (default: auto, the best that holds here)",
     )
     group.add_argument(
         "--unsafe-no-sandbox",

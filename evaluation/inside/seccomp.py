@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 
 from evaluation.inside.system_calls import (
+    ARCHITECTURES,
     CHECKED,
     IGNORED,
     PROCESSES,
@@ -20,7 +21,7 @@ from evaluation.inside.system_calls import (
     Numbers,
 )
 
-_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # as the columns of system_calls.py
 _X32_BIT = 0x4000_0000
 _ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
@@ -40,11 +41,6 @@ Instruction = tuple[int, int, int, int]  # code, jump where true, jump where fal
 
 _EPERM = _ERRNO | errno.EPERM
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def has_numbers() -> bool:
-    """Return whether this machine's system calls are known here."""
-    return platform.machine() in _AUDIT_ARCH
 
 
 def filter_for_all() -> bytes:
@@ -83,7 +79,7 @@ def install_filter(program: bytes, own_pid: int | None = None) -> None:
 
 
 def _column() -> int:
-    return list(_AUDIT_ARCH).index(platform.machine())
+    return ARCHITECTURES.index(platform.machine())
 
 
 def _beginning() -> Iterator[Instruction]:

@@ -4,6 +4,10 @@ Stands inside the sandbox: standard library only. Numbers: the kernel's syscall_
 asm-generic/unistd.h (aarch64); from 424 on they are the same.
 """
 
+import platform
+
+ARCHITECTURES = ("x86_64", "aarch64")
+
 # name: (x86_64, aarch64); None where the architecture lacks the call.
 Numbers = dict[str, tuple[int | None, int | None]]
 
@@ -71,3 +75,8 @@ CHECKED: Numbers = {
     "clone": (56, 220), "clone3": (435, 435), "kill": (62, 129), "tgkill": (234, 131),
     "prlimit64": (302, 261), "ioctl": (16, 29), "fcntl": (72, 25), "socketpair": (53, 199),
 }  # fmt: skip
+
+
+def has_numbers() -> bool:
+    """Return whether this machine's system calls are known here."""
+    return platform.machine() in ARCHITECTURES

@@ -2,12 +2,7 @@
 
 It never sees a job either: the child reads its own, so that nothing of one solution, its tests or
 a reference is left in the memory that the next child gets a copy of. It is started with its
-settings as JSON on the command line; PROTOCOL, on stdin and stdout:
-
-    in   64 bytes: "<bytes> <cpu seconds> <wall seconds> <memory MB>", padded; then the job
-    out  a line of JSON, a JobEnd; then as many bytes of verdict lines as it says
-
-Standard library only.
+settings as JSON on the command line, and then speaks protocol.py. Standard library only.
 """
 
 import contextlib
@@ -19,15 +14,19 @@ import select
 import signal
 import sys
 import time
-from typing import NamedTuple, NoReturn, TypedDict
+from typing import NamedTuple, NoReturn
 
 from evaluation.inside import confine, landlock, seccomp
 from evaluation.inside.folders import clear_folder, is_too_full
+from evaluation.inside.protocol import (
+    HEADER_BYTES,
+    MOST_VERDICT_BYTES,
+    MOST_WALL_PERIODS,
+    JobEnd,
+    ZygoteSettings,
+)
 from evaluation.inside.run_tests import Prepared, run_job
 
-HEADER_BYTES = 64
-MOST_VERDICT_BYTES = 1 << 20
-MOST_WALL_PERIODS = 6
 _STARVED_SHARE = 0.05  # a process that works this much of the time is not asleep
 _FOLDER_CHECK_SECONDS = 0.05
 _PIPE_AT = 3
@@ -38,39 +37,6 @@ _WARM = (
     "math operator pathlib pprint queue random re reprlib statistics string struct tempfile "
     "textwrap threading time traceback types typing unicodedata uuid warnings weakref"
 )
-
-
-class ZygoteSettings(TypedDict):
-    """How jobs are confined.
-
-    folder: where they may write. readable: what they may open. uid: whom to become, None to stay.
-    packages: further folders to import from.
-    """
-
-    folder: str
-    readable: list[str]
-    packages: list[str]
-    use_landlock: bool
-    use_seccomp: bool
-    allow_processes: bool
-    uid: int | None
-    nice: int
-
-
-class JobEnd(TypedDict):
-    """How a job ended.
-
-    status: as waitpid gives it. ended: exit, or why it was killed: timeout, flood (of verdict
-    lines) or disk. dirty: do not use this zygote again. bytes: of verdict lines that follow.
-    """
-
-    status: int
-    ended: str
-    cpu_seconds: float
-    wall_seconds: float
-    peak_mb: float
-    dirty: bool
-    bytes: int
 
 
 class _Limits(NamedTuple):
