@@ -7,7 +7,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.collection_settings import CollectionSettings, locate_dataset
 from config.errors import ConfigError
 from evaluation.answers import Answer, AnswerFile, answer_files, answers_in
 from evaluation.cage import Isolation
@@ -22,7 +21,6 @@ from evaluation.scores import pairs, scores
 from prompts.problems import Problem
 from runners.progress.terminal_text import printable
 from scripts._evaluation_report import EvaluationProgress, print_bad_problems, print_scores
-from scripts._root import ROOT
 from storage.session.manifest import dataset_hash
 from storage.session.session_lock import SessionLock
 from storage.sessions import open_session
@@ -162,9 +160,10 @@ def _problems(store: SolutionStore, request: EvaluationRequest) -> list[Problem]
     metadata = store.metadata
     dataset = request.dataset
     if dataset is None:
-        parameters = metadata.session_parameters if metadata else {}
-        settings = CollectionSettings.from_parameters(parameters)
-        dataset, _ = locate_dataset(settings, ROOT)
+        named = metadata.session_parameters.get("dataset_path") if metadata else None
+        if not isinstance(named, str):
+            raise ConfigError("the session does not say which problems it asked: --dataset-path")
+        dataset = Path(named)
     answered = {answer.task_id for file in _files(store, request) for answer in answers_in(file)}
     asked = metadata.dataset if metadata else None
     return problems_of(dataset, asked, answered, request.categories)
