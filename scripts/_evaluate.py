@@ -1,5 +1,6 @@
 """The evaluation of sessions, from their folders to a printed table."""
 
+import contextlib
 import platform
 import sys
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.errors import ConfigError
+from config.errors import ConfigError, SessionInUse
 from evaluation.answers import Answer, AnswerFile, answer_files, answers_in
 from evaluation.cage import Isolation
 from evaluation.dataset_check import problems_of
@@ -93,6 +94,7 @@ async def _evaluate(
         compared = pairs(found)
         log.write_json("manifest.json", _manifest(isolation, request, problems))
         log.write_json("summary.json", score_summary(found, compared, bad))
+    _refresh_views(store)
     if found:
         print(printable(f"\n{store.session_id}"))
         print_scores(found, compared)
@@ -100,6 +102,17 @@ async def _evaluate(
     print(f"\nVerdicts: {log.folder}")
     not_run = sum(score.verdicts.get("not_run", 0) for score in found.values())
     return known, not bad and not not_run
+
+
+def _refresh_views(store: SolutionStore) -> None:
+    """Bring the session's own summary.json and comparison up to date.
+
+    Where a run owns the session it writes them itself, and finds the verdicts there.
+    """
+    with contextlib.suppress(SessionInUse), SessionLock(store.path):
+        fresh = open_session(store.path.parent, store.session_id)
+        fresh.save_analysis_summary()
+        fresh.save_cross_model_comparison()
 
 
 async def _self_test(judge: Judge, problems: list[Problem], log: EvaluationLog) -> None:

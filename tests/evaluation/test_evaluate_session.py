@@ -13,6 +13,7 @@ import pytest
 from storage.files.jsonl_file import damaged_path
 from storage.session.session_lock import SessionLock
 from storage.sessions import open_session, repair_session
+from tests.evaluation.host import zygotes
 from tests.evaluation.layers import best_layer, need
 from tests.evaluation.sessions import (
     POWERS,
@@ -62,6 +63,12 @@ def test_every_answer_has_a_verdict_and_the_table_an_interval(tmp_path: Path) ->
     low, high = summary["models"]["half"]["pass_at_1"]["interval"]
     assert 0.2 < low < 0.6 < high < 0.95
     assert summary["pairs"][0]["first_only"] == 2
+    whole = json.loads((folder / "summary.json").read_text())
+    assert whole["evaluation"] == summary
+    compared = json.loads((folder / "cross_model_comparison.json").read_text())["problems"]
+    passed = {row["task_id"]: (row["good_passed"], row["half_passed"]) for row in compared}
+    assert passed["power_1"] == (True, True)
+    assert passed["power_2"] == (True, False)
     manifest = json.loads((folder / "evaluation" / "manifest.json").read_text())
     assert manifest["isolation"] in ("cage+landlock", "cage", "landlock")
 
@@ -82,6 +89,7 @@ def test_what_is_judged_is_not_judged_again_until_something_changes(tmp_path: Pa
     assert len(records(folder)) == 16
 
 
+@pytest.mark.slow
 def test_equal_code_is_run_once(tmp_path: Path) -> None:
     answers = [(f"model-{m}", f"power_{n}", right(n)) for m in range(6) for n in (1, 2)]
     folder = session(tmp_path, answers).path
@@ -111,6 +119,10 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "a half line at the end was cut off" in done.stdout
     assert damaged_path(torn).read_bytes().startswith(b'{"verdict": "passed"')
+    deadline = time.monotonic() + 30
+    while zygotes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert zygotes() == 0
     counts = Counter((record.model, record.task_id) for record in records(folder))
     assert set(counts.values()) == {1}
     assert len(counts) == len(answers)
@@ -142,6 +154,7 @@ def test_ctrl_c_ends_with_130_and_the_rest_is_done_later(tmp_path: Path) -> None
     assert reasons == {"timeout": 3, "": 1}
 
 
+@pytest.mark.slow
 def test_the_sessions_own_files_stay_its_own(tmp_path: Path) -> None:
     folder = mixed(tmp_path)
     evaluate("s", "--output-dir", str(tmp_path))
@@ -151,6 +164,7 @@ def test_the_sessions_own_files_stay_its_own(tmp_path: Path) -> None:
     assert (folder / "evaluation" / "summary.json").exists()
 
 
+@pytest.mark.slow
 def test_one_evaluation_at_a_time(tmp_path: Path) -> None:
     folder = mixed(tmp_path)
     (folder / "evaluation").mkdir()
@@ -188,6 +202,7 @@ def test_unknown_models_and_categories_are_refused_by_name(tmp_path: Path) -> No
     assert "Judged: 3" in only.stdout
 
 
+@pytest.mark.slow
 def test_a_bad_problem_is_listed_and_judges_nobody(tmp_path: Path) -> None:
     folder = mixed(tmp_path)
     path = tmp_path / "problems" / "powers.jsonl"
@@ -224,6 +239,7 @@ def test_in_a_container_without_namespaces_landlock_is_enough(tmp_path: Path) ->
     assert {record.isolation for record in records(folder)} == {"landlock"}
 
 
+@pytest.mark.slow
 def test_on_a_kernel_without_landlock_the_cage_is_enough(tmp_path: Path) -> None:
     need("cage")
     mixed(tmp_path)
@@ -253,6 +269,7 @@ def test_several_sessions_are_compared(tmp_path: Path) -> None:
     assert "1 of 1 pairs of models do not differ for sure" in done.stdout
 
 
+@pytest.mark.slow
 def test_links_in_a_session_are_not_followed(tmp_path: Path) -> None:
     folder = mixed(tmp_path)
     elsewhere = tmp_path / "elsewhere"
