@@ -18,11 +18,19 @@ from storage.records.solution_record import (
     FinishReason,
     SolutionRecord,
 )
-from storage.records.tallies import is_valid
+from storage.records.tallies import is_unread, is_valid
 from storage.solution_store import SolutionStore
 
 Verdict = Literal[
-    "valid", "incomplete", "syntax", "empty", "truncated", "refused", "failed", "undone"
+    "valid",
+    "incomplete",
+    "syntax",
+    "empty",
+    "unread",
+    "truncated",
+    "refused",
+    "failed",
+    "undone",
 ]
 _TITLE_CHARACTERS = 120
 
@@ -125,6 +133,8 @@ def verdict_of(record: SolutionRecord) -> Verdict:
     """Return the one word for an answer: valid, or the first reason why it is not."""
     if is_valid(record):
         return "valid"
+    if is_unread(record):
+        return "unread"
     if record.finish_reason in ("refusal", "filtered"):
         return "refused"
     if record.finish_reason == "length":

@@ -12,6 +12,7 @@ from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from models.wire.rate_headers import ANNOUNCES_LIMITS
+from processors.reading.reply_reader import ReplyReader
 from prompts.problems import Problem
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget, CapReached
@@ -69,12 +70,14 @@ class CollectionRunner:
         limiter: AdaptiveRateLimiter,
         clock: Clock,
         random: Random,
+        reader: ReplyReader,
     ) -> None:
         self._settings = settings
         self._store = store
         self._tracker = tracker
         self._clock = clock
         self._limiter = limiter
+        self._reader = reader
         policy = RetryPolicy(
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
@@ -97,6 +100,7 @@ class CollectionRunner:
         width = self._settings.max_concurrent_per_model
         widths = LaneWidths(width, lanes, extracting, self._limiter)
         keeper = self._keeper(extracting)
+        self._stop.abandon_readings = keeper.abandon
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         # On the disk before the first call leaves: a kill may come at any time from then on.
         await self._upkeep.expect_calls(widths.calls_at_most(widths.wanted()))
@@ -132,10 +136,11 @@ class CollectionRunner:
                     pending = work.create_task(keeper.finish_pending())
                     work.create_task(executor.run(self._stop.lanes))
                 spare.close()
-                await keeper.keep_the_rest()
+                keeper.keep_the_rest()
                 for task in beside:
                     task.cancel()
-        return executor.stopped_by or pending.result()
+        was_abandoned = pending.cancelled()
+        return executor.stopped_by or (None if was_abandoned else pending.result())
 
     def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
         return AnswerKeeper(
@@ -143,6 +148,7 @@ class CollectionRunner:
             self._store,
             self._tracker,
             self._caller,
+            self._reader,
             extraction_lane,
             self._clock,
             self._stop.break_off,

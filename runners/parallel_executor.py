@@ -47,12 +47,12 @@ class ParallelExecutor:
             group.create_task(self._work(lane, group))
 
     async def _work(self, lane: Lane, group: asyncio.TaskGroup) -> None:
-        """Ask for one answer after the other; an LLM may read the last reply meanwhile."""
+        """Ask for one answer after the other; the last reply may be read meanwhile."""
         reading: asyncio.Task[None] | None = None
         try:
             while (task := lane.take()) is not None:
                 if unread := await self._solve(lane, task):
-                    await _end_of(reading)  # else a slow LLM would have ever more to read
+                    await _end_of(reading)  # else ever more might wait to be read
                     reading = group.create_task(self._read(lane, unread))
         finally:
             lane.workers -= 1
@@ -61,11 +61,11 @@ class ParallelExecutor:
         lane.readings_left -= 1
 
     async def _solve(self, lane: Lane, task: Task) -> UnreadReply | None:
-        """Return the reply where it is kept, but an LLM has to read it yet."""
+        """Return the reply where it is kept, but has to be read yet."""
         with self._stopping(lane):
             prompt = build_prompt(task.problem, self._prompt)
             outcome = await self._caller.call(lane, prompt, task.name)
-            if unread := await self._keeper.keep(lane, task, outcome):
+            if unread := self._keeper.keep(lane, task, outcome):
                 return unread
             lane.end_task(outcome.error if isinstance(outcome, GaveUp) else None)
         return None

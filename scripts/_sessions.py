@@ -10,7 +10,7 @@ from config.clock import Clock
 from config.prompt_text import prompt_of
 from prompts.prompt_template import prompt_version
 from runners.progress.terminal_text import printable
-from scripts._report import resume_command
+from scripts._report import print_unread, resume_command
 from scripts._table import print_table
 from storage.session.progress_file import Progress, read_progress
 from storage.session.session_lock import is_locked
@@ -58,6 +58,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
     )
     if prompt := prompt_of(metadata.session_parameters):
         print(printable(f"Prompt: {prompt_version(prompt)}"))
+    print_unread(store)
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)

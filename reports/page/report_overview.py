@@ -23,8 +23,9 @@ _RETRIED = "before an answer (kind not kept)"
 class Model(msgspec.Struct):
     """One model's row of the overview; cost_usd leaves out `unpriced` answers.
 
-    seconds: the curve of reports/latencies.py. verdicts, cell_seconds: of each problem's first
-    sample. samples: (valid, attempted) of each problem, () where there is one sample a problem.
+    seconds: the curve of reports/latencies.py. finish_reasons: of replies that could be read.
+    verdicts, cell_seconds: of each problem's first sample. samples: (valid, attempted) of each
+    problem, () where there is one sample a problem.
     """
 
     label: str
@@ -35,6 +36,7 @@ class Model(msgspec.Struct):
     truncated: int
     refused: int
     empty: int
+    unread: int
     input_tokens: int
     output_tokens: int
     cost_usd: float
@@ -133,7 +135,7 @@ def _model(
     whole = total(kinds.values()) if kinds else Tally()
     answers, latencies = answers_of(outcomes, label), latencies_of(outcomes, label)
     failures = _failures_of(outcomes, label)
-    reasons = [answer.finish_reason for answer in answers]
+    reasons = [answer.finish_reason for answer in answers if answer.verdict != "unread"]
     return Model(
         label=label,
         answered=whole.answered,
@@ -143,6 +145,7 @@ def _model(
         truncated=whole.truncated,
         refused=whole.refused,
         empty=whole.empty,
+        unread=whole.unread,
         input_tokens=whole.input_tokens,
         output_tokens=whole.output_tokens,
         cost_usd=whole.cost_usd,

@@ -8,6 +8,7 @@ LETTERS: dict[Verdict, str] = {
     "incomplete": "n",
     "syntax": "s",
     "empty": "e",
+    "unread": "x",
     "truncated": "t",
     "refused": "r",
     "failed": "f",

@@ -1,15 +1,22 @@
 """The truth on disk: every answer is appended to its category's file and counts from then on."""
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from config.clock import Clock, SystemClock
 from config.errors import StoreError
+from storage.files.jsonl_file import read_lines
 from storage.files.line_log import LineLog
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
-from storage.records.record_json import encode_failure, encode_solution, solutions_in
+from storage.records.record_json import (
+    decode_solution,
+    encode_failure,
+    encode_solution,
+    solutions_in,
+)
 from storage.records.session_scan import (
     FAILURES_NAME,
     PENDING_NAME,
@@ -21,6 +28,8 @@ from storage.records.solution_record import FailureRecord, SolutionRecord, TaskK
 from storage.records.tallies import Tally
 from storage.session.manifest import SessionMetadata, SessionStatus, read_metadata, read_summary
 from storage.session.session_folder import claim_folder
+
+_MOST_DONE_WITH = 32 * 2**20  # bytes of replies that have been read; more would double a session
 
 
 class AnswerLog:
@@ -99,13 +108,27 @@ class AnswerLog:
             self._index.add(kept)
             self._unexported.add((kept.model, kept.category))
 
-    def append_pending(self, record: SolutionRecord) -> None:
-        """Keep a reply whose code is still to be extracted; append() its record ends the wait."""
+    def append_pending(self, record: SolutionRecord) -> int:
+        """Keep a reply whose code is still to be extracted; append() its record ends the wait.
+
+        Returns its place, for pending_at.
+        """
         kept, line = encode_solution(record)
+        path = self.path / PENDING_NAME
         with self._lock:
             self._refuse_second_answer(kept)
-            self._lines.append(self.path / PENDING_NAME, line)
+            self._lines.append(path, line)
             self._index.add_pending(kept.model, kept.key)
+            return path.stat().st_size - len(line)
+
+    def pending_at(self, place: int) -> SolutionRecord:
+        """Return the reply that append_pending put there. Raises StoreError where it is gone."""
+        path = self.path / PENDING_NAME
+        line = next(read_lines(path, place), None)
+        record = decode_solution(line.content) if line else None
+        if record is None:
+            raise StoreError(f"{path}: the reply at byte {place} is gone")
+        return record
 
     def append_failure(self, failure: FailureRecord) -> None:
         """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""
@@ -132,7 +155,21 @@ class AnswerLog:
 
         Raises StoreError where the disk refuses; the next call tries again.
         """
+        with self._lock:
+            done_with = self._bytes_done_with()
         self._lines.sync()
+        with self._lock:
+            # Their answers are on the disk now; whatever came since is not theirs.
+            if done_with > _MOST_DONE_WITH and done_with == self._bytes_done_with():
+                with contextlib.suppress(OSError):
+                    (self.path / PENDING_NAME).unlink()
+
+    def _bytes_done_with(self) -> int:
+        """Return how much of replies is kept that were read, and that none waits; else 0."""
+        path = self.path / PENDING_NAME
+        if any(self._index.pending.values()) or not path.exists():
+            return 0
+        return path.stat().st_size
 
     @property
     def _index(self) -> RecordIndex:

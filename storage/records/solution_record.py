@@ -11,6 +11,7 @@ JsonObject = Mapping[str, object]  # named before a field that is called object
 Sample = Annotated[int, msgspec.Meta(ge=1, le=MOST_SAMPLES)]
 TaskKey = tuple[str, int]  # (task_id, sample): what one model is asked for once
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
+GAVE_UP = "gave_up"  # the extraction method of a reply that could not be read within its bounds
 
 
 def task_name(key: TaskKey) -> str:
@@ -29,7 +30,11 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How extracted_solution was come by; model: the LLM that was asked, None where none was."""
+    """How extracted_solution was come by.
+
+    reason: why the reply could not be read, where the method is GAVE_UP.
+    model: the LLM that was asked, None where none was.
+    """
 
     method: str
     version: str
@@ -39,6 +44,7 @@ class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
     span: tuple[int, int] | None = None
     model: str | None = None
     cost_usd: float | None = None
+    reason: str | None = None
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +80,7 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     model: the label, which also names the folder; requested_model is the API id.
     execution_time: the last attempt alone; wait_time: all waiting for rate and retries.
+    usage_note: what the provider counted that cannot be meant; usage and cost_usd are null then.
     validation: guide-shaped verdict on extracted_solution.
     escaped_surrogates: how many lone surrogates, which UTF-8 cannot hold, stand in the texts
         spelled out as \\udXXX.
@@ -106,6 +113,7 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     wait_time: float = 0.0
     extraction: ExtractionRecord | None = None
     escaped_surrogates: int = 0
+    usage_note: str | None = None
     sample: Sample = 1
 
     @property

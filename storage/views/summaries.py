@@ -54,6 +54,7 @@ def model_summary(model: str, categories: Mapping[str, Tally], extent: Extent) -
             "truncated": whole.truncated,
             "refused": whole.refused,
             "empty": whole.empty,
+            "unread": whole.unread,
             "categories_processed": list(categories),
         },
         "overall_performance": {

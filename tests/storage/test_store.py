@@ -190,6 +190,30 @@ def test_a_reply_that_waits_for_extraction_is_kept_until_it_is_answered(tmp_path
     assert not (store.path / "pending_extraction.jsonl").exists()
 
 
+def test_replies_that_were_read_do_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.records.answer_log._MOST_DONE_WITH", 1000)
+    store = SolutionStore(tmp_path, "s")
+    waiting = store.path / "pending_extraction.jsonl"
+    long = "prose " * 200
+    for task in ("t1", "t2"):
+        place = store.append_pending(solution(task, raw_response=long))
+        assert store.pending_at(place).task_id == task
+        store.append(solution(task, raw_response=long))
+    place = store.append_pending(solution("t3", raw_response=long))
+    store.sync()
+    assert store.pending_at(place).task_id == "t3" and waiting.exists()
+    store.append(solution("t3", raw_response=long))
+    store.sync()
+    assert not waiting.exists()
+    store.append_pending(solution("t4"))
+    store.append(solution("t4"))
+    store.sync()
+    assert waiting.exists()
+    assert len(SolutionStore(tmp_path, "s").answered("gpt-4")) == 4
+
+
 def test_csv_is_what_pythons_writer_makes(tmp_path: Path) -> None:
     store = SolutionStore(tmp_path, "s")
     chance = random.Random(5)

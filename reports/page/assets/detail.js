@@ -179,6 +179,7 @@ function validationFacts({ validation, extraction }) {
     ["Lines", validation.line_count],
     ["Extraction", extraction && `${extraction.method}, candidates: ${extraction.candidates}`
       + (extraction.ambiguous ? ", ambiguous" : "") + (extraction.model ? `, by ${extraction.model}` : "")],
+    ["Not read because", extraction && extraction.reason],
   ]);
 }
 
