@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 
 LEVEL = 0.95
 _RESAMPLES = 2000
@@ -136,7 +136,8 @@ def paired_difference(
 ) -> PairedDifference | None:
     """Return how two models differ on the same problems; None where there are none.
 
-    With one sample each p is McNemar's, with several it is the bootstrap's.
+    With one sample each p is McNemar's, and the interval that of the mean of paired differences;
+    with several both are the bootstrap's.
     """
     if not pairs:
         return None
@@ -145,14 +146,16 @@ def paired_difference(
     second_only = sum(value < 0 for value in differences)
     if all(first.count == second.count == 1 for first, second in pairs):
         p_value = mcnemar(first_only, second_only)
+        interval = _interval_of_mean(differences)
     else:
         p_value = _bootstrap_p(differences, random)
+        interval = bootstrap(differences, random)
     return PairedDifference(
         problems=len(pairs),
         first_only=first_only,
         second_only=second_only,
         difference=math.fsum(differences) / len(differences),
-        interval=bootstrap(differences, random),
+        interval=interval,
         p_value=p_value,
     )
 
@@ -168,6 +171,14 @@ def smallest_difference(problems: int, share_that_differ: float = 0.3) -> float:
     z = normal.inv_cdf((1 + LEVEL) / 2) + normal.inv_cdf(_POWER)
     # With the variance of a paired difference, share - difference**2, solved for the difference.
     return min(1.0, z * math.sqrt(share_that_differ / (problems + z * z)))
+
+
+def _interval_of_mean(values: Sequence[float]) -> Interval:
+    """Return the interval by the central limit theorem; a mean of one value has the whole range."""
+    if len(values) < 2:
+        return Interval(-1.0, 1.0)
+    reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * stdev(values) / math.sqrt(len(values))
+    return Interval(max(-1.0, fmean(values) - reach), min(1.0, fmean(values) + reach))
 
 
 def _bootstrap_p(differences: Sequence[float], random: Random) -> float:

@@ -18,6 +18,7 @@ from evaluation.pass_rates import (
 
 _SEED = 20  # equal judgements give equal intervals
 _KS = (1, 5, 10)
+_MOST_COMPARED_WITH_ALL = 20
 
 
 @dataclass(slots=True)
@@ -92,9 +93,12 @@ def scores(known: Iterable[tuple[Key, Known]]) -> dict[str, ModelScore]:
 
 
 def pairs(found: Mapping[str, ModelScore]) -> list[Pair]:
-    """Return every two models with problems in common, the surest difference first."""
+    """Return every two models with problems in common, the surest difference first.
+
+    Of many models each is compared with the best alone: others would only dilute the table.
+    """
     differences: list[tuple[str, str, PairedDifference]] = []
-    for first, second in combinations(found.values(), 2):
+    for first, second in _chosen_pairs(found):
         both = sorted(first.problems.keys() & second.problems.keys())
         samples = [(first.problems[task], second.problems[task]) for task in both]
         difference = paired_difference(samples, Random(_SEED))
@@ -106,3 +110,11 @@ def pairs(found: Mapping[str, ModelScore]) -> list[Pair]:
         for (first, second, difference), p_value in zip(differences, adjusted, strict=True)
     ]
     return sorted(found_pairs, key=lambda pair: pair.p_value)
+
+
+def _chosen_pairs(found: Mapping[str, ModelScore]) -> Iterable[tuple[ModelScore, ModelScore]]:
+    models = list(found.values())
+    if len(models) <= _MOST_COMPARED_WITH_ALL:
+        return combinations(models, 2)
+    best = max(models, key=lambda score: score.passed / max(1, score.judged))
+    return [(best, other) for other in models if other is not best]

@@ -175,7 +175,7 @@ class CollectionRunner:
             key not in failed.get(lane.label, {})
             for lane in lanes
             for key in product(task_ids, range(1, self._settings.samples + 1))
-            if not self._store.is_answered(lane.label, *key)
+            if not self._store.is_answered(lane.label, key)
         )
         return RunOutcome(
             interrupted=self._stop.interrupted,

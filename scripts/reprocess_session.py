@@ -65,7 +65,7 @@ def _run(args: argparse.Namespace) -> int:
     headings = ["model", "answers", "code changed", "valid before", "valid now"]
     print_table(headings, [_row(model, found) for model, found in changes.items()])
     _print_some(
-        f"  {model}, {change.task_id}: {_verdict(change)}"
+        f"  {model}, {change.task}: {_verdict(change)}"
         for model, found in changes.items()
         for change in found
         if change.code_changed or change.gave_up

@@ -80,8 +80,8 @@ class AnswerKeeper:
         """How many answers arrived and could not be written."""
         return sum(
             isinstance(outcome, Answer)
-            and not self._store.is_answered(lane.label, *task.key)
-            and not self._store.is_pending(lane.label, *task.key)
+            and not self._store.is_answered(lane.label, task.key)
+            and not self._store.is_pending(lane.label, task.key)
             for lane, task, outcome in self._unkept
         )
 
@@ -161,7 +161,7 @@ class AnswerKeeper:
             if isinstance(reading, Unfinished) or reading.answer is None:
                 self._append(_read_record(record, reading))
                 return None
-        if self._store.is_pending(record.model, record.task_id):
+        if self._store.is_pending(record.model, record.key):
             return None  # it could not be written once: the next run reads it
         return UnreadReply(self._store.append_pending(record))
 
@@ -189,7 +189,7 @@ class AnswerKeeper:
 
     async def _read_by_llm(self, record: SolutionRecord, reading: Reading) -> None:
         assert self._extraction_lane is not None, "without one, nothing is left to an LLM"
-        ask = ExtractionAsk(self._caller, self._extraction_lane, record.task_id)
+        ask = ExtractionAsk(self._caller, self._extraction_lane, task_name(record.key))
         reply = reply_in(record, self._mode)
         check = partial(self._reader.check, reply=reply, found=reading)
         copied = await copied_by_llm(ask, check, reply, reading)
@@ -236,7 +236,7 @@ def _read_record(record: SolutionRecord, reading: Reading | Unfinished) -> Solut
         return with_reading(record, reading)
     logger.warning(
         "%s, %s: the reply could not be read, and is kept raw: %s",
-        *(record.model, record.task_id, reading.reason),
+        *(record.model, task_name(record.key), reading.reason),
     )
     return without_reading(record, reading)
 

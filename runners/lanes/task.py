@@ -38,7 +38,7 @@ def undone_tasks(
         failed_before: list[Task] = []
         for problem in problems:
             task = Task(problem, sample)
-            if store.is_answered(label, *task.key) or store.is_pending(label, *task.key):
+            if store.is_answered(label, task.key) or store.is_pending(label, task.key):
                 continue
             if task.key in failed:
                 failed_before.append(task)

@@ -75,12 +75,12 @@ class AnswerLog:
         """Model -> (task_id, sample) -> last failure, of tasks that have no answer."""
         return self._index.failed
 
-    def is_answered(self, model_label: str, task_id: str, sample: int = 1) -> bool:
-        return self._index.is_answered(clean_text(model_label), (clean_text(task_id), sample))
+    def is_answered(self, model_label: str, key: TaskKey) -> bool:
+        return self._index.is_answered(clean_text(model_label), _clean(key))
 
-    def is_pending(self, model_label: str, task_id: str, sample: int = 1) -> bool:
+    def is_pending(self, model_label: str, key: TaskKey) -> bool:
         """Return whether the task's reply is kept and waits for extraction."""
-        return self._index.is_pending(clean_text(model_label), (clean_text(task_id), sample))
+        return self._index.is_pending(clean_text(model_label), _clean(key))
 
     def answered(self, model_label: str) -> Set[TaskKey]:
         """Return what the model answered, as (task_id, sample)."""
@@ -187,3 +187,7 @@ class AnswerLog:
         if self._index.is_answered(record.model, record.key):
             which = f", sample {record.sample}" if record.sample > 1 else ""
             raise StoreError(f"{record.model} has already answered {record.task_id!r}{which}")
+
+
+def _clean(key: TaskKey) -> TaskKey:
+    return clean_text(key[0]), key[1]

@@ -17,6 +17,7 @@ from evaluation.pass_rates import (
     smallest_difference,
     wilson,
 )
+from evaluation.scores import ModelScore, pairs
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,9 @@ def test_pairs_are_compared_on_what_both_solved() -> None:
     assert (found.first_only, found.second_only, found.problems) == (12, 2, 64)
     assert found.difference == pytest.approx(10 / 64)
     assert found.p_value == pytest.approx(stats.binomtest(12, 14).pvalue)
-    assert found.interval.low < found.difference < found.interval.high
+    differences = [1] * 12 + [-1] * 2 + [0] * 50
+    low, high = stats.norm.interval(0.95, 10 / 64, stats.sem(differences))
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high))
     assert paired_difference([], Random(1)) is None
 
 
@@ -150,3 +153,13 @@ def test_the_smallest_difference_is_found_four_times_out_of_five(problems: int) 
 def test_equal_runs_give_equal_intervals() -> None:
     problems = [Samples(number % 6, 5) for number in range(50)]
     assert pass_rate(problems, 3, Random(20)) == pass_rate(problems, 3, Random(20))
+
+
+def test_of_many_models_each_is_compared_with_the_best_alone() -> None:
+    found = {f"m{n}": ModelScore(f"m{n}", {"a": Samples(n == 7, 1)}) for n in range(30)}
+    found["m7"].verdicts["passed"] = 1
+    compared = pairs(found)
+    assert len(compared) == 29
+    assert all("m7" in (pair.first, pair.second) for pair in compared)
+    few = dict(list(found.items())[:5])
+    assert len(pairs(few)) == 10

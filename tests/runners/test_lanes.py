@@ -445,7 +445,7 @@ async def test_what_an_llm_read_is_not_paid_again_where_the_disk_was_full_for_a_
         await session.goes_on_until(lambda: extraction.out == 1)
         extraction.release(100)
         await session.goes_on_until(running.done)
-    assert session.store.is_answered("held", refused[0])
+    assert session.store.is_answered("held", (refused[0], 1))
 
 
 async def _refused(run: Awaitable[object]) -> None:

@@ -133,8 +133,8 @@ def test_a_hostile_name_stays_inside_the_session(tmp_path: Path, name: str) -> N
         assert read_json(path)
 
     again = SolutionStore(output, "s")
-    assert again.is_answered(name, f"{name}_1")
-    assert again.is_pending(name, f"{name}_3")
+    assert again.is_answered(name, (f"{name}_1", 1))
+    assert again.is_pending(name, (f"{name}_3", 1))
     assert again.repair() == []
     again.append(solution(f"{name}_4", name, name))
     assert len(again.load_solutions_from_jsonl(name)) == 2
@@ -257,7 +257,7 @@ def test_any_text_anywhere_comes_back_as_utf8_can_hold_it(
     store.append(solution(task, model, category, raw_response=text, code=text))
     store.finish()
     again = SolutionStore(tmp_path, store.session_id)
-    assert again.is_answered(model, task)
+    assert again.is_answered(model, (task, 1))
     [line] = again.load_solutions_from_jsonl(model)
     assert line["raw_response"] == _as_utf8(text)
     assert read_json(store.path / "summary.json")

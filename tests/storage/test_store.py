@@ -127,7 +127,7 @@ def test_solution_data_that_does_not_fit_is_named_and_not_kept(
     store = SolutionStore(tmp_path, "s")
     with pytest.raises(StoreError, match=message):
         store.add_single_solution("t1", "gpt-4", data)
-    assert not store.is_answered("gpt-4", "t1")
+    assert not store.is_answered("gpt-4", ("t1", 1))
     assert list(store.path.iterdir()) == []
 
 
@@ -136,7 +136,7 @@ def test_solution_data_of_a_failed_call_becomes_a_failure(tmp_path: Path) -> Non
     store.add_single_solution(
         "t1", "gpt-4", {"llm_call_success": False, "raw_response": "timed out", "category": "c"}
     )
-    assert not store.is_answered("gpt-4", "t1")
+    assert not store.is_answered("gpt-4", ("t1", 1))
     assert store.failed_tasks["gpt-4"]["t1", 1].message == "timed out"
     assert not (store.path / "gpt-4").exists()
     [line] = read_lines(store.path / "failures.jsonl")
@@ -171,8 +171,8 @@ def test_a_reply_that_waits_for_extraction_is_kept_until_it_is_answered(tmp_path
     store = SolutionStore(tmp_path, "s")
     store.append_pending(solution("t1", raw_response="prose"))
     store.append_pending(solution("t2"))
-    assert store.is_pending("gpt-4", "t1")
-    assert not store.is_answered("gpt-4", "t1")
+    assert store.is_pending("gpt-4", ("t1", 1))
+    assert not store.is_answered("gpt-4", ("t1", 1))
 
     resumed = SolutionStore(tmp_path, "s")
     first = next(resumed.pending())
@@ -344,8 +344,8 @@ def test_a_reopened_session_knows_what_it_holds(tmp_path: Path) -> None:
     assert again.metadata == metadata()
     assert again.answered("gpt-4") == first_samples(*(f"t{number}" for number in range(5)))
     assert again.answered_counts() == {"claude-3-sonnet": 1, "gpt-4": 5}
-    assert again.is_answered("claude-3-sonnet", "t0")
-    assert not again.is_answered("claude-3-sonnet", "t1")
+    assert again.is_answered("claude-3-sonnet", ("t0", 1))
+    assert not again.is_answered("claude-3-sonnet", ("t1", 1))
     assert again.tallies["gpt-4", "dataclass"].cost_usd == 2.5
     other = again.tallies["claude-3-sonnet", "dataclass"]
     assert (other.truncated, other.empty, other.unpriced) == (1, 1, 1)

@@ -86,7 +86,7 @@ def test_a_full_disk_stops_at_a_whole_line_and_goes_on_when_there_is_room(
             kept += 1
     path = store.path / "gpt-4" / "dataclass.jsonl"
     assert len(read_lines(path)) == kept > 10
-    assert not store.is_answered("gpt-4", f"t{kept}")
+    assert not store.is_answered("gpt-4", (f"t{kept}", 1))
     with pytest.raises(StoreError, match="No space left"):
         store.checkpoint()
     assert list(small_disk.rglob("*.tmp")) == []
@@ -164,7 +164,7 @@ def test_a_file_in_the_way_of_a_folder_is_an_error_in_one_line(tmp_path: Path) -
     (store.path / "gpt-4").write_text("in the way")
     with pytest.raises(StoreError, match=r"gpt-4.*cannot be written: .*file is in the way"):
         store.append(solution())
-    assert not store.is_answered("gpt-4", "dataclass_1")
+    assert not store.is_answered("gpt-4", ("dataclass_1", 1))
     (store.path / "gpt-4").unlink()
     store.append(solution())
     assert len(answers_on_disk(store)) == 1
