@@ -7,8 +7,8 @@ from pathlib import Path
 
 from config.clock import Clock, SystemClock
 from config.errors import StoreError
-from storage.files.durability import flush_file, flush_folder, write_error
-from storage.files.jsonl_file import append_line, read_lines
+from storage.files.jsonl_file import read_lines
+from storage.files.line_log import LineLog
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
 from storage.records.record_json import (
@@ -62,8 +62,7 @@ class AnswerLog:
         self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
         self._lock = threading.Lock()
-        self._unsynced: set[Path] = set()
-        self._unsynced_folders: set[Path] = set()
+        self._lines = LineLog(self.path)
         self._unexported: set[tuple[str, str]] = set()
 
     @property
@@ -105,7 +104,7 @@ class AnswerLog:
         kept, line = encode_solution(record)
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(self._index.path_for(kept.model, kept.category), line)
+            self._lines.append(self._index.path_for(kept.model, kept.category), line)
             self._index.add(kept)
             self._unexported.add((kept.model, kept.category))
 
@@ -118,7 +117,7 @@ class AnswerLog:
         path = self.path / PENDING_NAME
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(path, line)
+            self._lines.append(path, line)
             self._index.add_pending(kept.model, kept.key)
             return path.stat().st_size - len(line)
 
@@ -135,7 +134,7 @@ class AnswerLog:
         """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""
         kept, line = encode_failure(failure)
         with self._lock:
-            self._append_line(self.path / FAILURES_NAME, line)
+            self._lines.append(self.path / FAILURES_NAME, line)
             self._index.add_failure(kept)
 
     def repair(self) -> list[str]:
@@ -157,19 +156,8 @@ class AnswerLog:
         Raises StoreError where the disk refuses; the next call tries again.
         """
         with self._lock:
-            files, self._unsynced = self._unsynced, set()
-            folders, self._unsynced_folders = self._unsynced_folders, set()
             done_with = self._bytes_done_with()
-        try:
-            for file in files:
-                flush_file(file)
-            for folder in folders:
-                flush_folder(folder)
-        except OSError as error:
-            with self._lock:
-                self._unsynced |= files
-                self._unsynced_folders |= folders
-            raise write_error(self.path, error) from error
+        self._lines.sync()
         with self._lock:
             # Their answers are on the disk now; whatever came since is not theirs.
             if done_with > _MOST_DONE_WITH and done_with == self._bytes_done_with():
@@ -199,11 +187,6 @@ class AnswerLog:
         if self._index.is_answered(record.model, record.key):
             which = f", sample {record.sample}" if record.sample > 1 else ""
             raise StoreError(f"{record.model} has already answered {record.task_id!r}{which}")
-
-    def _append_line(self, path: Path, line: bytes) -> None:
-        if append_line(path, line):
-            self._unsynced_folders |= {path.parent, self.path}
-        self._unsynced.add(path)
 
 
 def _clean(key: TaskKey) -> TaskKey:

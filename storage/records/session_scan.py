@@ -16,6 +16,7 @@ from storage.files.jsonl_file import (
 )
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
+from storage.session.session_folder import EVALUATION_FOLDER
 from storage.views.category_csv import is_export
 
 FAILURES_NAME = "failures.jsonl"
@@ -134,7 +135,11 @@ def _sizes(folder: Path) -> dict[Path, int]:
 
 
 def _model_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and path.name[0] != "." and path.name != EVALUATION_FOLDER
+    )
 
 
 def _jsonl_files(folder: Path) -> list[Path]:

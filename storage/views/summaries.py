@@ -16,6 +16,7 @@ from storage.session.manifest import (
     dataset_hash,
     pretty_json,
 )
+from storage.views.verdicts import evaluation_summary
 
 ModelTallies = Mapping[str, Mapping[str, Tally]]  # model -> category -> counts
 
@@ -97,7 +98,7 @@ def write_session_summary(
     while the session runs.
     """
     models = [*metadata.models, *(model for model in tallies if model not in metadata.models)]
-    content = {
+    content: dict[str, object] = {
         "format_version": FORMAT_VERSION,
         "session_id": session_id,
         "status": status,
@@ -116,6 +117,9 @@ def write_session_summary(
         },
         "collection_date": _local_time(metadata.collection_start),
     }
+    evaluation = evaluation_summary(folder)
+    if evaluation is not None:
+        content["evaluation"] = evaluation
     path = folder / SUMMARY_NAME
     replace_file(path, pretty_json(content, path))
     return path
