@@ -24,6 +24,7 @@ from runners.reliable_call import ReliableCaller
 from runners.retry_policy import RetryPolicy
 from runners.run_models import RunModels
 from runners.run_stop import RunStop
+from runners.spending_ledger import SpendingLedger
 from runners.upkeep import Upkeep
 from runners.watchdog import Watchdog
 from storage.manifest import SessionStatus
@@ -31,6 +32,7 @@ from storage.progress_tracker import ProgressTracker
 from storage.rate_limits_file import read_rate_limits
 from storage.solution_store import SolutionStore
 from storage.spare_files import spare_files
+from storage.spending_file import Spending, read_spending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +79,17 @@ class CollectionRunner:
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
         )
-        budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
+        self._stop = RunStop(settings.grace_seconds, clock)
+        spending = read_spending(store.path) or Spending(committed_usd=tracker.spent_usd)
+        budget = Budget(
+            settings.max_cost_usd,
+            spending.committed_usd,
+            clock,
+            ledger=SpendingLedger(store.path, spending),
+            break_off=self._stop.break_off,
+        )
         self._caller = ReliableCaller(limiter, budget, policy, clock, random)
         self._upkeep = Upkeep(store, tracker, limiter, budget, display, clock)
-        self._stop = RunStop(settings.grace_seconds, clock)
 
     async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
         """Return when every task is answered, failed or left undone.

@@ -15,6 +15,7 @@ from config.errors import CollectionError, StoreError
 from models.client_pool import ClientPool
 from runners.collection_plan import CollectionPlan
 from runners.collection_runner import CollectionRunner, RunOutcome
+from runners.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
 from runners.interrupt import on_interrupt
 from runners.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
@@ -37,10 +38,13 @@ async def run_session(
     clients: ClientPool,
     open_store: Callable[[], SolutionStore],
     progress: ProgressForm,
+    *,
+    release: bool = False,
 ) -> tuple[SolutionStore, RunOutcome]:
     """Return the session and how its run ended; every derived file is up to date then.
 
     open_store: called once the models are open, so that one that cannot be leaves no session.
+    release: the user says that no call of earlier runs was billed beside the answers.
     Raises StoreError where the session cannot be written or is in use.
     """
     clock = SystemClock()
@@ -53,7 +57,12 @@ async def run_session(
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
         _keep_accepted_changes(plan, store)
-        tracker = _open_tracker(plan, store, clock)
+        lost_calls = _calls_of_a_lost_record(plan, store)
+        spending = take_up_spending(store, lambda: lost_calls * dearest_call_usd(plan, models))
+        if release:
+            spending = release_reserved(store, spending)
+        tracker = _open_tracker(plan, store, lost_calls, clock)
+        tracker.spent_usd = spending.committed_usd
         display = make_display(progress, sys.stderr)
         limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
         runner = CollectionRunner(plan.settings, store, tracker, display, limiter, clock, Random())
@@ -98,16 +107,20 @@ async def _run_interruptibly(
     return outcome
 
 
-def finish_session(store: SolutionStore) -> None:
+def finish_session(store: SolutionStore, *, release: bool = False) -> None:
     """Bring every file of a session up to date whose every task is answered; nothing is sent.
 
-    A whole one is left as it is. Raises StoreError where it cannot be written or is in use.
+    A whole one is left as it is. release: as run_session has it.
+    Raises StoreError where it cannot be written or is in use.
     """
     metadata = store.metadata
     assert metadata is not None, "only a session that was opened has tasks"
     with SessionLock(store.path):
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
+        if release:
+            release_reserved(store, take_up_spending(store, lambda: 0.0))
+            store.save_analysis_summary()
         if not is_concluded(store):
             tracker = ProgressTracker(
                 store.path,
@@ -149,8 +162,9 @@ def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 
-def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
-    unknown = _calls_of_a_lost_record(plan, store)
+def _open_tracker(
+    plan: CollectionPlan, store: SolutionStore, unknown: int, clock: Clock
+) -> ProgressTracker:
     if unknown:
         logger.warning(
             "The last run could not say what came of up to %d calls: they were possibly billed, "

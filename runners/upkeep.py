@@ -79,6 +79,8 @@ class Upkeep:
         progress = watch.progress()
         self._tracker.spent_usd = self._budget.spent_usd
         self._tracker.seconds_left = progress.whole.seconds_left
+        with contextlib.suppress(StoreError):  # what stands there is more, not less
+            self._budget.close_ledger()
         with contextlib.suppress(StoreError):  # the next run learns it again
             self._save_learned()
         with contextlib.suppress(OSError):
@@ -96,6 +98,7 @@ class Upkeep:
 
     async def _save(self) -> None:
         self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
+        await self._budget.write_ahead()
         await asyncio.to_thread(self._store.sync)
         await asyncio.to_thread(self._tracker.save_if_due)
 

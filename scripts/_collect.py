@@ -74,15 +74,19 @@ def resume(
     *,
     accept_changes: bool,
     max_cost_usd: float | None,
+    release: bool,
     progress: ProgressForm,
 ) -> int:
-    """Go on with a session where anything is left to do; returns the exit code."""
+    """Go on with a session where anything is left to do; returns the exit code.
+
+    release: what is reserved for calls that may have been billed is free again.
+    """
     store = open_session(output_dir, session_id)
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
     settings = CollectionSettings.from_parameters(metadata.session_parameters)
     if _is_finished(store, metadata):
-        finish_session(store)
+        finish_session(store, release=release)
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
         return EXIT_OK
     settings = replace(
@@ -97,7 +101,7 @@ def resume(
             f"{', '.join(labels)}: put back config/model_configs.py or LOCAL_GGUF_PATH"
         )
     _check_dataset(plan, metadata, accept_changes)
-    return run_and_report(plan, models, clients, lambda: store, progress)
+    return run_and_report(plan, models, clients, lambda: store, progress, release=release)
 
 
 def prepare(
@@ -126,6 +130,8 @@ def run_and_report(
     clients: ClientPool,
     open_store: Callable[[], SolutionStore],
     progress: ProgressForm,
+    *,
+    release: bool = False,
 ) -> int:
     """Run a session to its end or interruption; print what came out; return the exit code."""
     opened: list[SolutionStore] = []
@@ -135,7 +141,7 @@ def run_and_report(
         return opened[0]
 
     try:
-        run = run_session(plan, models, clients, open_and_note, progress)
+        run = run_session(plan, models, clients, open_and_note, progress, release=release)
         store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
         for store in opened:

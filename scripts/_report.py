@@ -11,9 +11,11 @@ from storage.latencies import latencies_of
 from storage.outcomes import SessionOutcomes, read_outcomes
 from storage.report import REPORT_PAGE_NAME
 from storage.solution_store import SolutionStore
+from storage.spending_file import read_spending
 from storage.summaries import by_model
 from storage.tallies import Tally, total
 
+_LEAST_SHOWN_USD = 0.00005  # with four digits after the point
 _HEADINGS = (
     "model",
     "answered",
@@ -38,12 +40,30 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
         print(printable(f"{label}: stopped early: {reason}"))
     if outcome.stopped_by:
         print(f"The run stopped: {outcome.stopped_by}")
+    print_reserved(store, output_dir)
     print(f"\nResults: {store.path}")
     if (store.path / REPORT_PAGE_NAME).exists():
         print(f"  {REPORT_PAGE_NAME}: everything on one page, for a browser")
     print("  <model>/<category>.jsonl and .csv: the answers; summary.json: the rates")
     print("  cross_model_comparison.json: problems x models; failures.jsonl: what failed, if any")
     print(_next_step(store, outcome, output_dir))
+
+
+def print_reserved(store: SolutionStore, output_dir: Path) -> None:
+    """Print what is reserved beside the answers' cost, if anything, and how it is released."""
+    if reserved_usd := reserved_beside_answers(store):
+        print(
+            f"Reserved: at most {reserved_usd:.4f} USD, for calls that may have been billed "
+            "without an answer. If they were not:\n"
+            f"  {resume_command(store.session_id, output_dir)} --release-reserved"
+        )
+
+
+def reserved_beside_answers(store: SolutionStore) -> float:
+    """Return the most that was billed beside the answers, 0 where four digits do not show it."""
+    spending = read_spending(store.path)
+    reserved_usd = spending.reserved_usd(store.answers_usd) if spending else 0.0
+    return reserved_usd if reserved_usd >= _LEAST_SHOWN_USD else 0.0
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

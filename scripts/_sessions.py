@@ -8,7 +8,12 @@ from pathlib import Path
 
 from config.clock import Clock
 from runners.terminal_text import printable
-from scripts._report import print_table, resume_command
+from scripts._report import (
+    print_reserved,
+    print_table,
+    reserved_beside_answers,
+    resume_command,
+)
 from storage.progress_file import Progress, read_progress
 from storage.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
@@ -53,13 +58,18 @@ def print_status(output_dir: Path, session_id: str) -> None:
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)
-        print(_spent(store, progress))
+    print(f"Answers so far cost {store.answers_usd:.4f} USD, as far as prices are known")
     if is_locked(store.path):
+        if reserved_usd := reserved_beside_answers(store):
+            print(
+                f"Calls in flight, or without an answer, cost at most {reserved_usd:.4f} USD more"
+            )
         print("It is being run now.")
         if progress and progress.current_progress.estimated_completion:
             print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
         print(f"Results so far: {store.path}")
         return
+    print_reserved(store, output_dir)
     command = resume_command(store.session_id, output_dir)
     if store.status == "in_progress":
         print(f"Nobody runs it.{_calls_lost(progress)} To go on:\n  {command}")
@@ -102,14 +112,6 @@ def _print_last_errors(progress: Progress) -> None:
     for model, counts in progress.current_progress.model_progress.items():
         if counts.failed and counts.last_error:
             print(printable(f"{model}: last failure: {counts.last_error}"))
-
-
-def _spent(store: SolutionStore, progress: Progress) -> str:
-    """Return what answers cost, and apart from it what calls without one may have cost."""
-    answers = sum(tally.cost_usd for tally in store.tallies.values())
-    more = progress.spent_usd - answers
-    said = f"Answers so far cost {answers:.4f} USD, as far as prices are known"
-    return f"{said}; calls without an answer at most {more:.4f} USD more" if more > 5e-5 else said
 
 
 def _calls_lost(progress: Progress | None) -> str:

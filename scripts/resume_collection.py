@@ -40,6 +40,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--max-cost", type=usd, metavar="USD", help="raise or set the cap on the whole session"
     )
     parser.add_argument(
+        "--release-reserved",
+        action="store_true",
+        help="count what is reserved for calls that may have been billed as not billed",
+    )
+    parser.add_argument(
         "--watch", action="store_true", help="keep showing how it stands until it ends"
     )
     add_output_dir_flag(parser)
@@ -81,6 +86,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         environment,
         accept_changes=args.accept_dataset_changes,
         max_cost_usd=args.max_cost,
+        release=args.release_reserved,
         progress=args.progress,
     )
 

@@ -64,6 +64,11 @@ class AnswerLog:
         return self._index.tallies
 
     @property
+    def answers_usd(self) -> float:
+        """What all answers cost, in US dollars, as far as prices are known."""
+        return sum(tally.cost_usd for tally in self.tallies.values())
+
+    @property
     def failed_tasks(self) -> Mapping[str, Mapping[str, FailedTask]]:
         """Model -> task_id -> last failure, of tasks that have no answer."""
         return self._index.failed

@@ -92,7 +92,7 @@ def read_manifest(folder: Path) -> SessionMetadata | None:
 
     Raises StoreError for a session of a newer version.
     """
-    manifest = _read_json(folder / MANIFEST_NAME, _Manifest)
+    manifest = decode_file(folder / MANIFEST_NAME, _Manifest)
     return manifest.metadata if manifest is not None else None
 
 
@@ -110,7 +110,7 @@ def read_summary(folder: Path) -> Summary | None:
 
     Raises StoreError for a session of a newer version.
     """
-    return _read_json(folder / SUMMARY_NAME, Summary)
+    return decode_file(folder / SUMMARY_NAME, Summary)
 
 
 def dataset_hash(dataset: Mapping[str, str]) -> str:
@@ -128,7 +128,11 @@ def pretty_json(value: object, path: Path) -> bytes:
         raise StoreError(f"{path}: cannot be written as JSON: {error}") from error
 
 
-def _read_json(path: Path, shape: type[T]) -> T | None:
+def decode_file(path: Path, shape: type[T]) -> T | None:
+    """Return the JSON of a known shape in a file, None where there is none.
+
+    Raises StoreError where it cannot be read, or is of a newer version.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -112,8 +112,7 @@ class ProgressTracker:
             self._lanes[model].execution_seconds += tally.execution_seconds
         earlier = read_progress(store.path)
         self._active_seconds_before = earlier.active_seconds if earlier else 0.0
-        recorded_usd = sum(tally.cost_usd for tally in store.tallies.values())
-        self.spent_usd = max(recorded_usd, earlier.spent_usd if earlier else 0.0)
+        self.spent_usd = max(store.answers_usd, earlier.spent_usd if earlier else 0.0)
 
     def answered(self, label: str, task_id: str, seconds: float) -> None:
         """Count an answer; seconds: its last attempt."""

@@ -26,6 +26,7 @@ from storage.session_folder import default_session_id, session_folder
 from storage.session_lock import is_locked
 from storage.session_scan import scan_session
 from storage.solution_store import SolutionStore
+from storage.spending_file import SPENDING_NAME, read_spending
 from storage.summaries import write_session_summary
 from storage.tallies import total
 from storage.utf8_text import clean_text
@@ -116,8 +117,9 @@ def repair_session(store: SolutionStore) -> list[str]:
     said = store.repair()
     folder = store.path
     if (folder / PROGRESS_NAME).exists() and read_progress(folder) is None:
-        kept = keep_whole_file(folder / PROGRESS_NAME)
-        said.append(f"{PROGRESS_NAME} cannot be read: kept as {kept.name}, made anew")
+        said.append(_set_aside(folder / PROGRESS_NAME))
+    if (folder / SPENDING_NAME).exists() and read_spending(folder) is None:
+        said.append(f"{_set_aside(folder / SPENDING_NAME)}, with the most that may be billed")
     said += _repair_descriptions(store)
     said += _missing_answers(store)
     return said

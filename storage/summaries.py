@@ -14,6 +14,7 @@ from storage.manifest import (
     dataset_hash,
     pretty_json,
 )
+from storage.spending_file import Spending, read_spending
 from storage.tallies import Tally, percent, total
 
 ModelTallies = Mapping[str, Mapping[str, Tally]]  # model -> category -> counts
@@ -91,6 +92,7 @@ def write_session_summary(
             model: model_summary(model, tallies.get(model, {}), metadata.total_problems)
             for model in models
         },
+        "spending": _spending(folder, tallies),
         "collection_date": _local_time(metadata.collection_start),
     }
     path = folder / SUMMARY_NAME
@@ -117,6 +119,17 @@ def _collection_metadata(
             "hashes_in": MANIFEST_NAME,
         }
     return described
+
+
+def _spending(folder: Path, tallies: ModelTallies) -> dict[str, object]:
+    """Return what the answers cost, and the most that was billed beside them."""
+    answers_usd = total(tally for kinds in tallies.values() for tally in kinds.values()).cost_usd
+    spending = read_spending(folder) or Spending()
+    return {
+        "answers_usd": round(answers_usd, 6),
+        "reserved_usd": round(spending.reserved_usd(answers_usd), 6),
+        "held_usd": spending.held_usd,
+    }
 
 
 def _rates(tally: Tally) -> dict[str, float]:
