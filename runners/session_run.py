@@ -54,15 +54,7 @@ async def run_session(
             await stack.enter_async_context(model)
         store = open_store()
         stack.enter_context(SessionLock(store.path))
-        for sentence in repair_session(store):
-            logger.warning("%s", sentence)
-        _keep_accepted_changes(plan, store)
-        lost_calls = _calls_of_a_lost_record(plan, store)
-        spending = take_up_spending(store, lambda: lost_calls * dearest_call_usd(plan, models))
-        if release:
-            spending = release_reserved(store, spending)
-        tracker = _open_tracker(plan, store, lost_calls, clock)
-        tracker.spent_usd = spending.committed_usd
+        tracker = _take_up(plan, models, store, clock, release=release)
         display = make_display(progress, sys.stderr)
         limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
         runner = CollectionRunner(plan.settings, store, tracker, display, limiter, clock, Random())
@@ -150,6 +142,22 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
         session_parameters=plan.settings.to_parameters(),
         dataset=plan.content_hashes,
     )
+
+
+def _take_up(
+    plan: CollectionPlan, models: RunModels, store: SolutionStore, clock: Clock, *, release: bool
+) -> ProgressTracker:
+    """Return the counts to go on with, once the session is whole and its money is known."""
+    for sentence in repair_session(store):
+        logger.warning("%s", sentence)
+    _keep_accepted_changes(plan, store)
+    lost_calls = _calls_of_a_lost_record(plan, store)
+    spending = take_up_spending(store, lambda: lost_calls * dearest_call_usd(plan, models))
+    if release:
+        spending = release_reserved(store, spending)
+    tracker = _open_tracker(plan, store, lost_calls, clock)
+    tracker.spent_usd = spending.committed_usd
+    return tracker
 
 
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
