@@ -9,6 +9,7 @@ from processors.code_candidates import EXTRACTION_VERSION, extract_code
 from runners.answer_record import with_extraction
 from storage.durability import flush_file, write_error
 from storage.record_json import encode_solution, solutions_in
+from storage.regular_file import make_folders, open_to_append
 from storage.solution_record import SolutionRecord
 from storage.solution_store import SolutionStore
 from storage.tallies import is_valid
@@ -34,6 +35,7 @@ def reprocess_session(store: SolutionStore) -> tuple[Path, dict[str, list[Change
     folder = store.path / "reprocessed" / EXTRACTION_VERSION
     building = folder.with_name(f".{folder.name}.building")
     try:
+        make_folders(store.path, folder.parent)
         shutil.rmtree(building, ignore_errors=True)
         changes: dict[str, list[Change]] = {}
         for model, files in store.save_solutions_jsonl().items():
@@ -51,7 +53,7 @@ def reprocess_session(store: SolutionStore) -> tuple[Path, dict[str, list[Change
 
 
 def _reprocess_file(old: Path, target: Path) -> Iterator[Change]:
-    with target.open("wb") as lines:
+    with open_to_append(target) as lines:
         for _, record in solutions_in(old):
             again = _read_again(record)
             lines.write(encode_solution(again)[1])

@@ -11,6 +11,7 @@ from storage.jsonl_file import append_line
 from storage.manifest import SessionMetadata, SessionStatus, read_metadata, read_summary
 from storage.record_index import FailedTask, RecordIndex
 from storage.record_json import encode_failure, encode_solution, solutions_in
+from storage.regular_file import refuse_link
 from storage.session_folder import claim_folder
 from storage.session_scan import (
     FAILURES_NAME,
@@ -170,6 +171,8 @@ class AnswerLog:
             raise StoreError(f"{record.model} has already answered {record.task_id!r}")
 
     def _append_line(self, path: Path, line: bytes) -> None:
+        if path.parent != self.path:
+            refuse_link(path.parent)
         if append_line(path, line):
             self._unsynced_folders |= {path.parent, self.path}
         self._unsynced.add(path)

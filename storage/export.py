@@ -8,6 +8,7 @@ import msgspec
 
 from storage.durability import replace_file, write_error
 from storage.record_json import solutions_in
+from storage.regular_file import is_regular, open_to_append, open_to_read
 from storage.solution_record import SolutionRecord
 
 _COLUMNS = SolutionRecord.__struct_fields__
@@ -33,7 +34,7 @@ class CsvExporter:
         target = source.with_suffix(".csv")
         source_end, target_size = self._written.pop(source, (0, -1))
         try:
-            if target_size >= 0 and target.is_file() and target.stat().st_size == target_size:
+            if target_size >= 0 and _size(target) == target_size:
                 source_end = _append_rows(source, source_end, target)
             else:
                 source_end = _write_anew(source, target)
@@ -45,10 +46,10 @@ class CsvExporter:
 
 def is_export(path: Path) -> bool:
     """Return whether a .csv file was made here, in this version or another."""
-    if not path.is_file():
+    if not is_regular(path):
         return False
     start = f"{_COLUMNS[0]},".encode()
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         return file.read(len(start)) == start
 
 
@@ -57,8 +58,12 @@ def csv_row(record: SolutionRecord) -> list[str]:
     return [csv_cell(value) for value in msgspec.structs.astuple(record)]
 
 
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if is_regular(path) else None
+
+
 def _append_rows(source: Path, start: int, target: Path) -> int:
-    with target.open("ab") as file:
+    with open_to_append(target) as file:
         for line, record in solutions_in(source, start):
             file.write(csv_line(csv_row(record)))
             start = line.offset + len(line.raw)

@@ -13,6 +13,7 @@ import msgspec
 
 from config.errors import StoreError
 from storage.durability import replace_file
+from storage.regular_file import read_regular
 from storage.utf8_text import clean_value
 
 T = TypeVar("T")
@@ -134,7 +135,7 @@ def decode_file(path: Path, shape: type[T]) -> T | None:
     Raises StoreError where it cannot be read, or is of a newer version.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:

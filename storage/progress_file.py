@@ -7,6 +7,7 @@ import msgspec
 
 from config.errors import StoreError
 from storage.manifest import SessionStatus, decode_or_none
+from storage.regular_file import read_regular
 
 PROGRESS_NAME = "progress.json"
 REPORT_NAME = "final_report.json"
@@ -56,7 +57,7 @@ def read_progress(folder: Path) -> Progress | None:
     """Return a session's progress.json, None where it is missing or cannot be understood."""
     path = folder / PROGRESS_NAME
     try:
-        return decode_or_none(path.read_bytes(), Progress)
+        return decode_or_none(read_regular(path), Progress)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -13,6 +13,7 @@ from config.errors import ConfigError
 from storage.durability import replace_file, write_error
 from storage.export import csv_cell, csv_line
 from storage.record_json import solutions_in
+from storage.regular_file import make_folders, open_fresh
 from storage.session_folder import refuse_inside_sessions
 from storage.solution_store import SolutionStore
 from storage.tidy_table import TidyRow, tidy_rows
@@ -86,16 +87,17 @@ def _write_parquet(rows: Iterable[TidyRow], target: Path) -> None:
         (field.name, pyarrow.type_for_alias(_arrow_alias(field.type)))
         for field in msgspec.structs.fields(TidyRow)
     )
-    fresh = target.with_name(f".{target.name}.tmp")
     try:
-        with parquet.ParquetWriter(fresh, schema, compression="zstd") as writer:
-            for group in _groups(rows):
-                writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
-        fresh.replace(target)
+        fresh, file = open_fresh(target)
+        try:
+            with file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+                for group in _groups(rows):
+                    writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
     except OSError as error:
         raise write_error(target, error) from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _write_candidates(store: SolutionStore, target: Path) -> int:
@@ -105,6 +107,8 @@ def _write_candidates(store: SolutionStore, target: Path) -> int:
             lines = list(_candidate_lines(path, model, category))
             folder = target / path.parent.name
             try:
+                if target.is_relative_to(store.path):
+                    make_folders(store.path, folder)
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise write_error(folder, error) from error

@@ -17,6 +17,7 @@ from storage.jsonl_file import (
 )
 from storage.record_index import RecordIndex
 from storage.record_json import decode_failure, decode_solution
+from storage.regular_file import NotRegular, is_regular, refuse_link
 
 FAILURES_NAME = "failures.jsonl"
 PENDING_NAME = "pending_extraction.jsonl"
@@ -134,11 +135,18 @@ def _sizes(folder: Path) -> dict[Path, int]:
 
 
 def _model_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    for inner in folders:
+        refuse_link(inner)
+    return folders
 
 
 def _jsonl_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.jsonl") if path.is_file())
+    files = sorted(path for path in folder.glob("*.jsonl") if not path.is_dir())
+    for path in files:
+        if not is_regular(path):
+            raise NotRegular(path)
+    return files
 
 
 def _scan_solutions(path: Path, index: RecordIndex) -> Damage:

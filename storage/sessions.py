@@ -12,6 +12,7 @@ from config.clock import Clock, SystemClock
 from config.errors import ConfigError, StoreError
 from storage.durability import flush_folder, write_error
 from storage.jsonl_file import keep_whole_file
+from storage.leftovers import drop_leftovers
 from storage.manifest import (
     MANIFEST_NAME,
     SUMMARY_NAME,
@@ -116,6 +117,7 @@ def repair_session(store: SolutionStore) -> list[str]:
     """
     said = store.repair()
     folder = store.path
+    drop_leftovers([folder, *(path for path in folder.iterdir() if path.is_dir())])
     if (folder / PROGRESS_NAME).exists() and read_progress(folder) is None:
         said.append(_set_aside(folder / PROGRESS_NAME))
     if (folder / SPENDING_NAME).exists() and read_spending(folder) is None:
