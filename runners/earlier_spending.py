@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from prompts.prompt_template import build_prompt
-from runners.budget import worst_case_usd
-from runners.collection_plan import CollectionPlan
-from runners.run_models import RunModels
-from storage.progress_file import read_progress
+from runners.calls.budget import worst_case_usd
+from runners.session.collection_plan import CollectionPlan
+from runners.session.run_models import RunModels
+from storage.session.progress_file import read_progress
 from storage.solution_store import SolutionStore
 from storage.spending_file import Spending, read_spending, write_spending
 

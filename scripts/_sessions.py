@@ -7,15 +7,15 @@ from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
-from runners.terminal_text import printable
+from runners.progress.terminal_text import printable
 from scripts._report import (
     print_reserved,
     print_table,
     reserved_beside_answers,
     resume_command,
 )
-from storage.progress_file import Progress, read_progress
-from storage.session_lock import is_locked
+from storage.session.progress_file import Progress, read_progress
+from storage.session.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
 

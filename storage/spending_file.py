@@ -11,8 +11,8 @@ from typing import Annotated
 
 import msgspec
 
-from storage.durability import replace_file
-from storage.manifest import decode_file, pretty_json
+from storage.files.durability import replace_file
+from storage.session.manifest import decode_file, pretty_json
 
 SPENDING_NAME = "spending.json"
 _MOST_USD = 1e12  # what is not below that is no sum of money

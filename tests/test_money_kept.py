@@ -9,7 +9,7 @@ import pytest
 
 from config.clock import SystemClock
 from config.errors import StoreError
-from runners.budget import Budget, CapReached
+from runners.calls.budget import Budget, CapReached
 from runners.spending_ledger import SpendingLedger
 from storage.spending_file import Spending, read_spending, write_spending
 from tests.support.command import Finished, pointed_at, run
