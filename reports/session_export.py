@@ -12,8 +12,8 @@ import msgspec
 from config.errors import ConfigError
 from reports.tidy_table import TidyRow, tidy_rows
 from storage.files.durability import replace_file, write_error
+from storage.files.regular_file import make_folders, open_fresh
 from storage.records.record_json import solutions_in
-from storage.regular_file import make_folders, open_fresh
 from storage.session.session_folder import refuse_inside_sessions
 from storage.solution_store import SolutionStore
 from storage.views.category_csv import csv_cell, csv_line

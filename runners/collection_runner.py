@@ -16,6 +16,7 @@ from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget, CapReached
 from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
+from runners.calls.spending_ledger import SpendingLedger
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
 from runners.lanes.watchdog import Watchdog
@@ -26,13 +27,12 @@ from runners.rate_limiter import AdaptiveRateLimiter, RateScope
 from runners.session.run_models import RunModels
 from runners.session.run_stop import RunStop
 from runners.session.upkeep import Upkeep
-from runners.spending_ledger import SpendingLedger
 from storage.files.spare_files import spare_files
 from storage.progress_tracker import ProgressTracker
 from storage.session.manifest import SessionStatus
 from storage.session.rate_limits_file import read_rate_limits
+from storage.session.spending_file import Spending, read_spending
 from storage.solution_store import SolutionStore
-from storage.spending_file import Spending, read_spending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from runners.collection_runner import RunOutcome
 from runners.progress.terminal_text import printable
 from scripts._root import ROOT
 from storage.records.tallies import Tally, total
+from storage.session.spending_file import read_spending
 from storage.solution_store import SolutionStore
-from storage.spending_file import read_spending
 from storage.views.summaries import by_model
 
 _LEAST_SHOWN_USD = 0.00005  # with four digits after the point

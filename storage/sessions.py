@@ -12,8 +12,8 @@ from config.clock import Clock, SystemClock
 from config.errors import ConfigError, StoreError
 from storage.files.durability import flush_folder, write_error
 from storage.files.jsonl_file import keep_whole_file
+from storage.files.leftovers import drop_leftovers
 from storage.files.utf8_text import clean_text
-from storage.leftovers import drop_leftovers
 from storage.records.session_scan import scan_session
 from storage.records.tallies import total
 from storage.session.manifest import (
@@ -28,8 +28,8 @@ from storage.session.manifest import (
 from storage.session.progress_file import PROGRESS_NAME, ProgressCounts, read_progress
 from storage.session.session_folder import default_session_id, session_folder
 from storage.session.session_lock import is_locked
+from storage.session.spending_file import SPENDING_NAME, read_spending
 from storage.solution_store import SolutionStore
-from storage.spending_file import SPENDING_NAME, read_spending
 from storage.views.summaries import write_session_summary
 
 SessionCondition = Literal["in_progress", "completed", "failed", "broken"]

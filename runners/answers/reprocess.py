@@ -8,10 +8,10 @@ from pathlib import Path
 from processors.extraction.code_candidates import EXTRACTION_VERSION, extract_code
 from runners.answers.answer_record import with_extraction
 from storage.files.durability import flush_file, write_error
+from storage.files.regular_file import make_folders, open_to_append
 from storage.records.record_json import encode_solution, solutions_in
 from storage.records.solution_record import SolutionRecord
 from storage.records.tallies import is_valid
-from storage.regular_file import make_folders, open_to_append
 from storage.solution_store import SolutionStore
 
 

@@ -12,7 +12,7 @@ from config.errors import CollectionError, StoreError
 from models.base_model import BaseModel
 from models.catalog.pricing import worst_case_price
 from prompts.prompt_template import Prompt
-from runners.spending_ledger import SpendingLedger
+from runners.calls.spending_ledger import SpendingLedger
 
 _CHARACTERS_PER_TOKEN_AT_LEAST = 2.0  # for the worst case: no tokenizer makes more of usual text
 _TOKENS_ROUND_A_PROMPT = 50

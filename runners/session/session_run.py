@@ -15,10 +15,10 @@ from config.errors import CollectionError, StoreError
 from models.wire.client_pool import ClientPool
 from reports.report import write_report_or_warn
 from runners.collection_runner import CollectionRunner, RunOutcome
-from runners.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
 from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
+from runners.session.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
 from runners.session.interrupt import on_interrupt
 from runners.session.run_models import RunModels
 from storage.progress_tracker import ProgressTracker

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from config.errors import StoreError
-from storage.regular_file import open_fresh, open_regular
+from storage.files.regular_file import open_fresh, open_regular
 
 if sys.platform == "darwin":
     import fcntl

@@ -10,7 +10,7 @@ import msgspec
 
 from config.errors import StoreError
 from storage.files.durability import flush_descriptor, replace_file, write_error
-from storage.regular_file import open_regular, open_to_append, open_to_read
+from storage.files.regular_file import open_regular, open_to_append, open_to_read
 
 _OPEN_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 _PADDING = b"\xef\xbb\xbf\0 \t\r\n"  # byte order marks of editors, zeros of a power cut

@@ -8,6 +8,7 @@ from config.clock import Clock, SystemClock
 from config.errors import StoreError
 from storage.files.durability import flush_file, flush_folder, write_error
 from storage.files.jsonl_file import append_line
+from storage.files.regular_file import refuse_link
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
 from storage.records.record_json import encode_failure, encode_solution, solutions_in
@@ -20,7 +21,6 @@ from storage.records.session_scan import (
 )
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.records.tallies import Tally
-from storage.regular_file import refuse_link
 from storage.session.manifest import SessionMetadata, SessionStatus, read_metadata, read_summary
 from storage.session.session_folder import claim_folder
 

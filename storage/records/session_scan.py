@@ -14,9 +14,9 @@ from storage.files.jsonl_file import (
     read_lines,
     set_aside,
 )
+from storage.files.regular_file import NotRegular, is_regular, refuse_link
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
-from storage.regular_file import NotRegular, is_regular, refuse_link
 from storage.views.category_csv import is_export
 
 FAILURES_NAME = "failures.jsonl"

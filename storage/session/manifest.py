@@ -13,8 +13,8 @@ import msgspec
 
 from config.errors import StoreError
 from storage.files.durability import replace_file
+from storage.files.regular_file import read_regular
 from storage.files.utf8_text import clean_value
-from storage.regular_file import read_regular
 
 T = TypeVar("T")
 SessionStatus = Literal["in_progress", "completed", "failed"]

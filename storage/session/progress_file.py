@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from config.errors import StoreError
-from storage.regular_file import read_regular
+from storage.files.regular_file import read_regular
 from storage.session.manifest import SessionStatus, decode_or_none
 
 PROGRESS_NAME = "progress.json"

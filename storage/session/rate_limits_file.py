@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from storage.files.durability import replace_file
-from storage.regular_file import NotRegular, read_regular
+from storage.files.regular_file import NotRegular, read_regular
 from storage.session.manifest import pretty_json
 
 RATE_LIMITS_NAME = "rate_limits.json"

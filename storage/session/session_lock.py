@@ -9,8 +9,8 @@ from types import TracebackType
 
 from config.errors import SessionInUse, StoreError
 from storage.files.durability import write_error
-from storage.process_ids import is_alive
-from storage.regular_file import open_regular, read_regular
+from storage.files.process_ids import is_alive
+from storage.files.regular_file import open_regular, read_regular
 
 if sys.platform != "win32":
     import fcntl

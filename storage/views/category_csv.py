@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from storage.files.durability import replace_file, write_error
+from storage.files.regular_file import is_regular, open_to_append, open_to_read
 from storage.records.record_json import solutions_in
 from storage.records.solution_record import SolutionRecord
-from storage.regular_file import is_regular, open_to_append, open_to_read
 
 _COLUMNS = SolutionRecord.__struct_fields__
 # A cell that starts so is run as a formula: owasp.org/www-community/attacks/CSV_Injection

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from storage.regular_file import is_regular, read_regular
+from storage.files.regular_file import is_regular, read_regular
 from storage.session.manifest import SUMMARY_NAME, decode_or_none
 from storage.session.progress_file import REPORT_NAME, read_progress
 from storage.solution_store import SolutionStore

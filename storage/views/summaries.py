@@ -15,7 +15,7 @@ from storage.session.manifest import (
     dataset_hash,
     pretty_json,
 )
-from storage.spending_file import Spending, read_spending
+from storage.session.spending_file import Spending, read_spending
 
 ModelTallies = Mapping[str, Mapping[str, Tally]]  # model -> category -> counts
 

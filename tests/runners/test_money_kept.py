@@ -10,8 +10,8 @@ import pytest
 from config.clock import SystemClock
 from config.errors import StoreError
 from runners.calls.budget import Budget, CapReached
-from runners.spending_ledger import SpendingLedger
-from storage.spending_file import Spending, read_spending, write_spending
+from runners.calls.spending_ledger import SpendingLedger
+from storage.session.spending_file import Spending, read_spending, write_spending
 from tests.support.command import Finished, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.program import Program
@@ -141,7 +141,7 @@ class CountedWrites:
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> CountedWrites:
     counted = CountedWrites()
-    monkeypatch.setattr("runners.spending_ledger.write_spending", counted)
+    monkeypatch.setattr("runners.calls.spending_ledger.write_spending", counted)
     return counted
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from storage.spending_file import Spending, write_spending
+from storage.session.spending_file import Spending, write_spending
 
 
 class SpendingLedger:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from storage.process_ids import is_alive
+from storage.files.process_ids import is_alive
 
 _UNFINISHED = re.compile(r"\..+\.([0-9]{1,10})-[0-9a-f]{8}\.tmp")  # as open_fresh names them
 

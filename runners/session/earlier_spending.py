@@ -11,8 +11,8 @@ from runners.calls.budget import worst_case_usd
 from runners.session.collection_plan import CollectionPlan
 from runners.session.run_models import RunModels
 from storage.session.progress_file import read_progress
+from storage.session.spending_file import Spending, read_spending, write_spending
 from storage.solution_store import SolutionStore
-from storage.spending_file import Spending, read_spending, write_spending
 
 logger = logging.getLogger("collector")
 
