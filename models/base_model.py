@@ -27,6 +27,7 @@ from config.model_config import (
     ModelConfig,
 )
 from config.rate_signal import RateSignal
+from config.web_address import is_http_address
 from models.wire.client_pool import ClientPool
 from models.wire.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
@@ -135,7 +136,7 @@ class BaseModel:
             raise ConfigError(f"{row.api_key_env} holds a character that no key has")
         if re.match(r"[^/]*//[^/]*@", self.base_url):
             raise ConfigError(f"{row.base_url_env} names a user: set {row.api_key_env} instead")
-        if self.base_url and not re.match(r"https?://[^/]", self.base_url):
+        if self.base_url and not is_http_address(self.base_url):
             raise ConfigError(f"{row.base_url_env}: {self.base_url} is no http(s) address")
 
     def home(self) -> str:

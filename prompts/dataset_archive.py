@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from config.errors import ConfigError, DatasetError
+from config.web_address import is_http_address
 
 _PIP = "pip:"
 _TIMEOUT_SECONDS = 60.0
@@ -130,9 +131,9 @@ def _reason(error: Exception) -> str:
 
 
 def _refuse_insecure(url: str) -> None:
-    parts = urlsplit(url)
-    is_loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    if parts.scheme != "https" and not is_loopback:
+    if not is_http_address(url) or not (
+        urlsplit(url).scheme == "https" or urlsplit(url).hostname in _LOOPBACK
+    ):
         raise ConfigError(f"--url {url}: only https:// addresses (or http:// on this machine)")
 
 

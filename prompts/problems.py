@@ -88,11 +88,11 @@ def first_of_each_category(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _problem_files(dataset: Path) -> list[Path]:
-    if dataset.is_file():
-        return [dataset]
-    if not dataset.is_dir():
-        raise DatasetError(f"{dataset}: no such folder of problems; {_OTHERS}")
     try:
+        if dataset.is_file():
+            return [dataset]
+        if not dataset.is_dir():
+            raise DatasetError(f"{dataset}: no such folder of problems; {_OTHERS}")
         files = sorted(path for path in dataset.iterdir() if path.name.endswith(".jsonl"))
     except OSError as error:
         raise DatasetError(f"{dataset}: cannot be read: {error.strerror}") from error

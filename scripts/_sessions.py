@@ -127,4 +127,7 @@ def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:
 
 
 def _moment(seconds: float | None) -> str:
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else "-"
+    try:
+        return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else "-"
+    except (OverflowError, ValueError, OSError):  # beyond any calendar
+        return "-"

@@ -12,10 +12,11 @@ from scripts._root import ROOT  # noqa: I001 - first: it checks what the others 
 from config.collection_settings import DEFAULT_DATASETS
 from config.environment import Environment
 from config.errors import ConfigError, DatasetError
+from config.user_path import absolute_user_path
 from prompts.dataset_archive import ArchiveSource, download, files_in
 from prompts.humaneval import humaneval_files
 from prompts.problems import Problem, load_problems
-from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
+from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, parse_arguments, run_command
 
 _SOURCES = {
     # DOI 10.5281/zenodo.17495202, CC BY 4.0, by Danny Brahman and Mohammad Mahoor
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -76,9 +77,9 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
 
 def _target(args: argparse.Namespace, environment: Environment) -> Path:
     if args.dataset_path:
-        return Path(args.dataset_path).expanduser().resolve()
+        return absolute_user_path(args.dataset_path, "--dataset-path", Path.cwd())
     setting = environment.get("DATASET_PATH") or DEFAULT_DATASETS[0]
-    folder = (ROOT / Path(setting).expanduser()).resolve()
+    folder = absolute_user_path(setting, "DATASET_PATH", ROOT)
     return folder if args.name == "codeeval" else folder.parent / str(args.name)
 
 

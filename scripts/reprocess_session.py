@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from runners.answers.reprocess import Change, reprocess_session
 from runners.progress.terminal_text import printable
-from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
+from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, run_command
 from scripts._report import print_table
 from scripts._session_place import session_place
 from storage.sessions import open_session
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 

@@ -18,6 +18,7 @@ from scripts._cli import (
     add_log_flags,
     add_output_dir_flag,
     load_environment,
+    parse_arguments,
     run_command,
     set_up_logging,
     usd,
@@ -54,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 

@@ -7,7 +7,7 @@ two is enough to resume (manifest.json alone holds the dataset's content hashes)
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -24,6 +24,12 @@ MANIFEST_NAME = "manifest.json"
 SUMMARY_NAME = "summary.json"
 
 
+# What lies beyond was never written by a clock, or counted.
+Moment = Annotated[float, msgspec.Meta(ge=0.0, le=32_503_680_000.0)]  # from 1970 to 3000
+TaskCount = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+Version = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
 class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """What one session was asked to do.
 
@@ -34,8 +40,8 @@ class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
     dataset: task_id -> content hash of the problem; None where it is not known any more.
     """
 
-    collection_start: float
-    total_problems: int
+    collection_start: Moment
+    total_problems: TaskCount
     models: list[str]
     categories: list[str]
     session_parameters: Mapping[str, object]
@@ -43,15 +49,15 @@ class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Manifest(msgspec.Struct):
-    format_version: int
+    format_version: Version
     session_id: str
     metadata: SessionMetadata
 
 
 class _SummaryMetadata(msgspec.Struct):
-    collection_start: float = 0.0
-    collection_end: float | None = None
-    total_problems: int = 0
+    collection_start: Moment = 0.0
+    collection_end: Moment | None = None
+    total_problems: TaskCount = 0
     models_evaluated: list[str] = msgspec.field(default_factory=list)
     categories_included: list[str] = msgspec.field(default_factory=list)
     session_parameters: dict[str, object] = msgspec.field(default_factory=dict)
@@ -62,7 +68,7 @@ class Summary(msgspec.Struct):
 
     session_id: str
     collection_metadata: _SummaryMetadata
-    format_version: int = 0
+    format_version: Version = 0
     status: SessionStatus | None = None
 
     def to_metadata(self) -> SessionMetadata:
@@ -78,7 +84,7 @@ class Summary(msgspec.Struct):
 
 
 class _Version(msgspec.Struct):
-    format_version: int = 0
+    format_version: Version = 0
 
 
 def write_manifest(folder: Path, session_id: str, metadata: SessionMetadata) -> None:
