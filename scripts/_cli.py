@@ -74,7 +74,11 @@ def set_up_logging(level: str, log_file: str | None) -> None:
 def run_command(command: Callable[[], int]) -> int:
     """Return the command's exit code; what the user can mend becomes one line on stderr."""
     spell_out_what_cannot_be_shown()
-    code = _exit_code(command)
+    return _with_all_said(_exit_code(command))
+
+
+def _with_all_said(code: int) -> int:
+    """Return the exit code, once everything that was printed is where it belongs, or said not."""
     if lost := flushed(sys.stdout):
         _say(f"error: {_OUTPUT_LOST} {lost.strerror}")
         code = code or EXIT_INCOMPLETE
@@ -96,9 +100,7 @@ def parse_arguments(
     try:
         return parser.parse_args(arguments)
     except SystemExit as end:
-        if not end.code and run_command(lambda: EXIT_OK):
-            raise SystemExit(EXIT_INCOMPLETE) from None
-        raise
+        raise SystemExit(_with_all_said(int(end.code or EXIT_OK))) from None
 
 
 def positive_int(text: str) -> int:
