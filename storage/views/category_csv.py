@@ -14,6 +14,8 @@ from storage.records.solution_record import SolutionRecord
 _COLUMNS = SolutionRecord.__struct_fields__
 # A cell that starts so is run as a formula: owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+# Programs that split at ; or tabs do not see our quotes: there lines begin inside a cell, too.
+_INNER_FORMULA = re.compile(r'([;\t\r\n]"*)(?=[=+\-@＝＋－＠])')  # noqa: RUF001
 _QUOTED_FOR = re.compile('[",\n\r]')
 _MAX_CELL_CHARACTERS = 32_000  # Excel holds 32,767 and spills what is longer into the next row
 
@@ -112,4 +114,5 @@ def _text_cell(text: str) -> str:
     if len(shown) > _MAX_CELL_CHARACTERS:
         left_out = len(shown) - _MAX_CELL_CHARACTERS
         shown = f"{shown[:_MAX_CELL_CHARACTERS]} [... {left_out} more characters in the .jsonl]"
-    return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown
+    harmless = _INNER_FORMULA.sub(r"\1'", shown)
+    return f"'{harmless}" if shown.startswith(_FORMULA_STARTS) else harmless
