@@ -2,6 +2,7 @@
 
 import ast
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import msgspec
 
 from config.errors import DatasetError
 
+_MOST_BYTES = 200_000_000  # the real one has 214,000
 _LEVELS = ((5, 1), (12, 2))  # reference solutions of up to so many lines; longer ones are level 3
 
 
@@ -29,7 +31,7 @@ def humaneval_files(packed: bytes) -> Iterator[tuple[str, bytes]]:
     """
     files: dict[str, list[bytes]] = {}
     for row in _rows(packed):
-        category = _category(row.test)
+        category = _category(row)
         line = json.dumps(_problem(row, category)).encode("utf-8") + b"\n"
         files.setdefault(category, []).append(line)
     for category, lines in sorted(files.items()):
@@ -38,9 +40,13 @@ def humaneval_files(packed: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _rows(packed: bytes) -> list[_Row]:
     try:
-        lines = gzip.decompress(packed).splitlines()
+        with gzip.open(io.BytesIO(packed)) as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise DatasetError(f"HumanEval.jsonl.gz holds more than {_MOST_BYTES:,} bytes")
+        lines = content.splitlines()
         return [msgspec.json.decode(line, type=_Row) for line in lines if line.strip()]
-    except (OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise DatasetError(f"HumanEval.jsonl.gz cannot be read: {error}") from error
 
 
@@ -59,14 +65,18 @@ def _problem(row: _Row, category: str) -> dict[str, object]:
     }
 
 
-def _category(test: str) -> str:
+def _category(row: _Row) -> str:
     """Return the type of the first argument that is written out in the tests."""
-    for node in ast.walk(ast.parse(test)):
+    try:
+        tests = ast.parse(row.test)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise DatasetError(f"{row.task_id}: its tests are no Python: {error}") from error
+    for node in ast.walk(tests):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
             if node.func.id != "candidate":
                 continue
             try:
                 return type(ast.literal_eval(node.args[0])).__name__
-            except ValueError:
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 continue
     return "other"
