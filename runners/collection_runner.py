@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -33,6 +34,8 @@ from storage.session.manifest import SessionStatus
 from storage.session.rate_limits_file import read_rate_limits
 from storage.session.spending_file import Spending, read_spending
 from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,7 @@ class CollectionRunner:
             self._upkeep.close(watch)
         if self._stop.broken_by:
             raise self._stop.broken_by
+        await self._miss_what_is_gone()
         return self._outcome(lanes, problems, stopped_by)
 
     async def interrupt(self) -> None:
@@ -143,6 +147,14 @@ class CollectionRunner:
                 for task in beside:
                     task.cancel()
         return executor.stopped_by or pending.result()
+
+    async def _miss_what_is_gone(self) -> None:
+        """Say which answers somebody deleted meanwhile, and count them as undone."""
+        gone = await asyncio.to_thread(self._store.take_stock)
+        for sentence in gone:
+            logger.warning("%s", sentence)
+        if gone:
+            self._tracker.recount(self._store)
 
     def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
         return AnswerKeeper(

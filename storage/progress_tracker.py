@@ -99,6 +99,16 @@ class ProgressTracker:
 
     def restore(self, store: SolutionStore) -> None:
         """Take over what earlier runs of the session collected."""
+        self.recount(store)
+        earlier = read_progress(store.path)
+        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
+        self.spent_usd = max(store.answers_usd, earlier.spent_usd if earlier else 0.0)
+
+    def recount(self, store: SolutionStore) -> None:
+        """Count what stands in the session's files, whatever was counted before."""
+        self._lanes = {model: _Lane() for model in self._models}
+        self._completed_ids.clear()
+        self._to_try_again = 0
         for model in dict.fromkeys([*self._models, *store.answered_counts()]):
             lane = self._lanes.setdefault(model, _Lane())
             lane.answered = len(store.answered(model))
@@ -110,9 +120,6 @@ class ProgressTracker:
             self._to_try_again += len(lane.failed)
         for (model, _), tally in store.tallies.items():
             self._lanes[model].execution_seconds += tally.execution_seconds
-        earlier = read_progress(store.path)
-        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
-        self.spent_usd = max(store.answers_usd, earlier.spent_usd if earlier else 0.0)
 
     def answered(self, label: str, task_id: str, seconds: float) -> None:
         """Count an answer; seconds: its last attempt."""

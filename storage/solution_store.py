@@ -13,7 +13,7 @@ from storage.files.pacing import Pacer
 from storage.files.utf8_text import clean_text
 from storage.records.answer_log import AnswerLog
 from storage.records.record_json import record_from_fields, solutions_in
-from storage.records.session_scan import PENDING_NAME
+from storage.records.session_scan import PENDING_NAME, size_of
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.session.manifest import SessionMetadata, SessionStatus, write_manifest
 from storage.views.category_csv import CsvExporter
@@ -128,6 +128,7 @@ class SolutionStore(AnswerLog):
             self._pacer.start()
             with self._lock:
                 kinds, self._unexported = self._unexported, set()
+                kinds = {kind for kind in kinds if size_of(self._index.paths[kind])}
                 paths = {self._index.paths[kind] for kind in kinds}
             try:
                 for path in sorted(paths):

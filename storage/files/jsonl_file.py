@@ -41,8 +41,8 @@ class Line:
         return len(self.raw) == len(self.content) + 1 or self.raw.strip() == self.content
 
 
-def append_line(path: Path, line: bytes) -> bool:
-    """Return whether the file is new, once the whole line is with the operating system.
+def append_line(path: Path, line: bytes) -> int:
+    """Return where the line stands, in bytes, once it is whole with the operating system.
 
     Raises StoreError, with the file as it was before, where it does not fit or cannot be opened.
     A half line that a crash left at the end is set aside first. The folder is made where it is
@@ -60,7 +60,7 @@ def append_line(path: Path, line: bytes) -> bool:
             os.close(descriptor)
     except OSError as error:
         raise write_error(path, error) from error
-    return size == 0
+    return size
 
 
 def read_lines(path: Path, start: int = 0) -> Iterator[Line]:

@@ -17,7 +17,9 @@ from storage.records.session_scan import (
     PENDING_NAME,
     repair_file,
     scan_session,
+    session_files,
     set_orphans_aside,
+    size_of,
 )
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.records.tallies import Tally
@@ -54,6 +56,7 @@ class AnswerLog:
         self.status: SessionStatus = (summary and summary.status) or "in_progress"
         self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
+        self._ends = dict(self._scan.sizes)
         self._lock = threading.Lock()
         self._unsynced: set[Path] = set()
         self._unsynced_folders: set[Path] = set()
@@ -132,8 +135,33 @@ class AnswerLog:
                 self._scan = scan_session(self.path)
             said = [repair_file(damage) for damage in self._scan.damages]
             self._scan.damages.clear()
+            self._ends = session_files(self.path)
             known = frozenset(self._index.paths.values())
             return [*said, *set_orphans_aside(self.path, known)]
+
+    def shrunk_files(self) -> list[Path]:
+        """Return the files that hold less than was written: somebody deleted or emptied them."""
+        with self._lock:
+            return [path for path, end in self._ends.items() if size_of(path) < end]
+
+    def take_stock(self) -> list[str]:
+        """Return, for people, which answers were written and are gone; they count no longer.
+
+        Call it when nothing is appended any more.
+        """
+        if not self.shrunk_files():
+            return []
+        before = self.answered_counts()
+        with self._lock:
+            self._scan = scan_session(self.path)
+            self._ends = dict(self._scan.sizes)
+        gone = {m: count - len(self._index.answered(m)) for m, count in before.items()}
+        return [
+            f"{count} answers of {model} are gone: their file was deleted or emptied while the "
+            "run went on; a resume asks them again"
+            for model, count in gone.items()
+            if count
+        ]
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk.
@@ -173,6 +201,9 @@ class AnswerLog:
     def _append_line(self, path: Path, line: bytes) -> None:
         if path.parent != self.path:
             refuse_link(path.parent)
-        if append_line(path, line):
+        offset = append_line(path, line)
+        if offset == 0:
             self._unsynced_folders |= {path.parent, self.path}
+        if offset >= self._ends.get(path, 0):  # else what was written before is gone
+            self._ends[path] = offset + len(line)
         self._unsynced.add(path)
