@@ -16,6 +16,7 @@ from storage.session.manifest import (
     dataset_hash,
     pretty_json,
 )
+from storage.session.spending_file import Spending, read_spending
 from storage.views.verdicts import evaluation_summary
 
 ModelTallies = Mapping[str, Mapping[str, Tally]]  # model -> category -> counts
@@ -115,6 +116,7 @@ def write_session_summary(
             )
             for model in models
         },
+        "spending": _spending(folder, tallies),
         "collection_date": _local_time(metadata.collection_start),
     }
     evaluation = evaluation_summary(folder)
@@ -156,6 +158,17 @@ def _samples(extent: Extent) -> dict[str, int]:
     if extent.samples == 1:
         return {}
     return {"samples": extent.samples, "problems_answered": extent.problems_answered}
+
+
+def _spending(folder: Path, tallies: ModelTallies) -> dict[str, object]:
+    """Return what the answers cost, and the most that was billed beside them."""
+    answers_usd = total(tally for kinds in tallies.values() for tally in kinds.values()).cost_usd
+    spending = read_spending(folder) or Spending()
+    return {
+        "answers_usd": round(answers_usd, 6),
+        "reserved_usd": round(spending.reserved_usd(answers_usd), 6),
+        "held_usd": spending.held_usd,
+    }
 
 
 def _rates(tally: Tally) -> dict[str, float]:
