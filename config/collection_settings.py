@@ -1,7 +1,7 @@
 """What one run is asked to do: flags over the environment over .env over defaults."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,10 +10,11 @@ import msgspec
 
 from config.environment import Environment
 from config.errors import ConfigError
+from config.model_config import ModelConfig
 from config.prompt_text import PromptText
+from config.reply_reading import ExtractionMode
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
-ExtractionMode = Literal["auto", "agentic", "regex"]
 
 DEFAULT_DATASETS = ("../dataset/generated/codeeval", "../dataset/generated")
 STARTER_DATASET = "dataset/starter"
@@ -30,6 +31,7 @@ class CollectionSettings:
     """One run's parameters; the session keeps them, and a resume takes them from there.
 
     models: registry names, aliases, labels or API ids; empty for the default models.
+    api_ids: what each of models is asked for by; empty until that is looked up.
     all_models: every served model whose key is set, instead of models.
     categories: empty for all.
     dataset_path: None to look in the default places.
@@ -38,6 +40,8 @@ class CollectionSettings:
     batch_size: problems that are planned and checkpointed together.
     max_concurrent_per_model: calls for solutions in flight to one model at most, those of an
         LLM's extraction aside; "auto" follows its limits.
+    extraction_model: the name of the model that reads replies; None until that is looked up, and
+        where rules alone read them.
     temperature, max_tokens: None leaves them to the model's row or the defaults.
     max_attempts, task_timeout_seconds: bounds of one task's retries.
     request_timeout_seconds: the deadline of one attempt.
@@ -47,6 +51,7 @@ class CollectionSettings:
     """
 
     models: tuple[str, ...] = ()
+    api_ids: tuple[str, ...] = ()
     all_models: bool = False
     categories: tuple[str, ...] = ()
     quick_test: bool = False
@@ -57,6 +62,7 @@ class CollectionSettings:
     batch_size: int = _BATCH_SIZE
     max_concurrent_per_model: int | Literal["auto"] = _MAX_CONCURRENT
     extraction: ExtractionMode = "auto"
+    extraction_model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
     max_attempts: int = 8
@@ -120,9 +126,18 @@ class CollectionSettings:
         except msgspec.ValidationError as error:
             raise ConfigError(f"session_parameters: {error}") from error
 
-    def resolved(self, *, models: tuple[str, ...], dataset_path: Path) -> "CollectionSettings":
+    def resolved(
+        self, *, models: Sequence[ModelConfig], reader: ModelConfig | None, dataset_path: Path
+    ) -> "CollectionSettings":
         """Return these settings with nothing left to look up: what a resume needs."""
-        return replace(self, models=models, all_models=False, dataset_path=dataset_path)
+        return replace(
+            self,
+            models=tuple(config.name for config in models),
+            api_ids=tuple(config.api_id for config in models),
+            all_models=False,
+            extraction_model=reader.name if reader else None,
+            dataset_path=dataset_path,
+        )
 
 
 def output_dir(flag: str | None, environment: Environment, root: Path) -> Path:

@@ -11,14 +11,7 @@ from typing import Any, ClassVar, Self
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
-from config.errors import (
-    BadReply,
-    ConfigError,
-    ConnectionLost,
-    ModelError,
-    TimedOut,
-    Unreachable,
-)
+from config.errors import BadReply, ConfigError, ConnectionLost, ModelError, TimedOut, Unreachable
 from config.model_config import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_MAX_TOKENS_REASONING,
@@ -113,6 +106,11 @@ class BaseModel:
     def home(self) -> str:
         """Return the base URL where the user sets no other."""
         return self.default_base_url
+
+    @property
+    def call_url(self) -> str:
+        """Where send asks, as far as the class says; "" where it does not."""
+        return self.base_url
 
     async def __aenter__(self) -> Self:
         return self

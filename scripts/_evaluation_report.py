@@ -8,7 +8,7 @@ from evaluation.evaluate import Counts
 from evaluation.pass_rates import PassRate, smallest_difference
 from evaluation.scores import ModelScore, Pair
 from runners.progress.terminal_text import printable
-from scripts._table import print_table
+from scripts._terminal import print_table
 
 _LINE_SECONDS = 10.0
 _REDRAW_SECONDS = 0.2

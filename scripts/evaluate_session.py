@@ -22,12 +22,13 @@ from scripts._cli import (
     seconds,
 )
 from scripts._evaluate import EvaluationRequest, evaluate_sessions
+from scripts._parser import CommandParser
 from scripts._session_place import session_place
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog="Verdicts are kept under SESSION/evaluation: what was judged is not judged again "
         "until its code, its tests or these settings change.",
@@ -41,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args))
 
 

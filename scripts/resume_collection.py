@@ -13,6 +13,7 @@ from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
+from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
     add_log_flags,
@@ -26,9 +27,9 @@ from scripts._cli import (
 from scripts._session_place import session_place
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id or folder")
     parser.add_argument("--list-sessions", action="store_true", help="list the sessions there are")
     parser.add_argument("--status", action="store_true", help="show how the session stands")
@@ -56,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args, load_environment()))
 
 

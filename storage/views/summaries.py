@@ -140,6 +140,11 @@ def _collection_metadata(
         "session_id": session_id,
         "session_parameters": metadata.session_parameters,
     }
+    if "extraction_model" in metadata.session_parameters:
+        described["extraction"] = {
+            "mode": metadata.session_parameters.get("extraction"),
+            "model": metadata.session_parameters["extraction_model"],
+        }
     if metadata.dataset is not None:
         described["dataset"] = {
             "problems": len(metadata.dataset),
@@ -158,7 +163,9 @@ def _samples(extent: Extent) -> dict[str, int]:
 
 def _rates(tally: Tally) -> dict[str, float]:
     return {
-        "success_rate": tally.success_percent,
+        "success_rate": tally.valid_percent,  # guide.md's word; final_report.json has another sense
+        "answered_rate": tally.answered_percent,
+        "valid_rate": tally.valid_percent,
         "syntax_validity_rate": tally.syntax_percent,
     }
 
