@@ -99,7 +99,7 @@ def write_session_summary(
     while the session runs.
     """
     models = [*metadata.models, *(model for model in tallies if model not in metadata.models)]
-    content: dict[str, object] = {
+    content = {
         "format_version": FORMAT_VERSION,
         "session_id": session_id,
         "status": status,
@@ -118,13 +118,16 @@ def write_session_summary(
         },
         "spending": _spending(folder, tallies),
         "collection_date": _local_time(metadata.collection_start),
+        **_evaluation(folder),
     }
-    evaluation = evaluation_summary(folder)
-    if evaluation is not None:
-        content["evaluation"] = evaluation
     path = folder / SUMMARY_NAME
     replace_file(path, pretty_json(content, path))
     return path
+
+
+def _evaluation(folder: Path) -> dict[str, object]:
+    found = evaluation_summary(folder)
+    return {} if found is None else {"evaluation": found}
 
 
 def _collection_metadata(
