@@ -12,6 +12,7 @@ import msgspec
 from config.errors import ConfigError
 from reports.tidy_table import TidyRow, tidy_rows
 from storage.files.durability import replace_file, write_error
+from storage.files.regular_file import make_folders, open_fresh
 from storage.records.record_json import solutions_in
 from storage.session.session_folder import refuse_inside_sessions
 from storage.solution_store import SolutionStore
@@ -86,25 +87,38 @@ def _write_parquet(rows: Iterable[TidyRow], target: Path) -> None:
         (field.name, pyarrow.type_for_alias(_arrow_alias(field.type)))
         for field in msgspec.structs.fields(TidyRow)
     )
-    fresh = target.with_name(f".{target.name}.tmp")
     try:
-        with parquet.ParquetWriter(fresh, schema, compression="zstd") as writer:
-            for group in _groups(rows):
-                writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
-        fresh.replace(target)
+        fresh, file = open_fresh(target)
+        try:
+            with file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+                for group in _groups(rows):
+                    writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
     except OSError as error:
         raise write_error(target, error) from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _write_candidates(store: SolutionStore, target: Path) -> int:
+    """Write a folder a model, or where there are samples sample_1, sample_2 ... of such folders."""
+    if store.samples == 1:
+        return _write_candidates_of(store, 1, target)
+    return sum(
+        _write_candidates_of(store, sample, target / f"sample_{sample}")
+        for sample in range(1, store.samples + 1)
+    )
+
+
+def _write_candidates_of(store: SolutionStore, sample: int, target: Path) -> int:
     count = 0
     for model in store.answered_counts():
         for category, path in store.get_category_files(model).items():
-            lines = list(_candidate_lines(path, model, category))
+            lines = list(_candidate_lines(path, model, category, sample))
             folder = target / path.parent.name
             try:
+                if target.is_relative_to(store.path):
+                    make_folders(store.path, folder)
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise write_error(folder, error) from error
@@ -113,9 +127,9 @@ def _write_candidates(store: SolutionStore, target: Path) -> int:
     return count
 
 
-def _candidate_lines(path: Path, model: str, category: str) -> Iterator[bytes]:
+def _candidate_lines(path: Path, model: str, category: str, sample: int) -> Iterator[bytes]:
     for _, record in solutions_in(path):
-        if record.model == model and record.category == category:
+        if (record.model, record.category, record.sample) == (model, category, sample):
             line = _CandidateLine(record.task_id, record.model, record.extracted_solution)
             yield msgspec.json.encode(line) + b"\n"
 

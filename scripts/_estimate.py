@@ -49,7 +49,7 @@ def print_estimate(
     missing_keys: label -> variable of each model whose key is not set yet.
     """
     learned = _learned(settings.output_dir)
-    estimates = _estimates(models, problems, learned)
+    estimates = _estimates(models, problems, settings, learned)
     rows = [_row(estimate, missing_keys.get(estimate.label)) for estimate in estimates]
     if len(estimates) > 1:
         rows.append(_total(estimates, _least_time_of_all(models.answering, estimates, learned)))
@@ -64,9 +64,11 @@ def print_estimate(
     print()
 
 
-def expected_cost(models: RunModels, problems: Sequence[Problem], output_dir: Path) -> str:
+def expected_cost(
+    models: RunModels, problems: Sequence[Problem], settings: CollectionSettings
+) -> str:
     """Return what a run is expected to cost, and at worst, in a few words."""
-    estimates = _estimates(models, problems, _learned(output_dir))
+    estimates = _estimates(models, problems, settings, _learned(settings.output_dir))
     expected = sum(estimate.expected_usd or 0.0 for estimate in estimates)
     worst = sum(estimate.worst_usd or 0.0 for estimate in estimates)
     unknown = _unpriced(estimates)
@@ -75,11 +77,21 @@ def expected_cost(models: RunModels, problems: Sequence[Problem], output_dir: Pa
 
 
 def _estimates(
-    models: RunModels, problems: Sequence[Problem], learned: AdaptiveRateLimiter
+    models: RunModels,
+    problems: Sequence[Problem],
+    settings: CollectionSettings,
+    learned: AdaptiveRateLimiter,
 ) -> list[CostEstimate]:
     now = time.time()
     return [
-        estimate_cost(model, problems, now, learned.known_limits(_unconfigured_scope(model)))
+        estimate_cost(
+            model,
+            problems,
+            settings.samples,
+            now,
+            learned.known_limits(_unconfigured_scope(model)),
+            settings.prompt,
+        )
         for model in models.answering
     ]
 

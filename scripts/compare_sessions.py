@@ -9,8 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
+from config.user_path import user_path
 from reports.session_comparison import Difference, SessionComparison, compare
-from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
+from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive_int, run_command
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table, print_wrapped
@@ -51,7 +52,7 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 
@@ -77,7 +78,7 @@ def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
     if not out:
         name = safe_name("comparison_" + "_".join(store.session_id for store in stores))
         return stores[-1].path.parent / f"{name}.csv"
-    target = Path(out).expanduser()
+    target = user_path(out, "--out")
     refuse_inside_sessions(target)
     if target.is_dir() or not target.parent.is_dir():
         reason = "is a folder" if target.is_dir() else f"there is no folder {target.parent}"
@@ -86,16 +87,18 @@ def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
 
 
 def _print_columns(comparison: SessionComparison) -> None:
+    task_ids = [row.task_id for row in comparison.rows]
     rows = []
-    for place, column in enumerate(comparison.columns):
-        own = (row for row in comparison.rows if row.task_id in column.problems)
-        verdicts = [row.verdicts[place] for row in own]
-        answered = len(verdicts) - verdicts.count("failed") - verdicts.count("undone")
-        counts = (answered, verdicts.count("valid"), verdicts.count("failed"))
-        rows.append([column.label, *map(str, counts), str(verdicts.count("undone"))])
+    for column in comparison.columns:
+        counts = column.count([task_id for task_id in task_ids if task_id in column.problems])
+        numbers = (counts.answered, counts.valid, counts.failed, counts.undone)
+        rows.append([column.label, *map(str, numbers)])
     print_table(["session/model", "answered", "valid", "failed", "undone"], rows, groups=(4,))
     if comparison.only_in_some:
         print(f"Problems that not all of these have: {comparison.only_in_some}")
+    if len(set(comparison.prompts.values())) > 1:
+        said = ", ".join(f"{session}: {prompt}" for session, prompt in comparison.prompts.items())
+        print(f"The sessions used different prompts ({said})")
     reworded = sum(row.is_reworded for row in comparison.rows)
     if reworded:
         print(f"Problems that another session worded otherwise: {reworded}")
@@ -106,6 +109,8 @@ def _print_difference(difference: Difference, limit: int) -> None:
     print_wrapped(f"{difference.after.label} against {difference.before.label}:")
     is_same_model = difference.after.model == difference.before.model
     names = ("became valid", "valid no more") if is_same_model else ("valid here", "valid there")
+    if difference.counts_samples:
+        names = ("valid more often", "valid less often")
     kinds = (difference.gained, difference.lost, difference.otherwise)
     for name, changes in zip((*names, "not valid, for another reason"), kinds, strict=True):
         print(f"  {len(changes)} {name}")
@@ -123,10 +128,10 @@ def _write(comparison: SessionComparison, target: Path) -> None:
     labels = [column.label for column in comparison.columns]
     lines = [csv_line(["task_id", "category", "differs", "reworded", *map(csv_cell, labels)])]
     for row in comparison.rows:
-        differs = "yes" if len(set(row.verdicts)) > 1 else "no"
+        differs = "yes" if len(set(row.standings)) > 1 else "no"
         reworded = "yes" if row.is_reworded else "no"
         names = [csv_cell(row.task_id), csv_cell(row.category)]
-        lines.append(csv_line([*names, differs, reworded, *row.verdicts]))
+        lines.append(csv_line([*names, differs, reworded, *row.standings]))
     replace_file(target, lines, durable=False)
 
 

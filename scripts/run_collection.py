@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
@@ -9,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from runners.progress.terminal_text import shortened
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
@@ -16,7 +18,9 @@ from scripts._cli import (
     add_output_dir_flag,
     load_environment,
     positive_int,
+    parse_arguments,
     run_command,
+    samples,
     seconds,
     set_up_logging,
     usd,
@@ -66,6 +70,12 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--categories", nargs="+", metavar="CATEGORY", help="only these categories of problems"
+    )
+    group.add_argument(
+        "--samples",
+        type=samples,
+        metavar="N",
+        help="answers to ask every model for to each problem (default: 1)",
     )
     group.add_argument(
         "--quick-test", action="store_true", help="one problem a category, at low concurrency"
@@ -127,6 +137,14 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         help="auto asks an LLM only where rules find no code; agentic asks for every reply that "
         "is not clean code; regex never asks (default: auto)",
     )
+    group.add_argument(
+        "--prompt",
+        metavar="NAME|FILE",
+        help="the words around every problem: one of prompts/texts, or a file (default: default)",
+    )
+    group.add_argument(
+        "--system", metavar="TEXT|FILE", help="the system text, as it is or in a file"
+    )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
     group.add_argument(
         "--max-tokens",
@@ -181,23 +199,19 @@ def _add_money(parser: argparse.ArgumentParser) -> None:
 
 
 def _concurrency(text: str) -> int | str:
-    if text == "auto":
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of 1 or more")
-    return int(text)
+    return text if text == "auto" else positive_int(text)
 
 
 def _temperature(text: str) -> float:
     number = float(text)
     if not 0.0 <= number <= 2.0:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not between 0 and 2")
     return number
 
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -212,7 +226,10 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         from scripts._check_models import check_models
 
         return check_models(args.models or (), environment)
+    from prompts.prompt_template import choose_prompt
+
     settings = CollectionSettings.from_args(args, environment, ROOT)
+    settings = replace(settings, prompt=choose_prompt(args.prompt, args.system))
 
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 

@@ -43,8 +43,10 @@ def test_the_session_summary_has_guides_shape(tmp_path: Path) -> None:
         "status",
         "collection_metadata",
         "model_summaries",
+        "spending",
         "collection_date",
     ]
+    assert summary["spending"] == {"answers_usd": 0.0, "reserved_usd": 0.0, "held_usd": {}}
     assert summary["format_version"] == 1
     assert summary["session_id"] == "session_1234567890"
     assert summary["status"] == "completed"
@@ -85,6 +87,7 @@ def test_rates_count_failed_calls_as_attempted(tmp_path: Path) -> None:
             "truncated": 1,
             "refused": 0,
             "empty": 0,
+            "unread": 0,
             "categories_processed": ["dataclass", "typing"],
         },
         "overall_performance": {
