@@ -8,9 +8,11 @@ import argparse
 import asyncio
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.hostile.attack import Outcome, attack
+from tests.support.hostile.attack import Outcome
+from tests.support.hostile.kinds import Hostile
 from tests.support.hostile.parts import PARTS, Part
 
 
@@ -22,7 +24,7 @@ async def _main(arguments: argparse.Namespace) -> int:
         kinds = [kind for kind in part.kinds if arguments.kind in kind.name]
         groups = [[kind] for kind in kinds] if arguments.each else [kinds]
         for group in filter(None, groups):
-            outcome = await _run(part, group, arguments.ordinary)
+            outcome = await _run(part, group, arguments)
             name = f"{part.name}: {group[0].name}" if len(group) == 1 else part.name
             _print_outcome(name, outcome)
             sent, runs, hurt = sent + outcome.sent, runs + 1, hurt + bool(outcome.hurt)
@@ -33,9 +35,11 @@ async def _main(arguments: argparse.Namespace) -> int:
     return 1 if hurt else 0
 
 
-async def _run(part: Part, kinds: list, ordinary: int) -> Outcome:
+async def _run(part: Part, kinds: Sequence[Hostile], arguments: argparse.Namespace) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
-        return await part.attack(Path(folder), kinds, ordinary=ordinary)
+        return await part.attack(
+            Path(folder), kinds, ordinary=arguments.ordinary, within_seconds=arguments.seconds
+        )
 
 
 def _print_outcome(name: str, outcome: Outcome) -> None:
@@ -56,6 +60,7 @@ def main() -> int:
     parser.add_argument("--part", nargs="+", help="only these parts")
     parser.add_argument("--kind", default="", help="only kinds with these words in their names")
     parser.add_argument("--ordinary", type=int, default=19, help="ordinary tasks a hostile one")
+    parser.add_argument("--seconds", type=float, default=60.0, help="bound on a command")
     return asyncio.run(_main(parser.parse_args()))
 
 

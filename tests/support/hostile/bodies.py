@@ -3,20 +3,31 @@
 import gzip
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
-from tests.support.hostile.kinds import Call, Hostile, Step, body, whole
-from tests.support.hostile.raw_http import MIB, bomb, chunk, chunked_head, encode, head, packed, reply
+from tests.support.hostile.kinds import Call, Hostile, Step, body, good, whole
+from tests.support.hostile.raw_http import (
+    MIB,
+    Packing,
+    bomb,
+    chunk,
+    chunked_head,
+    encode,
+    head,
+    packed,
+    reply,
+)
 
-Encoding = str
+Packer = Callable[[bytes], bytes]
 
 
 def _bombs() -> Iterator[Hostile]:
-    for encoding in ("gzip", "deflate", "br", "zstd"):
-        fields = [("Content-Encoding", encoding)]
+    encodings: tuple[Packing, ...] = ("gzip", "deflate", "br", "zstd")
+    for encoding in encodings:
         yield whole(
             f"a bomb of {encoding}",
-            lambda call, fields=fields, encoding=encoding: reply(bomb(encoding), fields=fields),
+            partial(_bomb, encoding),
         )
     gzipped = [("Content-Encoding", "gzip")]
     yield whole(
@@ -26,7 +37,7 @@ def _bombs() -> Iterator[Hostile]:
     for status in (429, 500):
         yield whole(
             f"a bomb with status {status}",
-            lambda call, status=status: reply(bomb("gzip"), status, gzipped),
+            partial(_bomb, "gzip", status=status),
         )
     yield whole(
         "a bomb in a bomb",
@@ -34,6 +45,10 @@ def _bombs() -> Iterator[Hostile]:
             gzip.compress(bomb("gzip")), fields=[("Content-Encoding", "gzip, gzip")]
         ),
     )
+
+
+def _bomb(encoding: Packing, call: Call, status: int = 200) -> bytes:
+    return reply(bomb(encoding), status, [("Content-Encoding", encoding)])
 
 
 def _slow(call: Call) -> Iterator[Step]:
@@ -79,23 +94,29 @@ def _lengths() -> Iterator[Hostile]:
     for length in ("-1", "ten", "1" + "0" * 30, "1, 2", "", "0x40", "+5"):
         yield whole(
             f"the length {length!r}",
-            lambda call, length=length: head(fields=[("Content-Length", length)])
-            + call.good_bytes,
+            partial(_under, head(fields=[("Content-Length", length)])),
         )
     yield whole("a length too small", lambda call: _with_length(call, -40))
     yield whole("a length too great", lambda call: _with_length(call, 40))
     yield Hostile("a length too great, held", lambda call: [_with_length(call, 40), 3600.0])
     yield whole(
         "two lengths",
-        lambda call: head(fields=[("Content-Length", "5"), ("Content-Length", "7")])
-        + call.good_bytes,
+        lambda call: (
+            head(fields=[("Content-Length", "5"), ("Content-Length", "7")]) + call.good_bytes
+        ),
     )
     yield whole(
         "a length and chunks",
-        lambda call: head(fields=[("Content-Length", "5"), ("Transfer-Encoding", "chunked")])
-        + chunk(call.good_bytes)
-        + chunk(b""),
+        lambda call: (
+            head(fields=[("Content-Length", "5"), ("Transfer-Encoding", "chunked")])
+            + chunk(call.good_bytes)
+            + chunk(b"")
+        ),
     )
+
+
+def _under(top: bytes, call: Call) -> bytes:
+    return top + call.good_bytes
 
 
 def _with_length(call: Call, more: int) -> bytes:
@@ -123,7 +144,7 @@ def _chunks() -> Iterator[Hostile]:
 
 
 def _encodings() -> Iterator[Hostile]:
-    def said(name: str, encoding: str, pack: "Packer") -> Hostile:
+    def said(name: str, encoding: str, pack: Packer) -> Hostile:
         return whole(
             name,
             lambda call: reply(pack(call.good_bytes), fields=[("Content-Encoding", encoding)]),
@@ -152,13 +173,11 @@ def _encodings() -> Iterator[Hostile]:
     for charset in ("utf-16", "utf-7", "no-such", "idna", "unicode_escape", "zlib_codec", "x" * 99):
         yield whole(
             f"the charset {charset[:20]}",
-            lambda call, charset=charset: reply(
-                call.good_bytes, content_type=f"application/json; charset={charset}"
-            ),
+            good(content_type=f"application/json; charset={charset}"),
         )
     yield whole(
         "an error in the charset zlib_codec",
-        lambda call: reply(b"no", 500, content_type="text/plain; charset=zlib_codec"),
+        reply(b"no", 500, content_type="text/plain; charset=zlib_codec"),
     )
 
 
@@ -170,7 +189,7 @@ def _thirty_times(plain: bytes) -> bytes:
 
 def _floods() -> Iterator[Hostile]:
     def page(name: str, status: int, text: bytes) -> Hostile:
-        return whole(name, lambda call: reply(text, status, content_type="text/html"))
+        return whole(name, reply(text, status, content_type="text/html"))
 
     def refused(name: str, status: int, words: str) -> Hostile:
         return body(name, lambda call: encode(call.error(status, words)), status)
@@ -196,9 +215,6 @@ def _floods() -> Iterator[Hostile]:
         lambda call: encode(call.error(500, "try again in " + "1h" * 100_000)),
         500,
     )
-
-
-Packer = "Callable[[bytes], bytes]"
 
 
 def _endings() -> Iterator[Hostile]:
@@ -230,10 +246,8 @@ def _plain_bodies() -> Iterator[Hostile]:
         "XML with entities": b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;&a;</x>',
     }
     for name, content in bodies.items():
-        yield body(f"a body of {name}", lambda call, content=content: content)
-    yield body(
-        "an answer and 9 MB of blanks", lambda call: call.good_bytes + b" " * (9 * MIB)
-    )
+        yield body(f"a body of {name}", content)
+    yield body("an answer and 9 MB of blanks", lambda call: call.good_bytes + b" " * (9 * MIB))
     yield body("an answer twice", lambda call: call.good_bytes * 2)
     yield body("an answer and a comment", lambda call: call.good_bytes + b"// done")
     yield body("half an answer", lambda call: call.good_bytes[:-20])

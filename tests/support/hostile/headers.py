@@ -1,14 +1,14 @@
 """Hostile status lines and headers, and what stands around a reply."""
 
 from collections.abc import Iterator
+from functools import partial
 
-from tests.support.hostile.kinds import Call, Hostile, Step, whole
+from tests.support.hostile.kinds import Call, Hostile, Step, good, whole
 from tests.support.hostile.raw_http import Field, encode, head, reply
 
 
-
 def _good_with(name: str, *fields: Field) -> Hostile:
-    return whole(name, lambda call: reply(call.good_bytes, fields=fields), stays_open=True)
+    return whole(name, good(fields=fields), stays_open=True)
 
 
 def _sized() -> Iterator[Hostile]:
@@ -38,10 +38,10 @@ def _malformed() -> Iterator[Hostile]:
         "a second reply": b"X-A: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0",
     }
     for name, line in lines.items():
-        yield whole(f"a header with {name}", lambda call, line=line: _with_line(call, line))
+        yield whole(f"a header with {name}", partial(_with_line, line))
 
 
-def _with_line(call: Call, line: bytes) -> bytes:
+def _with_line(line: bytes, call: Call) -> bytes:
     length = b"Content-Length: %d" % len(call.good_bytes)
     return b"HTTP/1.1 200 OK\r\n" + line + b"\r\n" + length + b"\r\n\r\n" + call.good_bytes
 
@@ -63,23 +63,25 @@ def _status_lines() -> Iterator[Hostile]:
     for name, line in lines.items():
         yield whole(
             f"a status line with {name}",
-            lambda call, line=line: line
-            + b"\r\nContent-Length: %d\r\n\r\n" % len(call.good_bytes)
-            + call.good_bytes,
+            partial(_after_line, line),
         )
     yield whole("no HTTP at all", lambda call: call.good_bytes)
     for status in ("999", "000", "-1", "2e2", "99999", "20", "two", "600", "299", "201", "206"):
-        yield whole(f"status {status}", lambda call, status=status: reply(call.good_bytes, status))
+        yield whole(f"status {status}", good(status))
+
+
+def _after_line(line: bytes, call: Call) -> bytes:
+    return line + b"\r\nContent-Length: %d\r\n\r\n" % len(call.good_bytes) + call.good_bytes
 
 
 def _informational() -> Iterator[Hostile]:
     go_on, early = head(100, reason="Continue"), head(103, [("Link", "</a>")], reason="Early Hints")
     for name, first in (("100", go_on), ("103", early)):
-        yield whole(f"{name} before the reply", lambda call, first=first: first + _good(call))
-        yield whole(f"{name} 10,000 times", lambda call, first=first: first * 10_000 + _good(call))
+        yield whole(f"{name} before the reply", good(before=first))
+        yield whole(f"{name} 10,000 times", good(before=first * 10_000))
         yield Hostile(f"{name} without end", _Again(first * 1000))
-    yield whole("101", lambda call: head(101, [("Upgrade", "websocket")]) + _good(call))
-    yield whole("102 and no more", lambda call: head(102, reason="Processing"))
+    yield whole("101", good(before=head(101, [("Upgrade", "websocket")])))
+    yield whole("102 and no more", head(102, reason="Processing"))
 
 
 class _Again:
@@ -101,16 +103,16 @@ def _redirects() -> Iterator[Hostile]:
     for status in (301, 302, 303, 307, 308):
         yield whole(
             f"{status} to itself",
-            lambda call, status=status: reply(b"", status, [("Location", "")], reason="Found"),
+            reply(b"", status, [("Location", "")], reason="Found"),
             stays_open=True,
         )
     places = ("http://127.0.0.1:1/", "file:///etc/passwd", "//", "\x00", "http://[::1", "a" * 7000)
     for place in places:
         yield whole(
             f"302 to {place[:20]!r}",
-            lambda call, place=place: reply(b"", 302, [("Location", place)]),
+            reply(b"", 302, [("Location", place)]),
         )
-    yield whole("304", lambda call: head(304), stays_open=True)
+    yield whole("304", head(304), stays_open=True)
 
 
 def _around() -> Iterator[Hostile]:
@@ -123,22 +125,20 @@ def _around() -> Iterator[Hostile]:
         "a NUL": b"\0",
     }
     for name, more in after.items():
-        yield Hostile(
-            f"after it {name}", lambda call, more=more: [_good(call) + more], stays_open=True
-        )
-        yield Hostile(
-            f"a moment after it {name}",
-            lambda call, more=more: [_good(call), 0.02, more],
-            stays_open=True,
-        )
-    yield whole("before it line ends", lambda call: b"\r\n" * 10 + _good(call))
-    yield whole("before it 1 MB of line ends", lambda call: b"\r\n" * 500_000 + _good(call))
+        yield whole(f"after it {name}", good(after=more), stays_open=True)
+        yield Hostile(f"a moment after it {name}", partial(_then, more), stays_open=True)
+    yield whole("before it line ends", good(before=b"\r\n" * 10))
+    yield whole("before it 1 MB of line ends", good(before=b"\r\n" * 500_000))
     yield Hostile("a good reply and an end", lambda call: [_good(call), "hang up"])
     yield whole(
         "keep-alive that is none",
-        lambda call: reply(call.good_bytes, fields=[("Connection", "keep-alive")]),
+        good(fields=[("Connection", "keep-alive")]),
     )
     yield _good_with("an upgrade", ("Upgrade", "h2c"), ("Connection", "Upgrade"))
+
+
+def _then(more: bytes, call: Call) -> list[Step]:
+    return [_good(call), 0.02, more]
 
 
 def _limits() -> Iterator[Hostile]:
@@ -178,7 +178,7 @@ def _closed_doors() -> Iterator[Hostile]:
     for status in (401, 403, 404, 405, 407, 410, 451):
         yield whole(
             f"a gateway's page with {status}",
-            lambda call, status=status: reply(page, status, content_type="text/html"),
+            reply(page, status, content_type="text/html"),
             stays_open=True,
         )
 
@@ -188,7 +188,7 @@ def _busy() -> Iterator[Hostile]:
     for wait in ("31536000", "-1", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 5000, "1e400", "\x00"):
         yield whole(
             f"503, Retry-After: {wait[:30]!r}",
-            lambda call, wait=wait: reply(b"busy", 503, [("Retry-After", wait)]),
+            reply(b"busy", 503, [("Retry-After", wait)]),
             stays_open=True,
         )
 
@@ -227,6 +227,5 @@ def _refused(name: str, *fields: Field) -> Hostile:
 
 
 def _refusal(call: Call, words: str, *fields: Field) -> bytes:
-
 
     return reply(encode(call.error(429, words)), 429, fields)

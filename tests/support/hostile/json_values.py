@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from tests.support.hostile.kinds import Call, Hostile, Step, body
 from tests.support.hostile.raw_http import MIB, encode, reply
@@ -120,7 +121,7 @@ def _usage(name: str, token: bytes, *, of_each_count: bool) -> Hostile:
             return [reply(_with_token(good, (field,), token))]
         counts = good[field]
         assert isinstance(counts, dict)
-        good[field] = {name: _MARK for name in counts}
+        good[field] = dict.fromkeys(counts, _MARK)
         return [reply(encode(good).replace(encode(_MARK), token))]
 
     return Hostile(name, steps, text=text, stays_open=True)
@@ -131,11 +132,11 @@ def _deep() -> Iterator[Hostile]:
     objects = b'{"a":' * DEEP + b"1" + b"}" * DEEP
     shapes = {"[": lists, "{": objects, "[ without an end": b"[" * DEEP, "[{": b'[{"a":' * DEEP}
     for (name, shape), status in itertools.product(shapes.items(), (200, 400, 429, 500)):
-        yield body(f"{name} times {DEEP} with {status}", lambda call, shape=shape: shape, status)
+        yield body(f"{name} times {DEEP} with {status}", shape, status)
     for status in (200, 400, 500):
         yield body(
             f"a deep error with {status}",
-            lambda call: b'{"error": {"message": %s, "code": %s}}' % (lists, objects),
+            b'{"error": {"message": %s, "code": %s}}' % (lists, objects),
             status,
         )
     yield body("a deep field beside an answer", lambda call: _beside(call, lists))
@@ -154,12 +155,12 @@ def _wide() -> Iterator[Hostile]:
     yield body("a million numbers", lambda call: _beside(call, b"[" + b"1," * MIB + b"1]"))
     yield body("2 MB of escapes", lambda call: _beside(call, b'"' + b"\\u0000" * 350_000 + b'"'))
     for name in ("NaN", "1e999", "5,000 digits", "half a pair"):
-        yield body(f"beside it {name}", lambda call, name=name: _beside(call, TOKENS[name]))
+        yield body(f"beside it {name}", partial(_beside, token=TOKENS[name]))
     yield body("every key twice", lambda call: call.good_bytes[:-1] + b", " + call.good_bytes[1:])
     yield body("a NUL in a text", lambda call: call.good_bytes.replace(b"def", b"d\0ef", 1))
     yield body("a byte that is no UTF-8", lambda call: call.good_bytes.replace(b"def", b"\xff", 1))
     for number in range(3):
-        yield body(f"list {number} of 100,000", lambda call, number=number: _long(call, number))
+        yield body(f"list {number} of 100,000", partial(_long, number=number))
 
 
 def _same_keys() -> bytes:
@@ -177,7 +178,7 @@ def _long(call: Call, number: int) -> bytes:
 
 def _value(value: Json, at: Place) -> Json:
     for key in at:
-        value = value[key]  # type: ignore[index, call-overload]
+        value = value[key]  # type: ignore[index]
     return value
 
 
@@ -197,12 +198,12 @@ def _errors() -> Iterator[Hostile]:
     for (name, shape), status in itertools.product(shapes.items(), (200, 400, 500)):
         yield body(
             f"an error that is {name} with {status}",
-            lambda call, shape=shape: b'{"error": ' + shape + b"}",
+            b'{"error": ' + shape + b"}",
             status,
         )
     for name, token in (("null", b"null"), ("a text", b'"no"'), ("NaN", b"NaN"), ("[]", b"[]")):
         for status in (200, 500):
-            yield body(f"only {name} with {status}", lambda call, token=token: token, status)
+            yield body(f"only {name} with {status}", token, status)
 
 
 def hostile_json() -> list[Hostile]:

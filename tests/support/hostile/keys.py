@@ -1,8 +1,9 @@
-"""Replies that repeat keys of the run, spelled in the ways in which texts are spelled on the way."""
+"""Replies that repeat keys of the run, in every spelling that a key takes on its way."""
 
 import html
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import quote
 
 from tests.support.hostile.kinds import Call, Hostile, whole
@@ -58,7 +59,7 @@ def _replies(name: str, said: Callable[[Call], str]) -> Iterator[Hostile]:
     for status in (400, 500):
         yield whole(
             f"{name}, in an error {status}",
-            lambda call, status=status: refused(call, status),
+            partial(refused, status=status),
             stays_open=True,
         )
     yield whole(f"{name}, in an answer", in_answer, stays_open=True)

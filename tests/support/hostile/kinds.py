@@ -1,17 +1,19 @@
 """What one hostile reply is, and the wires that it goes over."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from tests.support.hostile.raw_http import encode, reply
+from tests.support.hostile.raw_http import Field, encode, reply
 from tests.support.provider_formats import FORMATS, Json, Provider
+from tests.support.watched_server import task_of
 
 # Bytes go to the socket as they are; a number is a pause in seconds; "hang up" and "reset" end
 # the connection, politely or not.
 Step = bytes | float | Literal["hang up", "reset"]
-Fate = Literal["kept", "lost or retried"]
+_NAME = re.compile(r"name it exactly `(\w+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,14 @@ class Call:
         return FORMATS[self.wire.provider].error(status, words)
 
 
+def read_call(wire: Wire, content: bytes) -> Call:
+    """Return the call that a request's body asks for; its model becomes the wire's label."""
+    body: dict[str, Json] = json.loads(content)
+    name = _NAME.search(content.decode())
+    label = wire.label or str(body.get("model"))
+    return Call(replace(wire, label=label), task_of(body), name[1] if name else "", body)
+
+
 @dataclass(frozen=True, slots=True)
 class Hostile:
     """One kind of hostile reply.
@@ -92,11 +102,40 @@ def answer_text(name: str, text: str) -> Hostile:
     return Hostile(name, steps, text=fill, stays_open=True)
 
 
-def whole(name: str, build: Callable[[Call], bytes], *, stays_open: bool = False) -> Hostile:
+Build = Callable[[Call], bytes]
+
+
+def whole(name: str, build: Build | bytes, *, stays_open: bool = False) -> Hostile:
     """Return a reply that is sent at one go."""
-    return Hostile(name, lambda call: [build(call)], stays_open=stays_open)
+
+    def steps(call: Call) -> Iterable[Step]:
+        return [build if isinstance(build, bytes) else build(call)]
+
+    return Hostile(name, steps, stays_open=stays_open)
 
 
-def body(name: str, build: Callable[[Call], bytes], status: int = 200) -> Hostile:
+def body(name: str, content: Build | bytes, status: int = 200) -> Hostile:
     """Return a reply with a hostile body, in HTTP that is in order."""
-    return whole(name, lambda call: reply(build(call), status), stays_open=True)
+
+    def build(call: Call) -> bytes:
+        return reply(content if isinstance(content, bytes) else content(call), status)
+
+    return whole(name, build, stays_open=True)
+
+
+def good(
+    status: int | str = 200,
+    fields: Iterable[Field] = (),
+    *,
+    content_type: str = "application/json",
+    before: bytes = b"",
+    after: bytes = b"",
+) -> Build:
+    """Return what builds a good reply, with these around it."""
+    fields = tuple(fields)
+
+    def build(call: Call) -> bytes:
+        whole = reply(call.good_bytes, status, fields, content_type=content_type)
+        return before + whole + after
+
+    return build

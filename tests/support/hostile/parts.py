@@ -79,3 +79,11 @@ PARTS = (
     Part("code", hostile_code(), each_wire=False, then=("reprocess_session.py", "report.py")),
     Part("refusals", hostile_refusals(), quick_clock=True),
 )
+_SLOW_PARTS = ("refusals",)
+_SLOW_WORDS = ("a gateway's page", "Retry-After")
+
+
+def for_a_storm() -> list[Hostile]:
+    """Return the kinds that cost a run moments: no silence, and no waits."""
+    kinds = [kind for part in PARTS if part.name not in _SLOW_PARTS for kind in part.kinds]
+    return [kind for kind in kinds if not any(word in kind.name for word in _SLOW_WORDS)]

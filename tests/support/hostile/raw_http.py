@@ -32,6 +32,7 @@ _BROTLI_BOMB = base64.b64decode(
     "CYA4LADQvf/j//8f/BMAcVgAoHv/x///P/gnAOKwAED3/o///3/wTwDEYQGA7v0f////4J8AiMMCAN37vwE="
 )
 
+Packing = Literal["gzip", "deflate", "br", "zstd"]
 Field = tuple[str | bytes, str | bytes]
 
 
@@ -84,7 +85,7 @@ def packed(body: bytes, encoding: str) -> bytes:
 
 
 @functools.cache
-def bomb(encoding: Literal["gzip", "deflate", "br", "zstd"], start: bytes = b"") -> bytes:
+def bomb(encoding: Packing, start: bytes = b"") -> bytes:
     """Return a small body that unpacks to start and BOMB_BYTES of blanks (br, zstd: of NUL)."""
     if encoding == "br":
         return _BROTLI_BOMB
@@ -119,8 +120,6 @@ def _zstd_bomb() -> bytes:
     block = ((size << 3) | (1 << 1)).to_bytes(3, "little") + b" "
     last = ((size << 3) | (1 << 1) | 1).to_bytes(3, "little") + b" "
     return frame + block * (BOMB_BYTES // size - 1) + last
-
-
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -6,19 +6,16 @@ hostile reply in store gets that first, and an ordinary one when it is asked aga
 
 import asyncio
 import contextlib
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from tests.support.hostile.kinds import Call, Hostile, Wire
+from tests.support.hostile.kinds import Call, Hostile, Wire, read_call
 from tests.support.hostile.raw_http import encode, reply
-from tests.support.provider_formats import FORMATS, PREFIXES, Json, Provider
-from tests.support.watched_server import task_of
+from tests.support.provider_formats import FORMATS, PREFIXES, Provider
 
-_NAME = re.compile(r"name it exactly `(\w+)`")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LARGEST_HEAD = 2**20
 
@@ -89,10 +86,7 @@ class SocketServer:
         if wire is None:
             writer.write(reply(b'{"error": "no such path"}', 404))
             return True
-        body: dict[str, Json] = json.loads(content)
-        name = _NAME.search(content.decode())
-        call = Call(wire, task_of(body), name[1] if name else "", body)
-        return await self._answer_call(call, writer)
+        return await self._answer_call(read_call(wire, content), writer)
 
     async def _answer_call(self, call: Call, writer: asyncio.StreamWriter) -> bool:
         task = (call.wire.label, call.task_id)
@@ -104,7 +98,7 @@ class SocketServer:
             await writer.drain()
             return True
         self.sent[task] = hostile
-        return await _play(hostile, call, writer)
+        return await play(hostile, call, writer)
 
     def _wire(self, path: str) -> Wire | None:
         for wire in self._wires:
@@ -114,7 +108,7 @@ class SocketServer:
         return None
 
 
-async def _play(hostile: Hostile, call: Call, writer: asyncio.StreamWriter) -> bool:
+async def play(hostile: Hostile, call: Call, writer: asyncio.StreamWriter) -> bool:
     """Send a hostile reply; return whether the connection takes another call."""
     for step in hostile.steps(call):
         if isinstance(step, bytes):

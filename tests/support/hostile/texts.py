@@ -5,18 +5,17 @@ from collections.abc import Mapping
 from tests.support.hostile.kinds import Hostile, answer_text
 
 KB = 1000
-_CODE = "```python\ndef NAME(value):\n    return value\n```\n"
+_BARE = "def NAME(value):\n    return value\n"
+_CODE = f"```python\n{_BARE}```\n"
 
 # Each made a pattern of an extractor grow faster than its text.
 MADE_TO_HURT: Mapping[str, str] = {
-    "60 KB of blanks after a colon": "a:" + " " * 60 * KB,
-    "300 KB of blanks after a colon, and code": "a:" + " " * 300 * KB + "\n" + _CODE,
     "300 KB after a channel's start": "<|channel|>" + "a" * 300 * KB,
-    "300 KB of blanks after a channel's start": "<|channel|>" + " " * 300 * KB,
+    "300 KB of blanks after a channel's start": "<|channel|>" + " " * 300 * KB + "!",
     "channels that never end": "<|channel|>analysis" * 15 * KB,
-    "quote marks times lines": ("> " * 500 + "\n") * 300,
-    "quoted fences": ("> " * 200 + "```\n") * 300 + _CODE,
-    "blanks in a prompt": ">>> " + " " * 200 * KB + "x\n",
+    "quote marks times lines": ("> " * 3 * KB + "\n") * 100,
+    "quoted fences": ("> " * KB + "```\n") * 300 + _CODE,
+    "blanks in a prompt": ">>> a\n" + " " * 60 * KB + "!\n>>> b\n",
     "blanks between prompts": (">>>" + " " * 2 * KB + "\n") * 100,
     "prompts without end": ">>> " * 75 * KB,
     "continued prompts": "... " * 75 * KB,
@@ -61,6 +60,39 @@ MADE_TO_HURT: Mapping[str, str] = {
     "one blank": " ",
 }
 
+# Each before 60 KB of blanks and a sign: patterns with two ways to take a blank look far.
+BEFORE_BLANKS = (
+    *("a:", "a: int", "a: list[", "a.b[", "import a", "import a,", "from a import b", "class A"),
+    *(
+        "def f",
+        "async",
+        "@a(",
+        "if a:",
+        "else",
+        "assert",
+        "f()",
+        "code:",
+        "python",
+        "1",
+        "1.",
+        ">>>",
+    ),
+    *(
+        "In [1]:",
+        "```python",
+        "```",
+        "~~~",
+        "> ",
+        "- ",
+        "<s>",
+        "x</s>",
+        "<think>",
+        "assistant",
+        "+",
+    ),
+    *("<|start|>", "<|channel|>", "\\boxed{", '"', "{", "&", "Option 1:", "Here it is:", "#", "`a"),
+)
+
 # What a model says when it cannot stop.
 REPEATED: Mapping[str, str] = {
     "one token": " the" * 75 * KB,
@@ -101,4 +133,10 @@ REPEATED: Mapping[str, str] = {
 def hostile_texts() -> list[Hostile]:
     """Return all of them."""
     made = [answer_text(f"text: {name}", text) for name, text in MADE_TO_HURT.items()]
-    return made + [answer_text(f"repeated: {name}", text) for name, text in REPEATED.items()]
+    blanks = [
+        answer_text(f"60 KB of blanks after {start!r}", f"{start}{' ' * 60 * KB}!\n{_BARE}")
+        for start in BEFORE_BLANKS
+    ]
+    return (
+        made + blanks + [answer_text(f"repeated: {name}", text) for name, text in REPEATED.items()]
+    )
