@@ -5,7 +5,7 @@
 
 Each line of the file: task_id, name, object, style, finish_reason, reply. A problem's own text is
 never written, and of the problems of --dataset no reply that quotes them at length: they may be
-other people's. What tests/extraction_corpus/real keeps was picked from such a file.
+other people's. What tests/processors/extraction_corpus/real keeps was picked from such a file.
 """
 
 import argparse
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from config.clock import Clock, SystemClock
 from config.model_configs import select_models
 from models.base_model import BaseModel, CallOptions, Completion, make_model
-from models.embedded_llama import SLOTS
+from models.embedded.embedded_llama import SLOTS
 from prompts.problems import Problem, load_problems
 from prompts.prompt_template import Prompt, build_prompt
 

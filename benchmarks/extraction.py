@@ -15,10 +15,10 @@ from time import process_time
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
-from processors.code_candidates import Extraction, extract_code
+from processors.extraction.code_candidates import Extraction, extract_code
 from processors.response_validator import ResponseValidator
-from tests.extraction_corpus.cases import Case, load_cases, load_real_cases
-from tests.extraction_corpus.hostile import UNITS, WRAPS, hostile_text
+from tests.processors.extraction_corpus.cases import Case, load_cases, load_real_cases
+from tests.processors.extraction_corpus.hostile import UNITS, WRAPS, hostile_text
 
 FULL_SIZE = 1_000_000
 SAMPLE_SIZE = 100_000  # where the costly texts show themselves

@@ -11,9 +11,9 @@ import msgspec
 from config.clock import SystemClock
 from config.errors import BadReply, ConnectionLost, ModelError, Unreachable
 from models.base_model import BaseModel, Completion, FinishReason, Usage, never_connected
-from models.http_session import CONNECT_SECONDS
-from models.rate_headers import read_rate_signals
-from models.reply_errors import error_from_reply, read_request_id
+from models.wire.http_session import CONNECT_SECONDS
+from models.wire.rate_headers import read_rate_signals
+from models.wire.reply_errors import error_from_reply, read_request_id
 from prompts.prompt_template import Prompt
 
 # In version 2026-10-21, which the SDK asks for, the API refuses every temperature, its own

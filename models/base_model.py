@@ -27,8 +27,8 @@ from config.model_config import (
     ModelConfig,
 )
 from config.rate_signal import RateSignal
-from models.client_pool import ClientPool
-from models.reply_errors import error_from_reply
+from models.wire.client_pool import ClientPool
+from models.wire.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
 
 # What local servers take as a key is no secret ("ollama", "EMPTY"), and may stand in an answer.

@@ -14,9 +14,9 @@ from config.clock import SystemClock
 from config.errors import BadReply, ModelError, Overloaded
 from config.rate_signal import RateSignal
 from models.base_model import BaseModel, Completion, FinishReason, Usage
-from models.http_session import open_session
-from models.rate_headers import read_rate_signals
-from models.reply_errors import error_from_reply, read_request_id
+from models.wire.http_session import open_session
+from models.wire.rate_headers import read_rate_signals
+from models.wire.reply_errors import error_from_reply, read_request_id
 from prompts.prompt_template import Prompt
 
 # At the end of a line; inside a code block it counts only on a line of its own.

@@ -14,9 +14,9 @@ from google.genai import types
 from config.clock import SystemClock
 from config.errors import AuthFailed, ModelError
 from models.base_model import BaseModel, Completion, FinishReason, Usage
-from models.http_session import open_session
-from models.rate_headers import read_rate_signals
-from models.reply_errors import error_from_reply
+from models.wire.http_session import open_session
+from models.wire.rate_headers import read_rate_signals
+from models.wire.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
 
 # The reasons that are not here (LANGUAGE, OTHER, MALFORMED_RESPONSE, tool calls) are "other".

@@ -15,8 +15,8 @@ from config.errors import BadReply, ConfigError, ConnectionLost, ModelError, Unr
 from config.model_config import ModelConfig
 from models.base_model import CallOptions, Completion, FinishReason, Usage, never_connected
 from models.chat_completions import ChatCompletionsModel, Reply, TokenDetails
-from models.client_pool import ClientPool
-from models.http_session import CONNECT_SECONDS
+from models.wire.client_pool import ClientPool
+from models.wire.http_session import CONNECT_SECONDS
 from prompts.prompt_template import Prompt
 
 _ENDPOINTS = {"chat": "/chat/completions", "responses": "/responses"}

@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from processors.pieces import names_of
-from processors.python_source import (
+from processors.reply.pieces import names_of
+from processors.syntax.python_source import (
     Parsed,
     SyntaxKind,
     bound_names,

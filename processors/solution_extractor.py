@@ -12,13 +12,13 @@ from config.errors import ModelError
 from config.model_config import DEFAULT_MAX_TOKENS
 from config.model_configs import select_models
 from models.base_model import CallOptions, Completion, make_model
-from processors.code_candidates import Extraction, extract_code
-from processors.cues import refuses
-from processors.definitions import defines_anything
-from processors.pieces import names_of
-from processors.python_source import parse_python
-from processors.reply_text import read_answer
-from processors.verbatim import what_is_wrong
+from processors.extraction.code_candidates import Extraction, extract_code
+from processors.extraction.verbatim import what_is_wrong
+from processors.reply.cues import refuses
+from processors.reply.pieces import names_of
+from processors.reply.reply_text import read_answer
+from processors.syntax.definitions import defines_anything
+from processors.syntax.python_source import parse_python
 from prompts.prompt_template import Prompt
 
 Ask = Callable[[Prompt], Awaitable[Completion]]

@@ -10,27 +10,27 @@ from urllib.parse import urlsplit
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
-from models.rate_headers import ANNOUNCES_LIMITS
+from models.wire.rate_headers import ANNOUNCES_LIMITS
 from prompts.problems import Problem
-from runners.answer_keeper import AnswerKeeper
-from runners.budget import Budget, CapReached
-from runners.lane import Lane
-from runners.lane_widths import LaneWidths
+from runners.answers.answer_keeper import AnswerKeeper
+from runners.calls.budget import Budget, CapReached
+from runners.calls.reliable_call import ReliableCaller
+from runners.calls.retry_policy import RetryPolicy
+from runners.lanes.lane import Lane
+from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.watchdog import Watchdog
 from runners.parallel_executor import ParallelExecutor
 from runners.progress.lane_progress import LaneWatch
-from runners.progress_display import ProgressDisplay
+from runners.progress.progress_display import ProgressDisplay
 from runners.rate_limiter import AdaptiveRateLimiter, RateScope
-from runners.reliable_call import ReliableCaller
-from runners.retry_policy import RetryPolicy
-from runners.run_models import RunModels
-from runners.run_stop import RunStop
-from runners.upkeep import Upkeep
-from runners.watchdog import Watchdog
-from storage.manifest import SessionStatus
+from runners.session.run_models import RunModels
+from runners.session.run_stop import RunStop
+from runners.session.upkeep import Upkeep
+from storage.files.spare_files import spare_files
 from storage.progress_tracker import ProgressTracker
-from storage.rate_limits_file import read_rate_limits
+from storage.session.manifest import SessionStatus
+from storage.session.rate_limits_file import read_rate_limits
 from storage.solution_store import SolutionStore
-from storage.spare_files import spare_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from config.errors import LaneClosed
 from prompts.problems import Problem
 from prompts.prompt_template import build_prompt
-from runners.answer_keeper import AnswerKeeper, UnreadReply
-from runners.budget import CapReached
-from runners.lane import Lane, LaneStopped
-from runners.reliable_call import GaveUp, ReliableCaller
+from runners.answers.answer_keeper import AnswerKeeper, UnreadReply
+from runners.calls.budget import CapReached
+from runners.calls.reliable_call import GaveUp, ReliableCaller
+from runners.lanes.lane import Lane, LaneStopped
 
 
 class ParallelExecutor:

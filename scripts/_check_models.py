@@ -13,8 +13,8 @@ from config.model_config import INSTALL_LOCAL, ModelConfig
 from config.model_configs import MODEL_CONFIGS, select_models
 from config.model_selection import is_retired
 from models.base_model import BaseModel, CallOptions, make_model
-from models.client_pool import ClientPool
-from models.model_listing import listed_models, use_instead
+from models.catalog.model_listing import listed_models, use_instead
+from models.wire.client_pool import ClientPool
 from scripts._cli import EXIT_INCOMPLETE, EXIT_OK
 
 Mark = Literal["✓", "✗", "?", "-"]

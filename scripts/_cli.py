@@ -11,8 +11,8 @@ from pathlib import Path
 
 from config.environment import Environment
 from config.errors import CollectionError, ConfigError, DatasetError
-from runners.interrupt import all_as_keyboard_interrupt
-from runners.terminal_text import printable
+from runners.progress.terminal_text import printable
+from runners.session.interrupt import all_as_keyboard_interrupt
 from scripts._root import ROOT
 
 EXIT_OK = 0

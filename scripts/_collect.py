@@ -12,18 +12,18 @@ from pathlib import Path
 from config.collection_settings import CollectionSettings, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError, SessionInUse, StoreError
-from models.client_pool import ClientPool
-from runners.collection_plan import CollectionPlan, plan_collection
-from runners.dataset_changes import dataset_changes
-from runners.run_models import RunModels, build_models
-from runners.session_run import finish_session, run_session, session_metadata
+from models.wire.client_pool import ClientPool
+from runners.session.collection_plan import CollectionPlan, plan_collection
+from runners.session.dataset_changes import dataset_changes
+from runners.session.run_models import RunModels, build_models
+from runners.session.session_run import finish_session, run_session, session_metadata
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import print_estimate
 from scripts._report import print_report, resume_command
 from scripts._root import ROOT
-from storage.durability import WriteError
-from storage.manifest import SessionMetadata
-from storage.session_folder import check_sessions_can_be_made, session_folder
+from storage.files.durability import WriteError
+from storage.session.manifest import SessionMetadata
+from storage.session.session_folder import check_sessions_can_be_made, session_folder
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
 

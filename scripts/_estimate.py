@@ -9,10 +9,11 @@ from pathlib import Path
 from config.clock import SystemClock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
-from models.pricing import load_prices
+from models.catalog.pricing import load_prices
 from prompts.problems import Problem
 from runners.collection_runner import rate_scope
-from runners.cost_estimate import (
+from runners.rate_limiter import AdaptiveRateLimiter, RateScope
+from runners.session.cost_estimate import (
     CostEstimate,
     LeastTime,
     cheapest_call,
@@ -20,10 +21,9 @@ from runners.cost_estimate import (
     least_time_of_key,
     tasks_under_cap,
 )
-from runners.rate_limiter import AdaptiveRateLimiter, RateScope
-from runners.run_models import RunModels
+from runners.session.run_models import RunModels
 from scripts._report import print_table
-from storage.rate_limits_file import read_rate_limits
+from storage.session.rate_limits_file import read_rate_limits
 
 _HEADINGS = (
     "model",

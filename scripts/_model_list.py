@@ -9,8 +9,8 @@ from config.local_rows import gguf_rows, local_server_row
 from config.model_config import INSTALL_LOCAL, ModelConfig
 from config.model_configs import MODEL_CONFIGS
 from config.model_selection import is_retired
-from models.local_catalog import served_models
-from runners.terminal_text import printable
+from models.embedded.local_catalog import served_models
+from runners.progress.terminal_text import printable
 
 _YES, _NO = "✓", "✗"
 

@@ -4,15 +4,15 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.latencies import latencies_of
+from reports.outcomes import SessionOutcomes, read_outcomes
+from reports.report import REPORT_PAGE_NAME
 from runners.collection_runner import RunOutcome
-from runners.terminal_text import printable
+from runners.progress.terminal_text import printable
 from scripts._root import ROOT
-from storage.latencies import latencies_of
-from storage.outcomes import SessionOutcomes, read_outcomes
-from storage.report import REPORT_PAGE_NAME
+from storage.records.tallies import Tally, total
 from storage.solution_store import SolutionStore
-from storage.summaries import by_model
-from storage.tallies import Tally, total
+from storage.views.summaries import by_model
 
 _HEADINGS = (
     "model",

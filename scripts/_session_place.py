@@ -7,7 +7,7 @@ from config.collection_settings import output_dir
 from config.errors import ConfigError
 from scripts._cli import load_environment
 from scripts._root import ROOT
-from storage.session_folder import session_folder
+from storage.session.session_folder import session_folder
 
 
 def session_place(session: str, output_flag: str | None) -> tuple[Path, str]:

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
-from runners.terminal_text import printable
+from runners.progress.terminal_text import printable
 from scripts._report import print_table, resume_command
-from storage.progress_file import Progress, read_progress
-from storage.session_lock import is_locked
+from storage.session.progress_file import Progress, read_progress
+from storage.session.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
 

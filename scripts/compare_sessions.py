@@ -9,16 +9,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
+from reports.session_comparison import Difference, SessionComparison, compare
 from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
 from scripts._report import print_table
 from scripts._session_place import session_place
-from storage.durability import replace_file
-from storage.export import csv_cell, csv_line
-from storage.safe_names import safe_name
-from storage.session_comparison import Difference, SessionComparison, compare
-from storage.session_folder import refuse_inside_sessions
+from storage.files.durability import replace_file
+from storage.files.safe_names import safe_name
+from storage.session.session_folder import refuse_inside_sessions
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
+from storage.views.category_csv import csv_cell, csv_line
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -8,9 +8,9 @@ from shlex import quote
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
+from reports.session_export import default_target, export_session
 from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
 from scripts._session_place import session_place
-from storage.session_export import default_target, export_session
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
 

@@ -7,9 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
+from reports.report import MOST_BODY_BYTES, write_report
 from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
 from scripts._session_place import session_place
-from storage.report import MOST_BODY_BYTES, write_report
 from storage.sessions import open_session
 
 _MEGABYTE = 1_000_000

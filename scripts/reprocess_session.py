@@ -7,8 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
-from runners.reprocess import Change, reprocess_session
-from runners.terminal_text import printable
+from runners.answers.reprocess import Change, reprocess_session
+from runners.progress.terminal_text import printable
 from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
 from scripts._report import print_table
 from scripts._session_place import session_place

@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 
 from config.clock import Clock
-from storage.durability import replace_file, write_error
-from storage.manifest import SessionStatus, pretty_json
-from storage.pacing import Pacer
-from storage.progress_file import (
+from storage.files.durability import replace_file, write_error
+from storage.files.pacing import Pacer
+from storage.files.utf8_text import clean_text
+from storage.records.tallies import percent
+from storage.session.manifest import SessionStatus, pretty_json
+from storage.session.progress_file import (
     PROGRESS_NAME,
     REPORT_NAME,
     ModelProgress,
@@ -19,8 +21,6 @@ from storage.progress_file import (
     read_progress,
 )
 from storage.solution_store import SolutionStore
-from storage.tallies import percent
-from storage.utf8_text import clean_text
 
 _MIN_SECONDS_BETWEEN_SAVES = 0.5
 _MAX_SECONDS_BETWEEN_SAVES = 30.0

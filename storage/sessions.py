@@ -10,9 +10,12 @@ from typing import Literal
 
 from config.clock import Clock, SystemClock
 from config.errors import ConfigError, StoreError
-from storage.durability import flush_folder, write_error
-from storage.jsonl_file import keep_whole_file
-from storage.manifest import (
+from storage.files.durability import flush_folder, write_error
+from storage.files.jsonl_file import keep_whole_file
+from storage.files.utf8_text import clean_text
+from storage.records.session_scan import scan_session
+from storage.records.tallies import total
+from storage.session.manifest import (
     MANIFEST_NAME,
     SUMMARY_NAME,
     SessionMetadata,
@@ -21,14 +24,11 @@ from storage.manifest import (
     read_summary,
     write_manifest,
 )
-from storage.progress_file import PROGRESS_NAME, ProgressCounts, read_progress
-from storage.session_folder import default_session_id, session_folder
-from storage.session_lock import is_locked
-from storage.session_scan import scan_session
+from storage.session.progress_file import PROGRESS_NAME, ProgressCounts, read_progress
+from storage.session.session_folder import default_session_id, session_folder
+from storage.session.session_lock import is_locked
 from storage.solution_store import SolutionStore
-from storage.summaries import write_session_summary
-from storage.tallies import total
-from storage.utf8_text import clean_text
+from storage.views.summaries import write_session_summary
 
 SessionCondition = Literal["in_progress", "completed", "failed", "broken"]
 

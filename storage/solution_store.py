@@ -8,17 +8,17 @@ import msgspec
 
 from config.clock import Clock
 from config.errors import StoreError
-from storage.answer_log import AnswerLog
-from storage.comparison import write_comparison
-from storage.durability import write_error
-from storage.export import CsvExporter
-from storage.manifest import SessionMetadata, SessionStatus, write_manifest
-from storage.pacing import Pacer
-from storage.record_json import record_from_fields, solutions_in
-from storage.session_scan import PENDING_NAME
-from storage.solution_record import FailureRecord, SolutionRecord
-from storage.summaries import by_model, write_model_summary, write_session_summary
-from storage.utf8_text import clean_text
+from storage.files.durability import write_error
+from storage.files.pacing import Pacer
+from storage.files.utf8_text import clean_text
+from storage.records.answer_log import AnswerLog
+from storage.records.record_json import record_from_fields, solutions_in
+from storage.records.session_scan import PENDING_NAME
+from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.session.manifest import SessionMetadata, SessionStatus, write_manifest
+from storage.views.category_csv import CsvExporter
+from storage.views.comparison import write_comparison
+from storage.views.summaries import by_model, write_model_summary, write_session_summary
 
 _DEFAULT_FIELDS: Mapping[str, object] = {
     "problem": "",

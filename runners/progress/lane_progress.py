@@ -6,16 +6,16 @@ from datetime import datetime
 
 from config.clock import Clock
 from config.errors import Overloaded
-from runners.lane import Lane, Wait
+from runners.lanes.lane import Lane, Wait
+from runners.lanes.watchdog import LONG_OUT_SECONDS
 from runners.progress.lane_pace import LanePace
 from runners.progress.run_progress import LaneProgress, RunProgress
 from runners.rate_limiter import AdaptiveRateLimiter, RateStatus
-from runners.watchdog import LONG_OUT_SECONDS
-from storage.progress_file import ModelProgress
 from storage.progress_tracker import ProgressTracker
-from storage.summaries import by_model
-from storage.tallies import Tally
-from storage.tallies import total as sum_of
+from storage.records.tallies import Tally
+from storage.records.tallies import total as sum_of
+from storage.session.progress_file import ModelProgress
+from storage.views.summaries import by_model
 
 
 class LaneWatch:

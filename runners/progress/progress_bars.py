@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tqdm.utils import disp_len, disp_trim
 
 from runners.progress.run_progress import LaneProgress, RunProgress
-from runners.terminal_text import printable
+from runners.progress.terminal_text import printable
 
 _FEWEST_CELLS = 8  # of a bar
 _FRAME = len(" || ")

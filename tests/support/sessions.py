@@ -8,15 +8,15 @@ import msgspec
 
 from prompts.problems import load_problems
 from prompts.prompt_template import PROMPT_VERSION
-from storage.manifest import SessionMetadata
-from storage.sessions import create_session
-from storage.solution_record import (
+from storage.records.solution_record import (
     AttemptRecord,
     FailureRecord,
     FinishReason,
     SolutionRecord,
     UsageRecord,
 )
+from storage.session.manifest import SessionMetadata
+from storage.sessions import create_session
 from storage.solution_store import SolutionStore
 from tests.support.datasets import write_dataset
 from tests.support.store_records import START, validation

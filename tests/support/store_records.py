@@ -4,8 +4,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from storage.manifest import SessionMetadata
-from storage.solution_record import AttemptRecord, FailureRecord, FinishReason, SolutionRecord
+from storage.records.solution_record import (
+    AttemptRecord,
+    FailureRecord,
+    FinishReason,
+    SolutionRecord,
+)
+from storage.session.manifest import SessionMetadata
 from storage.solution_store import SolutionStore
 
 START = 1_234_567_890.123

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from config.model_config import ModelConfig, ParameterValue
 from models.base_model import BaseModel, CallOptions, make_model
-from models.client_pool import ClientPool
+from models.wire.client_pool import ClientPool
 from prompts.prompt_template import Prompt
 from tests.support.provider_formats import Provider
 from tests.support.provider_server import ProviderServer

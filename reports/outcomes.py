@@ -1,0 +1,180 @@
+"""One reading of a session: what came of every task, and where its record stands; no texts."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from storage.files.jsonl_file import read_lines
+from storage.records.record_json import decode_failure, solutions_in
+from storage.records.session_scan import FAILURES_NAME
+from storage.records.solution_record import (
+    AttemptRecord,
+    FailureRecord,
+    FinishReason,
+    SolutionRecord,
+)
+from storage.records.tallies import is_valid
+from storage.solution_store import SolutionStore
+
+Verdict = Literal[
+    "valid", "incomplete", "syntax", "empty", "truncated", "refused", "failed", "undone"
+]
+_TITLE_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one task; path and offset (bytes) say where its line stands.
+
+    seconds: of the last attempt; None for a failure. finished: seconds since 1970.
+    code_hash: changes with the extracted code; 0 for a failure.
+    """
+
+    verdict: Verdict
+    seconds: float | None
+    finished: float
+    finish_reason: FinishReason | None
+    attempts: int
+    code_hash: int
+    path: Path
+    offset: int
+
+
+@dataclass(slots=True)
+class ProblemOutcomes:
+    """One problem and what every model made of it, by label; undone tasks are not in it."""
+
+    task_id: str
+    category: str
+    complexity: int | None = None
+    name: str = ""
+    title: str = ""
+    by_model: dict[str, Outcome] = field(default_factory=dict)
+
+    def verdict(self, model: str) -> Verdict:
+        """Return a model's verdict, "undone" where there is none."""
+        outcome = self.by_model.get(model)
+        return outcome.verdict if outcome else "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOutcomes:
+    """A session's problems, by category and task id, and every attempt that is known to fail.
+
+    failed_attempts: (started in seconds since 1970, kind of error).
+    """
+
+    models: list[str]
+    problems: list[ProblemOutcomes]
+    failed_attempts: list[tuple[float, str]]
+
+
+def read_outcomes(store: SolutionStore) -> SessionOutcomes:
+    """Return what came of every task, reading each file once and holding no texts.
+
+    Raises StoreError where a file cannot be read.
+    """
+    problems: dict[str, ProblemOutcomes] = {}
+    models = list(store.metadata.models) if store.metadata else []
+    models += sorted({model for model, _ in store.tallies} - set(models))
+    for model in models:
+        for path in dict.fromkeys(store.get_category_files(model).values()):
+            _add_answers(model, path, problems)
+    failed_attempts = _add_failures(store.path / FAILURES_NAME, problems)
+    rows = sorted(problems.values(), key=_place)
+    return SessionOutcomes(models, rows, failed_attempts)
+
+
+def read_record(outcome: Outcome) -> SolutionRecord | FailureRecord | None:
+    """Return the record of an outcome, None where its file changed since it was read."""
+    if outcome.verdict == "failed":
+        line = next(read_lines(outcome.path, outcome.offset), None)
+        return decode_failure(line.content) if line else None
+    found = next(solutions_in(outcome.path, outcome.offset), None)
+    return found[1] if found else None
+
+
+def verdict_of(record: SolutionRecord) -> Verdict:
+    """Return the one word for an answer: valid, or the first reason why it is not."""
+    if is_valid(record):
+        return "valid"
+    if record.finish_reason in ("refusal", "filtered"):
+        return "refused"
+    if record.finish_reason == "length":
+        return "truncated"
+    if not record.extracted_solution:
+        return "empty"
+    syntax = record.validation.get("syntax")
+    parses = isinstance(syntax, Mapping) and syntax.get("is_valid") is True
+    return "incomplete" if parses else "syntax"
+
+
+def _add_answers(model: str, path: Path, problems: dict[str, ProblemOutcomes]) -> None:
+    for line, record in solutions_in(path):
+        if record.model != model:
+            continue
+        problem = problems.setdefault(
+            record.task_id, ProblemOutcomes(record.task_id, record.category)
+        )
+        if not problem.title:
+            problem.complexity, problem.name = record.complexity, record.name
+            problem.title = _first_line(record.problem)
+        problem.by_model.setdefault(
+            model,
+            Outcome(
+                verdict_of(record),
+                record.execution_time,
+                record.timestamp,
+                record.finish_reason,
+                record.attempts,
+                _hash(record.extracted_solution),
+                path,
+                line.offset,
+            ),
+        )
+
+
+def _add_failures(path: Path, problems: dict[str, ProblemOutcomes]) -> list[tuple[float, str]]:
+    attempts: list[tuple[float, str]] = []
+    for offset, failure in _failures(path):
+        attempts += [(a.started, _kind(a, failure)) for a in failure.attempts]
+        problem = problems.setdefault(
+            failure.task_id, ProblemOutcomes(failure.task_id, failure.category)
+        )
+        earlier = problem.by_model.get(failure.model)
+        if earlier is None or earlier.verdict == "failed":
+            problem.by_model[failure.model] = Outcome(
+                "failed", None, failure.timestamp, None, len(failure.attempts), 0, path, offset
+            )
+    return attempts
+
+
+def _failures(path: Path) -> Iterator[tuple[int, FailureRecord]]:
+    for line in read_lines(path):
+        failure = decode_failure(line.content) if line.content else None
+        if failure is not None:
+            yield line.offset, failure
+
+
+def _kind(attempt: AttemptRecord, failure: FailureRecord) -> str:
+    kind = attempt.error or failure.error
+    return f"{kind} ({attempt.status})" if attempt.status else kind
+
+
+def _place(problem: ProblemOutcomes) -> tuple[str, list[tuple[int, str]]]:
+    """Return what sorts by category, and by task id with its numbers as numbers."""
+    parts = re.split(r"([0-9]{1,18})", problem.task_id)
+    return problem.category, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _hash(code: str) -> int:
+    digest = hashlib.blake2b(code.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest)
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= _TITLE_CHARACTERS else f"{line[:_TITLE_CHARACTERS]}…"

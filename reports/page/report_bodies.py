@@ -1,0 +1,121 @@
+"""The texts of report.html: one packed block a problem, unpacked by the page when it is opened."""
+
+import base64
+import gzip
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from prompts.problems import Problem, SolutionKind
+from prompts.prompt_template import PROMPT_VERSION, build_prompt
+from reports.outcomes import ProblemOutcomes, read_record
+from storage.records.solution_record import FailureRecord, SolutionRecord
+
+_MOST_CHARACTERS = 200_000  # of one text: a reply that repeats itself may have millions
+_GZIP_LEVEL = 4  # a third of the time of level 9, for a tenth more bytes
+
+
+class Prompt(msgspec.Struct):
+    """What the models were sent, for people; exact where version is this program's."""
+
+    system: str
+    user: str
+    version: str
+    exact: bool
+
+
+class Answer(msgspec.Struct):
+    """One model's answer, or its failure; file: where the whole record stands."""
+
+    model: str
+    file: str
+    record: SolutionRecord | FailureRecord
+
+
+class Body(msgspec.Struct):
+    """All texts of one problem; reference: the dataset's own solution, where it is known."""
+
+    problem: str
+    prompt: Prompt | None
+    reference: str | None
+    answers: list[Answer]
+
+
+def packed_bodies(
+    problems: Sequence[ProblemOutcomes], references: Mapping[str, Problem], most_bytes: int
+) -> Iterator[tuple[int, str]]:
+    """Yield (the problem's place, its texts as base64 of gzip of JSON) while they fit.
+
+    Where not all fit, problems that some model did not solve come first.
+    """
+    left = most_bytes
+    for place in _most_wanted_first(problems):
+        body = _body(problems[place], references.get(problems[place].task_id))
+        block = base64.b64encode(gzip.compress(msgspec.json.encode(body), _GZIP_LEVEL, mtime=0))
+        left -= len(block)
+        if left < 0:
+            return
+        yield place, block.decode("ascii")
+
+
+def _most_wanted_first(problems: Sequence[ProblemOutcomes]) -> list[int]:
+    def is_solved(place: int) -> bool:
+        return all(outcome.verdict == "valid" for outcome in problems[place].by_model.values())
+
+    return sorted(range(len(problems)), key=is_solved)
+
+
+def _body(problem: ProblemOutcomes, reference: Problem | None) -> Body:
+    answers: list[Answer] = []
+    text, prompt = (reference.problem, None) if reference else ("", None)
+    for model, outcome in problem.by_model.items():
+        record = read_record(outcome)
+        if record is None:
+            continue
+        if isinstance(record, SolutionRecord) and prompt is None:
+            text, prompt = record.problem, _prompt(record)
+        file = f"{outcome.path.parent.name}/{outcome.path.name}"
+        answers.append(Answer(model, file, _without_repetition(record)))
+    solution = reference.canonical_solution if reference else None
+    return Body(text, prompt, solution, answers)
+
+
+def _prompt(record: SolutionRecord) -> Prompt:
+    built = build_prompt(
+        Problem(
+            task_id=record.task_id,
+            name=record.name,
+            problem=record.problem,
+            canonical_solution="",
+            tests=(),
+            category=record.category,
+            complexity=record.complexity,
+            object=_kind(record.object),
+        )
+    )
+    is_exact = record.prompt_version == PROMPT_VERSION
+    return Prompt(built.system, built.user, record.prompt_version, is_exact)
+
+
+def _kind(text: str | None) -> SolutionKind | None:
+    return "class" if text == "class" else "function" if text == "function" else None
+
+
+def _without_repetition(record: SolutionRecord | FailureRecord) -> SolutionRecord | FailureRecord:
+    """Return the record without the problem's text, which stands once, and no text over-long."""
+    if isinstance(record, FailureRecord):
+        return record
+    return msgspec.structs.replace(
+        record,
+        problem="",
+        raw_response=_shortened(record.raw_response),
+        extracted_solution=_shortened(record.extracted_solution),
+        reasoning_text=record.reasoning_text and _shortened(record.reasoning_text),
+    )
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    left_out = len(text) - _MOST_CHARACTERS
+    return f"{text[:_MOST_CHARACTERS]}\n[... {left_out} more characters in the .jsonl file]"

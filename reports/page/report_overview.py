@@ -1,0 +1,195 @@
+"""The figures of report.html: everything but the texts, as the JSON that the page reads."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from reports.latencies import answers_of, latencies_of
+from reports.outcomes import Outcome, ProblemOutcomes, SessionOutcomes, Verdict
+from reports.page.timeline import make_timeline
+from storage.files.utf8_text import clean_text, clean_value
+from storage.records.solution_record import FinishReason
+from storage.records.tallies import Tally, total
+from storage.solution_store import SolutionStore
+from storage.views.summaries import by_model
+
+# One character a cell keeps a table of 100,000 cells small; report.js has the same letters.
+_LETTERS: dict[Verdict, str] = {
+    "valid": "v",
+    "incomplete": "n",
+    "syntax": "s",
+    "empty": "e",
+    "truncated": "t",
+    "refused": "r",
+    "failed": "f",
+    "undone": "-",
+}
+_FINISH_REASONS: tuple[FinishReason, ...] = ("stop", "length", "refusal", "filtered", "other")
+_RETRIED = "before an answer (kind not kept)"
+
+
+class Model(msgspec.Struct):
+    """One model's row of the overview; cost_usd leaves out `unpriced` answers.
+
+    seconds: the curve of reports/latencies.py.
+    """
+
+    label: str
+    answered: int
+    valid: int
+    failed: int
+    undone: int
+    truncated: int
+    refused: int
+    empty: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    unpriced: int
+    retries: int
+    median_seconds: float | None
+    p95_seconds: float | None
+    seconds: tuple[float, ...]
+    finish_reasons: dict[str, int]
+    answers_over_time: list[int]
+    verdicts: str
+    cell_seconds: list[float | None]
+    categories: list[tuple[int, int]]
+
+
+class Problems(msgspec.Struct):
+    """The problems' columns; category: its place in Overview.categories."""
+
+    task_id: list[str]
+    category: list[int]
+    complexity: list[int | None]
+    name: list[str]
+    title: list[str]
+
+
+class Overview(msgspec.Struct):
+    """What the page shows before anything is opened.
+
+    width_seconds, starts: the stretches of time; errors: kind -> count in each.
+    notes: sentences for people about what the page cannot show.
+    """
+
+    session_id: str
+    status: str
+    started: float | None
+    written: float
+    total_problems: int
+    parameters: dict[str, object]
+    categories: list[str]
+    models: list[Model]
+    problems: Problems
+    width_seconds: int
+    starts: list[float | None]
+    errors: dict[str, list[int]]
+    notes: list[str]
+
+
+def make_overview(
+    store: SolutionStore, outcomes: SessionOutcomes, notes: list[str], written: float
+) -> Overview:
+    """Return the figures of a session."""
+    problems = outcomes.problems
+    metadata = store.metadata
+    parameters = metadata.session_parameters if metadata else {}
+    categories = list(dict.fromkeys(problem.category for problem in problems))
+    errors = _errors(outcomes)
+    answered = {
+        model: [o.finished for o in answers_of(outcomes, model)] for model in outcomes.models
+    }
+    timeline = make_timeline(
+        [moment for moments in [*answered.values(), *errors.values()] for moment in moments]
+    )
+    planned = metadata.total_problems if metadata else len(problems)
+    return Overview(
+        session_id=store.session_id,
+        status=store.status,
+        started=metadata.collection_start if metadata else None,
+        written=written,
+        total_problems=planned,
+        parameters={name: clean_value(value) for name, value in parameters.items()},
+        categories=categories,
+        models=[
+            _model(store, outcomes, model, categories, planned, timeline.counts(answered[model]))
+            for model in outcomes.models
+        ],
+        problems=_columns(problems, categories),
+        width_seconds=timeline.width_seconds,
+        starts=timeline.starts,
+        errors={kind: timeline.counts(moments) for kind, moments in sorted(errors.items())},
+        notes=[clean_text(note) for note in notes],
+    )
+
+
+def _model(
+    store: SolutionStore,
+    outcomes: SessionOutcomes,
+    label: str,
+    categories: Sequence[str],
+    planned: int,
+    answers_over_time: list[int],
+) -> Model:
+    kinds = by_model(store.tallies).get(label, {})
+    whole = total(kinds.values()) if kinds else Tally()
+    answers, latencies = answers_of(outcomes, label), latencies_of(outcomes, label)
+    tried = (problem.by_model.get(label) for problem in outcomes.problems)
+    failures = [outcome for outcome in tried if outcome and outcome.verdict == "failed"]
+    reasons = [answer.finish_reason for answer in answers]
+    return Model(
+        label=label,
+        answered=whole.answered,
+        valid=whole.valid,
+        failed=whole.failed,
+        undone=max(0, planned - whole.attempted),
+        truncated=whole.truncated,
+        refused=whole.refused,
+        empty=whole.empty,
+        input_tokens=whole.input_tokens,
+        output_tokens=whole.output_tokens,
+        cost_usd=whole.cost_usd,
+        unpriced=whole.unpriced,
+        retries=sum(tried.attempts - 1 for tried in [*answers, *failures]),
+        median_seconds=latencies.median,
+        p95_seconds=latencies.p95,
+        seconds=latencies.curve,
+        finish_reasons={reason: reasons.count(reason) for reason in _FINISH_REASONS},
+        answers_over_time=answers_over_time,
+        verdicts="".join(_LETTERS[problem.verdict(label)] for problem in outcomes.problems),
+        cell_seconds=[_rounded(problem.by_model.get(label)) for problem in outcomes.problems],
+        categories=[_valid_of(kinds.get(category, Tally())) for category in categories],
+    )
+
+
+def _columns(problems: Sequence[ProblemOutcomes], categories: Sequence[str]) -> Problems:
+    places = {category: place for place, category in enumerate(categories)}
+    return Problems(
+        task_id=[problem.task_id for problem in problems],
+        category=[places[problem.category] for problem in problems],
+        complexity=[problem.complexity for problem in problems],
+        name=[problem.name for problem in problems],
+        title=[problem.title for problem in problems],
+    )
+
+
+def _errors(outcomes: SessionOutcomes) -> dict[str, list[float]]:
+    errors: dict[str, list[float]] = {}
+    for started, kind in outcomes.failed_attempts:
+        errors.setdefault(kind, []).append(started)
+    for problem in outcomes.problems:
+        for outcome in problem.by_model.values():
+            if outcome.verdict != "failed" and outcome.attempts > 1:
+                moments = [outcome.finished] * (outcome.attempts - 1)
+                errors.setdefault(_RETRIED, []).extend(moments)
+    return errors
+
+
+def _rounded(outcome: Outcome | None) -> float | None:
+    return round(outcome.seconds, 2) if outcome and outcome.seconds is not None else None
+
+
+def _valid_of(tally: Tally) -> tuple[int, int]:
+    return tally.valid, tally.attempted

@@ -1,0 +1,107 @@
+"""report.html: a session as one page that opens from disk, asks no network and runs no reply."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from config.clock import Clock, SystemClock
+from config.errors import CollectionError
+from prompts.problems import Problem, load_problems
+from reports.outcomes import SessionOutcomes, read_outcomes
+from reports.page.report_bodies import packed_bodies
+from reports.page.report_overview import make_overview
+from reports.page.report_page import data_block, page_end, page_start
+from storage.files.durability import replace_file
+from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
+
+REPORT_PAGE_NAME = "report.html"
+MOST_BODY_BYTES = 40_000_000  # a browser opens this much from disk in about a second
+
+
+def write_report(
+    store: SolutionStore,
+    *,
+    most_body_bytes: int = MOST_BODY_BYTES,
+    clock: Clock | None = None,
+) -> Path:
+    """Write the session's report.html and return its path.
+
+    most_body_bytes: of packed prompts, replies and code; problems beyond it are listed without.
+    Raises StoreError where a record cannot be read or the page cannot be written.
+    """
+    outcomes = read_outcomes(store)
+    references, notes = _references(store)
+    written = (clock or SystemClock()).time()
+    target = store.path / REPORT_PAGE_NAME
+    bodies = packed_bodies(outcomes.problems, references, most_body_bytes)
+    chunks = _chunks(store, outcomes, bodies, notes, written)
+    replace_file(target, (chunk.encode("utf-8") for chunk in chunks), durable=False)
+    return target
+
+
+def write_report_or_warn(store: SolutionStore) -> Path | None:
+    """Write report.html as a run ends: what goes wrong is logged, and None returned."""
+    try:
+        return write_report(store)
+    except (CollectionError, OSError) as error:
+        logger.warning("report.html was not written (scripts/report.py tries again): %s", error)
+        return None
+
+
+def _chunks(
+    store: SolutionStore,
+    outcomes: SessionOutcomes,
+    bodies: Iterable[tuple[int, str]],
+    notes: list[str],
+    written: float,
+) -> Iterator[str]:
+    yield page_start(store.session_id)
+    included = 0
+    for place, packed in bodies:
+        included += 1
+        yield data_block(f"body-{place}", packed)
+    left_out = len(outcomes.problems) - included
+    if left_out:
+        notes = [
+            *notes,
+            f"The texts of {left_out} of {len(outcomes.problems)} problems are not in this page, "
+            "which would be too large: read them in the .jsonl files, or write it again with a "
+            "higher --max-megabytes.",
+        ]
+    planned = store.metadata.total_problems if store.metadata else 0
+    if planned > len(outcomes.problems):
+        unreached = planned - len(outcomes.problems)
+        notes = [
+            *notes,
+            f"{unreached} of {planned} problems were not asked yet: they are not listed.",
+        ]
+    overview = make_overview(store, outcomes, notes, written)
+    yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))
+    yield page_end()
+
+
+def _references(store: SolutionStore) -> tuple[dict[str, Problem], list[str]]:
+    """Return the dataset's problems that are still what the session asked, and what is amiss."""
+    parameters = store.metadata.session_parameters if store.metadata else {}
+    hashes = (store.metadata and store.metadata.dataset) or {}
+    path = parameters.get("dataset_path")
+    if not isinstance(path, str):
+        return {}, ["The session does not say where its problems are: no reference solutions."]
+    try:
+        problems = load_problems(Path(path))
+    except CollectionError:
+        return {}, [f"The problems cannot be read at {path} any more: no reference solutions."]
+    same = {p.task_id: p for p in problems if hashes.get(p.task_id) == p.content_hash}
+    if not hashes:
+        return {}, ["The session kept no hashes of its problems: no reference solutions."]
+    changed = len(hashes.keys() - same.keys())
+    if changed:
+        return same, [
+            f"{changed} of {len(hashes)} problems changed at {path} since: no reference solution "
+            "is shown for these."
+        ]
+    return same, []

@@ -1,0 +1,79 @@
+"""Asks an LLM for the code in a reply, through the same gate and retries as any call."""
+
+import logging
+
+from config.environment import Environment
+from config.errors import ConfigError, LaneClosed
+from config.model_configs import ModelConfig, select_models
+from models.base_model import Completion
+from prompts.prompt_template import Prompt
+from runners.calls.reliable_call import GaveUp, ReliableCaller
+from runners.lanes.lane import Lane, LaneStopped
+
+logger = logging.getLogger("collector")
+
+# The cheapest current model of each provider, in the order in which keys are looked for.
+CHEAPEST_MODELS = (
+    "gpt-6-luna",
+    "claude-haiku-5-5",
+    "gemini-3.5-flash-lite",
+    "deepseek-flash-chat",
+    "grok-4.3",
+)
+
+
+def extraction_model(environment: Environment) -> ModelConfig | None:
+    """Return the model that extracts: EXTRACTION_MODEL, else the cheapest with a key, else None.
+
+    Raises ConfigError where EXTRACTION_MODEL is unknown, or has no key.
+    """
+    named = environment.get("EXTRACTION_MODEL")
+    candidates = select_models([named] if named else CHEAPEST_MODELS)
+    own_key = environment.get("EXTRACTION_API_KEY") is not None
+    found = next((c for c in candidates if own_key or environment.can_call(c)), None)
+    if named and found is None:
+        raise ConfigError(
+            f"EXTRACTION_MODEL={named}: set EXTRACTION_API_KEY or {candidates[0].api_key_env}, "
+            "or choose --extraction regex"
+        )
+    return found
+
+
+class ExtractionAsk:
+    """Asks the extraction lane about one reply, and adds up the cost.
+
+    cost_usd: of all questions so far, None once one of them has no known price.
+    """
+
+    def __init__(self, caller: ReliableCaller, lane: Lane, task_id: str) -> None:
+        self.cost_usd: float | None = 0.0
+        self._caller = caller
+        self._lane = lane
+        self._task_id = task_id
+
+    @property
+    def model_label(self) -> str:
+        return self._lane.label
+
+    async def __call__(self, prompt: Prompt) -> Completion:
+        """Return the LLM's reply; raises a ModelError where there is none."""
+        if self._lane.closed_by:
+            raise self._lane.closed_by
+        try:
+            outcome = await self._caller.call(self._lane, prompt, f"extraction of {self._task_id}")
+        except LaneClosed as error:
+            if self._lane.closed_by is None:
+                logger.warning("no LLM extracts any more, rules alone do: %s", error)
+            self._lane.close(error)
+            raise
+        except LaneStopped:
+            if self._lane.closed_by:  # by another question, while this one waited
+                raise self._lane.closed_by from None
+            raise
+        if isinstance(outcome, GaveUp):
+            logger.warning("extraction of %s: %s", self._task_id, outcome.error)
+            raise outcome.error
+        if self.cost_usd is not None:
+            cost_usd = outcome.cost_usd
+            self.cost_usd = None if cost_usd is None else self.cost_usd + cost_usd
+        return outcome.completion

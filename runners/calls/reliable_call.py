@@ -1,0 +1,241 @@
+"""One call, repeated until it is answered or its bounds are reached."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from random import Random
+
+from config.clock import Clock
+from config.errors import (
+    BadReply,
+    ConnectionLost,
+    LaneClosed,
+    ModelError,
+    RateLimited,
+    TimedOut,
+    TransientError,
+    Unreachable,
+)
+from models.base_model import BaseModel, Completion
+from models.catalog.pricing import price
+from prompts.prompt_template import Prompt
+from runners.calls.budget import Budget, Reservation
+from runners.calls.retry_policy import RetryBounds, RetryPolicy
+from runners.lanes.lane import Lane
+from runners.rate_limiter import AdaptiveRateLimiter, Permit
+from storage.records.solution_record import AttemptRecord
+
+logger = logging.getLogger("collector.attempts")
+
+# These may come after the provider did the work, and billed it.
+_POSSIBLY_BILLED = (BadReply, ConnectionLost, TimedOut)
+_CHARACTERS_PER_TOKEN = 3.5  # a low guess for English and code: better too many tokens than a 429
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A call that was answered. Times in seconds; answered_at is wall time.
+
+    cost_usd: None where the usage or the price is not known.
+    """
+
+    completion: Completion
+    cost_usd: float | None
+    attempts: list[AttemptRecord]
+    answered_at: float
+
+    @property
+    def execution_seconds(self) -> float:
+        return self.attempts[-1].seconds
+
+    @property
+    def wait_seconds(self) -> float:
+        return sum(attempt.wait_seconds for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUp:
+    """A call that was not answered within its bounds, with its last error."""
+
+    error: ModelError
+    attempts: list[AttemptRecord]
+
+
+class ReliableCaller:
+    """Calls models: each attempt passes the limiter, each failure is retried within bounds."""
+
+    def __init__(
+        self,
+        limiter: AdaptiveRateLimiter,
+        budget: Budget,
+        policy: RetryPolicy,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._limiter = limiter
+        self._budget = budget
+        self._policy = policy
+        self._clock = clock
+        self._random = random
+
+    async def call(self, lane: Lane, prompt: Prompt, task_id: str) -> Answer | GaveUp:
+        """Return the answer, or the failure after the last permitted attempt.
+
+        Raises LaneClosed where no request of this lane can succeed, LaneStopped where the run
+        is being stopped, CapReached where there is no money for it.
+        """
+        attempts: list[AttemptRecord] = []
+        bounds = RetryBounds(self._policy, self._clock, self._random)
+        pause_seconds: float | None = 0.0
+        while pause_seconds is not None:
+            wait_from = self._clock.monotonic()
+            leave = await self._leave(lane, prompt, pause_seconds, bounds)
+            if leave is None:
+                break
+            waited = self._clock.monotonic() - wait_from
+            outcome = await self._attempt(lane, prompt, task_id, leave, bounds)
+            attempts.append(outcome.record(waited))
+            _log_attempt(lane, task_id, attempts, outcome)
+            if isinstance(outcome.result, Completion):
+                lane.has_answers = True
+                return Answer(
+                    completion=outcome.result,
+                    cost_usd=outcome.cost_usd,
+                    attempts=attempts,
+                    answered_at=self._clock.time(),
+                )
+            has_answers = lane.has_answers or lane.answered_before
+            pause_seconds = bounds.pause_after(outcome.result, lane_has_answers=has_answers)
+        assert bounds.last_error is not None, "nobody gives up before the first attempt"
+        return GaveUp(error=bounds.last_error, attempts=attempts)
+
+    async def _leave(
+        self, lane: Lane, prompt: Prompt, pause_seconds: float, bounds: RetryBounds
+    ) -> "_Leave | None":
+        """Return what it takes to send, None where the task's time ends before it is there."""
+        reservation: Reservation | None = None
+        try:
+            with lane.waiting(after=bounds.last_error) as wait:
+                async with asyncio.timeout(bounds.seconds_left):
+                    if pause_seconds:
+                        await self._clock.sleep(pause_seconds)
+                    worst_usd = self._budget.worst_case(lane.model, prompt)
+                    wait.for_money = True
+                    reservation = await self._budget.reserve(worst_usd)
+                    wait.for_money = False
+                    permit = await self._limiter.acquire(
+                        lane.scope,
+                        input_tokens=estimate_tokens(prompt),
+                        urgent=bounds.last_error is not None,
+                    )
+        except BaseException as error:
+            if reservation:
+                reservation.settle(0.0)
+            if isinstance(error, TimeoutError):
+                return None
+            raise
+        bounds.start()
+        return _Leave(permit, reservation)
+
+    async def _attempt(
+        self, lane: Lane, prompt: Prompt, task_id: str, leave: "_Leave", bounds: RetryBounds
+    ) -> "_AttemptOutcome":
+        started, from_ = self._clock.time(), self._clock.monotonic()
+        try:
+            with lane.sending(task_id):
+                completion = await _complete(lane.model, prompt, bounds)
+        except ModelError as error:
+            leave.failed(error)
+            if isinstance(error, LaneClosed):
+                raise
+            return _AttemptOutcome(error, None, started, self._clock.monotonic() - from_)
+        except BaseException:
+            leave.abandoned()
+            raise
+        usage = completion.usage
+        cost_usd = price(lane.model.config, usage, started) if usage else None
+        leave.answered(completion, cost_usd)
+        return _AttemptOutcome(completion, cost_usd, started, self._clock.monotonic() - from_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leave:
+    """Leave to send one request: the limiter's and the budget's; each is told what came of it."""
+
+    permit: Permit
+    reservation: Reservation
+
+    def answered(self, completion: Completion, cost_usd: float | None) -> None:
+        usage = completion.usage
+        self.permit.accepted(
+            completion.signals,
+            tokens_used=(usage.input_tokens, usage.output_tokens) if usage else None,
+        )
+        self.reservation.settle(self.reservation.worst_usd if cost_usd is None else cost_usd)
+
+    def failed(self, error: ModelError) -> None:
+        if isinstance(error, RateLimited):
+            self.permit.refused(error.signals)
+        elif isinstance(error, TransientError):
+            self.permit.overloaded()
+        else:
+            self.permit.released()
+        billed = isinstance(error, _POSSIBLY_BILLED) and not isinstance(error, Unreachable)
+        self.reservation.settle(self.reservation.worst_usd if billed else 0.0)
+
+    def abandoned(self) -> None:
+        self.permit.released()
+        self.reservation.settle(self.reservation.worst_usd)
+
+
+async def _complete(model: BaseModel, prompt: Prompt, bounds: RetryBounds) -> Completion:
+    """Return the reply within what the attempt and the task have left of their time."""
+    seconds_left = bounds.seconds_left
+    if seconds_left is None or seconds_left > model.request_timeout_seconds:
+        return await model.complete(prompt)
+    try:
+        async with asyncio.timeout(seconds_left):
+            return await model.complete(prompt)
+    except TimeoutError as error:
+        raise TimedOut("the task's time was over before a whole reply came") from error
+
+
+def estimate_tokens(prompt: Prompt) -> int:
+    """Return about how many input tokens a prompt costs, for limits that count them."""
+    return int(len(prompt.joined) / _CHARACTERS_PER_TOKEN) + 8
+
+
+@dataclass(frozen=True, slots=True)
+class _AttemptOutcome:
+    result: Completion | ModelError
+    cost_usd: float | None
+    started: float
+    seconds: float
+
+    def record(self, waited_seconds: float) -> AttemptRecord:
+        error = None if isinstance(self.result, Completion) else self.result
+        return AttemptRecord(
+            started=self.started,
+            seconds=self.seconds,
+            wait_seconds=waited_seconds,
+            status=error.status if error else 200,
+            error=type(error).__name__ if error else None,
+            message=str(error) if error else None,
+        )
+
+
+def _log_attempt(
+    lane: Lane, task_id: str, attempts: list[AttemptRecord], outcome: _AttemptOutcome
+) -> None:
+    last = attempts[-1]
+    usage = outcome.result.usage if isinstance(outcome.result, Completion) else None
+    logger.debug(
+        "%s, %s, try %d: %s in %.2f s after waiting %.2f s, tokens %s",
+        lane.label,
+        task_id,
+        len(attempts),
+        last.error or last.status,
+        last.seconds,
+        last.wait_seconds,
+        f"{usage.input_tokens}+{usage.output_tokens}" if usage else "unknown",
+    )

@@ -1,0 +1,176 @@
+"""One model's lane: its work, its slots, what it has out, and why it closed."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from config.clock import Clock
+from config.errors import LaneClosed, ModelError
+from models.base_model import BaseModel
+from prompts.problems import Problem
+from runners.lanes.alike_failures import AlikeFailures
+from runners.rate_limiter import RateScope
+
+
+class LaneStopped(Exception):
+    """The lane takes no more work; the task in hand stays undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOut:
+    """One request that has left and is not back: since is in monotonic seconds."""
+
+    task_id: str
+    since: float
+
+
+@dataclass(slots=True)
+class Wait:
+    """What a worker waits for before it sends: its turn, or money under a cap.
+
+    after: the error because of which its task is tried again, None for a first attempt.
+    """
+
+    after: ModelError | None = None
+    for_money: bool = False
+
+
+@dataclass(slots=True)
+class Lane:
+    """One model and the problems that it still has to solve.
+
+    problems: shared by the lane's workers; each takes the next. tasks: how many there are.
+    width: how many workers there should be; workers: how many there are.
+    readings_left: how many workers have ended but for their last reply, which an LLM reads.
+    exhausted: the last problem was taken. ended: how many tasks were answered or given up.
+    has_answers: a call was answered in this run; answered_before: in an earlier one.
+    """
+
+    model: BaseModel
+    scope: RateScope
+    problems: Iterator[Problem]
+    clock: Clock
+    tasks: int = 0
+    width: int = 0
+    closed_by: LaneClosed | None = None
+    stopping: bool = False
+    workers: int = 0
+    readings_left: int = 0
+    exhausted: bool = False
+    ended: int = 0
+    has_answers: bool = False
+    answered_before: bool = False
+    _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
+    _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
+    _called_off: set[asyncio.Task[None]] = field(default_factory=set)
+    _failures: AlikeFailures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._failures = AlikeFailures(self.tasks, answered_before=self.answered_before)
+
+    @property
+    def label(self) -> str:
+        return self.model.config.label
+
+    @property
+    def undone(self) -> int:
+        """How many tasks are still to end in this run: none where the lane was stopped."""
+        return self.out if self.stopping else self.tasks - self.ended
+
+    @property
+    def out(self) -> int:
+        """How many requests are in flight."""
+        return len(self._out)
+
+    @property
+    def calls_out(self) -> list[CallOut]:
+        """The requests in flight, oldest first."""
+        return sorted(self._out.values(), key=lambda call: call.since)
+
+    def out_for(self, seconds: float) -> list[CallOut]:
+        """Return the requests that have been in flight for so long, oldest first."""
+        now = self.clock.monotonic()
+        return [call for call in self.calls_out if now - call.since >= seconds]
+
+    @property
+    def waits(self) -> list[Wait]:
+        """What those workers wait for that have a task and may not send it yet."""
+        return list(self._waiting.values())
+
+    def take(self) -> Problem | None:
+        """Return the next problem for a worker, None where the worker is to end."""
+        if self.stopping or self.workers > self.width:
+            return None
+        problem = next(self.problems, None)
+        self.exhausted = problem is None
+        return problem
+
+    def end_task(self, error: ModelError | None) -> None:
+        """Count a task that was answered or given up, None for the former.
+
+        The lane closes where tasks fail alike, others are left, and none was answered.
+        """
+        self.ended += 1
+        if error is None or self.has_answers or self.ended == self.tasks:
+            return
+        self._failures.note(error, self.clock.monotonic())
+        since = (call.since for call in self._out.values())
+        if reason := self._failures.verdict(error, self.model, since):
+            self.close(reason)
+
+    @contextmanager
+    def waiting(self, *, after: ModelError | None = None) -> Iterator[Wait]:
+        """Mark that the worker waits to send: a stop ends it here. Raises LaneStopped.
+
+        after: what its task's last attempt came to. Yields the mark, to be kept true.
+        """
+        if self.stopping:
+            raise LaneStopped
+        worker = _current_worker()
+        wait = self._waiting[worker] = Wait(after)
+        try:
+            yield wait
+        except asyncio.CancelledError:
+            # As asyncio.timeout does: take back our own cancellation, let any other one through.
+            if worker in self._called_off and not worker.uncancel():
+                raise LaneStopped from None
+            raise
+        finally:
+            del self._waiting[worker]
+            self._called_off.discard(worker)
+
+    @contextmanager
+    def sending(self, task_id: str) -> Iterator[None]:
+        """Mark that the worker's request is out: a stop lets it come back first."""
+        worker = _current_worker()
+        self._out[worker] = CallOut(task_id, self.clock.monotonic())
+        try:
+            yield
+        finally:
+            del self._out[worker]
+
+    def stop(self) -> None:
+        """Send nothing more; requests that are out may still come back."""
+        self.stopping = True
+        for worker in self._waiting.keys() - self._called_off:
+            self._called_off.add(worker)
+            worker.cancel()
+
+    def abandon(self) -> None:
+        """Send nothing more and wait for nothing."""
+        self.stop()
+        for worker in self._out:
+            worker.cancel()
+
+    def close(self, error: LaneClosed) -> None:
+        """Stop because every request of this lane would fail."""
+        if self.closed_by is None:
+            self.closed_by = error
+        self.stop()
+
+
+def _current_worker() -> asyncio.Task[None]:
+    worker = asyncio.current_task()
+    assert worker is not None, "lanes are worked on by tasks"
+    return worker

@@ -1,0 +1,204 @@
+"""A plan in, a run session out: opens models and files, runs, and brings every file up to date."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from random import Random
+
+from config.clock import Clock, SystemClock
+from config.collection_settings import ProgressForm
+from config.errors import CollectionError, StoreError
+from models.wire.client_pool import ClientPool
+from reports.report import write_report_or_warn
+from runners.collection_runner import CollectionRunner, RunOutcome
+from runners.progress.progress_display import make_display
+from runners.rate_limiter import AdaptiveRateLimiter, RateChange
+from runners.session.collection_plan import CollectionPlan
+from runners.session.interrupt import on_interrupt
+from runners.session.run_models import RunModels
+from storage.progress_tracker import ProgressTracker
+from storage.session.manifest import SessionMetadata
+from storage.session.progress_file import read_progress
+from storage.session.session_lock import SessionLock
+from storage.sessions import repair_session
+from storage.solution_store import SolutionStore
+from storage.views.session_views import has_all_views, is_concluded
+
+logger = logging.getLogger("collector")
+
+
+async def run_session(
+    plan: CollectionPlan,
+    models: RunModels,
+    clients: ClientPool,
+    open_store: Callable[[], SolutionStore],
+    progress: ProgressForm,
+) -> tuple[SolutionStore, RunOutcome]:
+    """Return the session and how its run ended; every derived file is up to date then.
+
+    open_store: called once the models are open, so that one that cannot be leaves no session.
+    Raises StoreError where the session cannot be written or is in use.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(clients)
+        for model in models:
+            await stack.enter_async_context(model)
+        store = open_store()
+        stack.enter_context(SessionLock(store.path))
+        for sentence in repair_session(store):
+            logger.warning("%s", sentence)
+        _keep_accepted_changes(plan, store)
+        tracker = _open_tracker(plan, store, clock)
+        display = make_display(progress, sys.stderr)
+        limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
+        runner = CollectionRunner(plan.settings, store, tracker, display, limiter, clock, Random())
+        conclude = partial(_conclude, store, tracker)
+        try:
+            outcome = await _run_interruptibly(runner, models, plan, conclude)
+        except* CollectionError as errors:
+            # Best effort: where the disk is full, the file of before says no less.
+            with contextlib.suppress(StoreError):
+                await asyncio.to_thread(tracker.save)
+            raise _first(errors) from errors
+        return store, outcome
+
+
+async def _run_interruptibly(
+    runner: CollectionRunner,
+    models: RunModels,
+    plan: CollectionPlan,
+    conclude: Callable[[RunOutcome], None],
+) -> RunOutcome:
+    """Return how the run ended; an interruption meets no moment in which it would tear a file."""
+    async with asyncio.TaskGroup() as group:
+        stops: list[asyncio.Task[None]] = []
+        is_over = False
+
+        def stop_gently() -> None:
+            if is_over:
+                logger.warning("Interrupted: all answers are written, the summaries nearly so")
+                return
+            logger.warning(
+                "Interrupted: waiting up to %g s for calls in flight; Ctrl-C again stops now",
+                plan.settings.grace_seconds,
+            )
+            stops.append(group.create_task(runner.interrupt()))
+
+        with on_interrupt(stop_gently, runner.abandon):
+            outcome = await runner.run(models, plan.problems)
+            is_over = True
+            for stop in stops:
+                stop.cancel()
+            await asyncio.to_thread(conclude, outcome)
+    return outcome
+
+
+def finish_session(store: SolutionStore) -> None:
+    """Bring every file of a session up to date whose every task is answered; nothing is sent.
+
+    A whole one is left as it is. Raises StoreError where it cannot be written or is in use.
+    """
+    metadata = store.metadata
+    assert metadata is not None, "only a session that was opened has tasks"
+    with SessionLock(store.path):
+        for sentence in repair_session(store):
+            logger.warning("%s", sentence)
+        if not is_concluded(store):
+            tracker = ProgressTracker(
+                store.path,
+                session_id=store.session_id,
+                start_time=metadata.collection_start,
+                total_tasks=metadata.total_problems * len(metadata.models),
+                models=metadata.models,
+                categories=metadata.categories,
+                clock=SystemClock(),
+            )
+            tracker.restore(store)
+            store.finish("completed")
+            tracker.finish("completed")
+        elif not has_all_views(store):
+            store.save_solutions_csv()
+            store.save_cross_model_comparison()
+            store.save_analysis_summary()
+
+
+def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetadata:
+    """Return what a new session keeps of its plan, for a resume; start_seconds: wall time."""
+    return SessionMetadata(
+        collection_start=start_seconds,
+        total_problems=len(plan.problems),
+        models=[config.label for config in plan.models],
+        categories=plan.categories,
+        session_parameters=plan.settings.to_parameters(),
+        dataset=plan.content_hashes,
+    )
+
+
+def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
+    """Let the session know the dataset and the cap as they are now, for its next resume."""
+    metadata = store.metadata
+    if metadata is None:
+        return
+    cap_changed = metadata.session_parameters.get("max_cost_usd") != plan.settings.max_cost_usd
+    if cap_changed or metadata.dataset != plan.content_hashes:
+        store.replace_metadata(session_metadata(plan, metadata.collection_start))
+
+
+def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
+    unknown = _calls_of_a_lost_record(plan, store)
+    if unknown:
+        logger.warning(
+            "The last run could not say what came of up to %d calls: they were possibly billed, "
+            "and are asked again where no answer is on disk",
+            unknown,
+        )
+    tracker = ProgressTracker(
+        store.path,
+        session_id=store.session_id,
+        start_time=store.metadata.collection_start if store.metadata else clock.time(),
+        total_tasks=plan.total_tasks,
+        models=[config.label for config in plan.models],
+        categories=plan.categories,
+        clock=clock,
+    )
+    tracker.restore(store)
+    return tracker
+
+
+def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
+    """Return how many calls of the last run may have been billed without an answer kept."""
+    earlier = read_progress(store.path)
+    if earlier:
+        return earlier.in_flight
+    width = plan.settings.max_concurrent_per_model
+    has_begun = bool(store.tallies) and store.status == "in_progress"
+    if not has_begun:
+        return 0
+    # progress.json is gone too: as many as LaneWidths.calls_at_most can have come to.
+    if width == "auto":
+        return plan.total_tasks
+    slots = width * len(plan.models)
+    return min(slots if plan.settings.extraction == "regex" else 2 * slots + 1, plan.total_tasks)
+
+
+def _log_rate_change(change: RateChange) -> None:
+    old, new = change.from_per_minute, change.to_per_minute
+    rate = "" if new is None else f" at {new:,.0f} a minute"
+    was = "" if old is None or old == new else f", before {old:,.0f}"
+    logger.info("%s: %s%s%s (%s)", change.scope, change.state, rate, was, change.reason)
+
+
+def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:
+    store.finish(outcome.status)
+    tracker.finish(outcome.status)
+    write_report_or_warn(store)

@@ -1,0 +1,170 @@
+"""The truth on disk: every answer is appended to its category's file and counts from then on."""
+
+import threading
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+
+from config.clock import Clock, SystemClock
+from config.errors import StoreError
+from storage.files.durability import flush_file, flush_folder, write_error
+from storage.files.jsonl_file import append_line
+from storage.files.utf8_text import clean_text
+from storage.records.record_index import FailedTask, RecordIndex
+from storage.records.record_json import encode_failure, encode_solution, solutions_in
+from storage.records.session_scan import (
+    FAILURES_NAME,
+    PENDING_NAME,
+    repair_file,
+    scan_session,
+    set_orphans_aside,
+)
+from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.tallies import Tally
+from storage.session.manifest import SessionMetadata, SessionStatus, read_metadata, read_summary
+from storage.session.session_folder import claim_folder
+
+
+class AnswerLog:
+    """A session's answers, failures and waiting replies, appended one whole line at a time.
+
+    No record is held in memory, only who answered what and counts. Appending goes on while
+    another thread syncs.
+
+    session_id, path: the session and its folder.
+    metadata: what it was asked to do; None for a folder that no run opened.
+    status: as summary.json has it.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path = "generated",
+        session_id: str | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        """Open or create output_dir/session_id; without an id make a session that is new.
+
+        Raises StoreError where the folder cannot be made or read, or is of a newer version.
+        """
+        self._clock = clock or SystemClock()
+        self.session_id, self.path = claim_folder(Path(output_dir), session_id, self._clock)
+        self.metadata: SessionMetadata | None = read_metadata(self.path)
+        summary = read_summary(self.path)
+        self.status: SessionStatus = (summary and summary.status) or "in_progress"
+        self._ended_at = summary.collection_metadata.collection_end if summary else None
+        self._scan = scan_session(self.path)
+        self._lock = threading.Lock()
+        self._unsynced: set[Path] = set()
+        self._unsynced_folders: set[Path] = set()
+        self._unexported: set[tuple[str, str]] = set()
+
+    @property
+    def tallies(self) -> Mapping[tuple[str, str], Tally]:
+        """(model, category) -> counts."""
+        return self._index.tallies
+
+    @property
+    def failed_tasks(self) -> Mapping[str, Mapping[str, FailedTask]]:
+        """Model -> task_id -> last failure, of tasks that have no answer."""
+        return self._index.failed
+
+    def is_answered(self, model_label: str, task_id: str) -> bool:
+        return self._index.is_answered(clean_text(model_label), clean_text(task_id))
+
+    def is_pending(self, model_label: str, task_id: str) -> bool:
+        """Return whether the task's reply is kept and waits for extraction."""
+        return self._index.is_pending(clean_text(model_label), clean_text(task_id))
+
+    def answered(self, model_label: str) -> Set[str]:
+        """Return the task_ids that the model answered."""
+        return self._index.answered(clean_text(model_label))
+
+    def answered_counts(self) -> dict[str, int]:
+        """Return model -> number of its answers."""
+        return {model: len(self._index.answered(model)) for model in self._index.models}
+
+    def pending(self) -> Iterator[SolutionRecord]:
+        """Return an iterator over the replies that wait for extraction now, one a task."""
+        waiting = {(model, task) for model, tasks in self._index.pending.items() for task in tasks}
+        return self._replies_of(waiting)
+
+    def append(self, record: SolutionRecord) -> None:
+        """Return once the answer's whole line is with the operating system.
+
+        Raises StoreError, with the file as before, where it cannot be written, and for a second
+        answer of the same model to the same task.
+        """
+        kept, line = encode_solution(record)
+        with self._lock:
+            self._refuse_second_answer(kept)
+            self._append_line(self._index.path_for(kept.model, kept.category), line)
+            self._index.add(kept)
+            self._unexported.add((kept.model, kept.category))
+
+    def append_pending(self, record: SolutionRecord) -> None:
+        """Keep a reply whose code is still to be extracted; append() its record ends the wait."""
+        kept, line = encode_solution(record)
+        with self._lock:
+            self._refuse_second_answer(kept)
+            self._append_line(self.path / PENDING_NAME, line)
+            self._index.add_pending(kept.model, kept.task_id)
+
+    def append_failure(self, failure: FailureRecord) -> None:
+        """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""
+        kept, line = encode_failure(failure)
+        with self._lock:
+            self._append_line(self.path / FAILURES_NAME, line)
+            self._index.add_failure(kept)
+
+    def repair(self) -> list[str]:
+        """Return, for people, what was damaged in the session's files and is set aside.
+
+        Call it with the session's lock held, before the first append: it changes files.
+        """
+        with self._lock:
+            if not self._scan.is_current(self.path):
+                self._scan = scan_session(self.path)
+            said = [repair_file(damage) for damage in self._scan.damages]
+            self._scan.damages.clear()
+            known = frozenset(self._index.paths.values())
+            return [*said, *set_orphans_aside(self.path, known)]
+
+    def sync(self) -> None:
+        """Return once everything appended before the call is on the disk.
+
+        Raises StoreError where the disk refuses; the next call tries again.
+        """
+        with self._lock:
+            files, self._unsynced = self._unsynced, set()
+            folders, self._unsynced_folders = self._unsynced_folders, set()
+        try:
+            for file in files:
+                flush_file(file)
+            for folder in folders:
+                flush_folder(folder)
+        except OSError as error:
+            with self._lock:
+                self._unsynced |= files
+                self._unsynced_folders |= folders
+            raise write_error(self.path, error) from error
+
+    @property
+    def _index(self) -> RecordIndex:
+        return self._scan.index
+
+    def _replies_of(self, waiting: set[tuple[str, str]]) -> Iterator[SolutionRecord]:
+        if not waiting:
+            return
+        for _, record in solutions_in(self.path / PENDING_NAME):
+            if (record.model, record.task_id) in waiting:
+                waiting.discard((record.model, record.task_id))
+                yield record
+
+    def _refuse_second_answer(self, record: SolutionRecord) -> None:
+        if self._index.is_answered(record.model, record.task_id):
+            raise StoreError(f"{record.model} has already answered {record.task_id!r}")
+
+    def _append_line(self, path: Path, line: bytes) -> None:
+        if append_line(path, line):
+            self._unsynced_folders |= {path.parent, self.path}
+        self._unsynced.add(path)

@@ -1,0 +1,195 @@
+"""A session's .jsonl files read through once: the index of what is there, and what is damaged."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.errors import StoreError
+from storage.files.durability import write_error
+from storage.files.jsonl_file import (
+    Line,
+    cut_torn_tail,
+    damaged_path,
+    keep_whole_file,
+    read_lines,
+    set_aside,
+)
+from storage.records.record_index import RecordIndex
+from storage.records.record_json import decode_failure, decode_solution
+from storage.views.category_csv import is_export
+
+FAILURES_NAME = "failures.jsonl"
+PENDING_NAME = "pending_extraction.jsonl"
+
+
+@dataclass(slots=True)
+class Damage:
+    """What is wrong with one .jsonl file; offsets are those of its lines.
+
+    torn: the last line is cut short. unended: it only lacks its end.
+    padded: bytes around a record that are not its own.
+    """
+
+    path: Path
+    torn: bool = False
+    unended: bool = False
+    padded: bool = False
+    unreadable: list[int] = field(default_factory=list)
+    doubled: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return self.needs_cut or self.needs_rewrite
+
+    @property
+    def needs_cut(self) -> bool:
+        return self.torn or self.unended
+
+    @property
+    def needs_rewrite(self) -> bool:
+        return bool(self.padded or self.unreadable or self.doubled)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionScan:
+    """What one reading of a session found.
+
+    sizes: every file that was read, with its length then.
+    """
+
+    index: RecordIndex
+    damages: list[Damage]
+    sizes: dict[Path, int]
+
+    def is_current(self, folder: Path) -> bool:
+        """The files are as long as they were when they were read."""
+        return self.sizes == _sizes(folder)
+
+
+def scan_session(folder: Path) -> SessionScan:
+    """Return what stands in a session's files; changes none of them.
+
+    A record counts once: a second one of the same model and task is damage.
+    Raises StoreError where a file cannot be read at all.
+    """
+    sizes = _sizes(folder)
+    index = RecordIndex(folder)
+    damages = [_scan_solutions(path, index) for path in sizes if path.parent != folder]
+    damages.append(_scan_failures(folder / FAILURES_NAME, index))
+    damages.append(_scan_pending(folder / PENDING_NAME, index))
+    return SessionScan(index, [damage for damage in damages if damage], sizes)
+
+
+def repair_file(damage: Damage) -> str:
+    """Return, for people, what was wrong with a file and is now set aside in its .damaged file."""
+    path = damage.path
+    try:
+        if damage.needs_cut:
+            cut_torn_tail(path)
+        if damage.needs_rewrite:
+            set_aside(path, frozenset([*damage.unreadable, *damage.doubled]))
+    except OSError as error:
+        raise write_error(path, error) from error
+    return f"{path.parent.name}/{path.name}: {', '.join(_findings(damage))}"
+
+
+def set_orphans_aside(folder: Path, known: Collection[Path]) -> Iterator[str]:
+    """Yield, for people, which derived files of model folders stand for answers that are gone.
+
+    known: the .jsonl files that hold answers. What is left of the others is kept as .damaged.
+    """
+    for inner in _model_folders(folder):
+        exports = (path for path in inner.glob("*.csv") if is_export(path))
+        orphans = [path for path in exports if path.with_suffix(".jsonl") not in known]
+        if not any(path.parent == inner for path in known):
+            orphans += inner.glob("summary.json")
+        for path in sorted(orphans):
+            kept = keep_whole_file(path)
+            yield f"{inner.name}/{path.name}: its answers are gone; kept as {kept.name}"
+
+
+def _findings(damage: Damage) -> Iterator[str]:
+    kept = f"kept in {damaged_path(damage.path).name}"
+    if damage.torn:
+        yield f"a half line at the end was cut off and {kept}"
+    if damage.unreadable:
+        yield f"{_lines(len(damage.unreadable))} that cannot be read taken out and {kept}"
+    if damage.doubled:
+        yield f"{_lines(len(damage.doubled))} of tasks already answered taken out and {kept}"
+    if damage.unended:
+        yield "the missing end of the last line added"
+    if damage.padded:
+        yield "stray bytes around records removed"
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
+
+
+def _sizes(folder: Path) -> dict[Path, int]:
+    try:
+        files = [file for inner in _model_folders(folder) for file in _jsonl_files(inner)]
+        return {file: file.stat().st_size for file in [*files, *_jsonl_files(folder)]}
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def _model_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def _jsonl_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.jsonl") if path.is_file())
+
+
+def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
+    damage = Damage(path)
+    for line in _content_lines(path, damage):
+        record = decode_solution(line.content)
+        if record is None:
+            _note_unreadable(line, damage)
+        elif not record.llm_call_success:
+            continue  # sessions older than format 1 kept failed calls among the answers
+        elif index.is_answered(record.model, record.task_id):
+            damage.doubled.append(line.offset)
+        else:
+            index.place(record, path)
+            index.add(record)
+    return damage
+
+
+def _scan_failures(path: Path, index: RecordIndex) -> Damage:
+    damage = Damage(path)
+    for line in _content_lines(path, damage):
+        failure = decode_failure(line.content)
+        if failure is None:
+            _note_unreadable(line, damage)
+        else:
+            index.add_failure(failure)
+    return damage
+
+
+def _scan_pending(path: Path, index: RecordIndex) -> Damage:
+    damage = Damage(path)
+    for line in _content_lines(path, damage):
+        record = decode_solution(line.content)
+        if record is None:
+            _note_unreadable(line, damage)
+        else:
+            index.add_pending(record.model, record.task_id)
+    return damage
+
+
+def _content_lines(path: Path, damage: Damage) -> Iterator[Line]:
+    for line in read_lines(path):
+        damage.padded |= not line.is_clean
+        if line.content:
+            damage.unended = not line.is_whole
+            yield line
+
+
+def _note_unreadable(line: Line, damage: Damage) -> None:
+    if line.is_whole:
+        damage.unreadable.append(line.offset)
+    else:
+        damage.torn = True
+        damage.unended = False

@@ -1,0 +1,82 @@
+"""rate_limits.json: what a session's runs learned about rate limits; no keys stand in it.
+
+{"version": 1, "keys": {account: {"learned_at": wall seconds, ...}}}; the rest is the limiter's.
+"""
+
+import math
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from storage.files.durability import replace_file
+from storage.session.manifest import pretty_json
+
+RATE_LIMITS_NAME = "rate_limits.json"
+RECENT_SECONDS = 86_400.0  # limits change: what another session learned counts for a day
+_FILES_READ = 20
+_MOST_BYTES = 1_000_000
+
+
+class _Learned(msgspec.Struct):
+    version: int
+    keys: dict[str, dict[str, object]]
+
+
+def read_rate_limits(folder: Path, now_wall_seconds: float) -> Mapping[str, object] | None:
+    """Return what the session's runs learned; for a new one, what its siblings did lately.
+
+    None where nothing was kept that is recent and can be read.
+    """
+    if (folder / RATE_LIMITS_NAME).exists():
+        own = _read(folder / RATE_LIMITS_NAME)
+        return {"version": own.version, "keys": own.keys} if own else None
+    siblings = list(_siblings(folder.parent))
+    lately: dict[str, dict[str, object]] = {}
+    for learned in siblings:
+        for key, facts in learned.keys.items():
+            at = _learned_at(facts)
+            is_recent = now_wall_seconds - RECENT_SECONDS <= at <= now_wall_seconds + 1.0
+            is_same_version = learned.version == siblings[0].version
+            if is_recent and is_same_version and at > _learned_at(lately.get(key, {})):
+                lately[key] = facts
+    return {"version": siblings[0].version, "keys": lately} if lately else None
+
+
+def write_rate_limits(folder: Path, learned: Mapping[str, object]) -> None:
+    """Keep what was learned; raises StoreError, and leaves the old file, where it cannot."""
+    path = folder / RATE_LIMITS_NAME
+    replace_file(path, pretty_json(learned, path), durable=False)
+
+
+def _learned_at(facts: Mapping[str, object]) -> float:
+    at = facts.get("learned_at")
+    return at if isinstance(at, float) else -math.inf
+
+
+def _siblings(output_dir: Path) -> Iterator[_Learned]:
+    """Yield what the latest sessions of a folder learned."""
+    written: dict[Path, float] = {}
+    for path in output_dir.glob(f"[!.]*/{RATE_LIMITS_NAME}"):
+        written[path] = _modified(path)
+    for path in sorted(written, key=written.__getitem__, reverse=True)[:_FILES_READ]:
+        if learned := _read(path):
+            yield learned
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # the session was deleted meanwhile
+        return 0.0
+
+
+def _read(path: Path) -> _Learned | None:
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MOST_BYTES:
+            return None  # a pipe would never end
+        return msgspec.json.decode(path.read_bytes(), type=_Learned)
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return None  # it is learned again

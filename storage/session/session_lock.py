@@ -1,0 +1,141 @@
+"""Who owns a session: one process at a time may write to it."""
+
+import contextlib
+import errno
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from config.errors import SessionInUse
+from storage.files.durability import write_error
+
+if sys.platform != "win32":
+    import fcntl
+
+LOCK_NAME = "session.lock"
+_HIGHEST_PID = 2**31 - 1
+_UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a process owns the session; nothing is changed."""
+    holder = _read_pid(folder / LOCK_NAME)
+    return holder is not None and _is_alive(holder)
+
+
+class SessionLock:
+    """`with SessionLock(folder):` owns the session until the block, or the process, ends.
+
+    The system's file lock decides where there is one; it ends with its process, however that
+    ends. Elsewhere the process id in the file decides, and a dead process's file is taken over.
+
+    kernel_lock: False leaves the decision to the process id alone.
+    """
+
+    def __init__(self, folder: Path, *, kernel_lock: bool = sys.platform != "win32") -> None:
+        self._path = folder / LOCK_NAME
+        self._kernel_lock = kernel_lock
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Raise StoreError, naming the holder's process id, where another process has it."""
+        try:
+            if not (self._kernel_lock and self._acquire_from_kernel()):
+                self._acquire_by_pid()
+        except OSError as error:
+            raise write_error(self._path, error) from error
+
+    def release(self) -> None:
+        """Give the session up; nothing where it is not held."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)  # an empty file is nobody's; removing it would race
+        os.close(descriptor)
+
+    def __enter__(self) -> "SessionLock":
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _acquire_from_kernel(self) -> bool:
+        """Return False where this file system has no such locks."""
+        if sys.platform == "win32":
+            return False
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in _UNSUPPORTED:
+                return False
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise self._refusal(_read_pid(self._path)) from error
+            raise
+        self._hold(descriptor)
+        return True
+
+    def _acquire_by_pid(self) -> None:
+        holder = _read_pid(self._path)
+        # A file with our own id is a dead process's: ids come back, in containers at once.
+        if holder is not None and holder != os.getpid() and _is_alive(holder):
+            raise self._refusal(holder)
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+            self._hold(os.open(self._path, flags, 0o666))
+        except FileExistsError as error:
+            raise self._refusal(_read_pid(self._path)) from error
+
+    def _hold(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+
+    def _refusal(self, holder: int | None) -> SessionInUse:
+        who = "another process" if holder is None else f"process {holder}"
+        return SessionInUse(
+            f"session {self._path.parent.name} is in use by {who}: wait for it or stop it"
+        )
+
+
+def _read_pid(path: Path) -> int | None:
+    try:
+        pid = int(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return pid if 0 < pid <= _HIGHEST_PID else None
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":
+        return _is_alive_on_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+if sys.platform == "win32":
+    import ctypes
+
+    def _is_alive_on_windows(pid: int) -> bool:
+        # os.kill(pid, 0) would send CTRL_C_EVENT there. 0x1000: query limited information.
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
+        if not handle:
+            return False
+        ctypes.windll.kernel32.CloseHandle(handle)
+        return True

@@ -1,0 +1,37 @@
+"""Whether the files that are derived from a finished session's answers are all there."""
+
+from pathlib import Path
+
+from storage.session.manifest import SUMMARY_NAME, decode_or_none
+from storage.session.progress_file import REPORT_NAME, read_progress
+from storage.solution_store import SolutionStore
+from storage.views.category_csv import is_export
+from storage.views.comparison import COMPARISON_NAME
+
+
+def is_concluded(store: SolutionStore) -> bool:
+    """Return whether the session's last run came to its end and said so in every place."""
+    progress = read_progress(store.path)
+    return (
+        store.status != "in_progress"
+        and progress is not None
+        and progress.status == store.status
+        and _is_object(store.path / REPORT_NAME)
+    )
+
+
+def has_all_views(store: SolutionStore) -> bool:
+    """Return whether every table, summary and comparison of the answers can be read."""
+    files = [
+        path
+        for model in store.answered_counts()
+        for path in store.get_category_files(model).values()
+    ]
+    summaries = {path.parent / SUMMARY_NAME for path in files}
+    return all(is_export(path.with_suffix(".csv")) for path in files) and all(
+        map(_is_object, [*summaries, store.path / COMPARISON_NAME])
+    )
+
+
+def _is_object(path: Path) -> bool:
+    return path.is_file() and decode_or_none(path.read_bytes(), dict) is not None

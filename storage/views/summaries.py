@@ -1,0 +1,130 @@
+"""summary.json of a session and of each model, in guide.md's shape, from the tallies."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from storage.files.durability import replace_file
+from storage.records.tallies import Tally, percent, total
+from storage.session.manifest import (
+    FORMAT_VERSION,
+    MANIFEST_NAME,
+    SUMMARY_NAME,
+    SessionMetadata,
+    SessionStatus,
+    dataset_hash,
+    pretty_json,
+)
+
+ModelTallies = Mapping[str, Mapping[str, Tally]]  # model -> category -> counts
+
+
+def by_model(tallies: Mapping[tuple[str, str], Tally]) -> dict[str, dict[str, Tally]]:
+    """Return the tallies as model -> category -> counts, categories sorted."""
+    grouped: dict[str, dict[str, Tally]] = {}
+    for (model, category), tally in sorted(tallies.items()):
+        grouped.setdefault(model, {})[category] = tally
+    return grouped
+
+
+def model_summary(
+    model: str, categories: Mapping[str, Tally], total_problems: int | None
+) -> dict[str, object]:
+    """Return one model's summary; total_problems: what it was to be asked, None if not known."""
+    whole = total(categories.values())
+    return {
+        "model_name": model,
+        "overview": {
+            "total_problems": whole.attempted if total_problems is None else total_problems,
+            "total_solutions": whole.answered,
+            "failed_calls": whole.failed,
+            "truncated": whole.truncated,
+            "refused": whole.refused,
+            "empty": whole.empty,
+            "categories_processed": list(categories),
+        },
+        "overall_performance": {
+            **_rates(whole),
+            "truncation_rate": percent(whole.truncated, whole.answered),
+            "avg_execution_time": whole.average_seconds,
+        },
+        "category_performance": {name: _rates(tally) for name, tally in categories.items()},
+        "usage": {
+            "input_tokens": whole.input_tokens,
+            "output_tokens": whole.output_tokens,
+            "cost_usd": round(whole.cost_usd, 6),
+            "solutions_without_cost": whole.unpriced,
+        },
+    }
+
+
+def write_model_summary(
+    folder: Path, model: str, categories: Mapping[str, Tally], total_problems: int | None
+) -> Path:
+    """Write summary.json into a model's folder and return its path."""
+    path = folder / SUMMARY_NAME
+    content = pretty_json(model_summary(model, categories, total_problems), path)
+    replace_file(path, content, durable=False)
+    return path
+
+
+def write_session_summary(
+    folder: Path,
+    session_id: str,
+    metadata: SessionMetadata,
+    tallies: ModelTallies,
+    *,
+    status: SessionStatus,
+    collection_end: float | None,
+) -> Path:
+    """Write the session's summary.json and return its path.
+
+    collection_end: seconds since 1970, None while the session runs.
+    """
+    models = [*metadata.models, *(model for model in tallies if model not in metadata.models)]
+    content = {
+        "format_version": FORMAT_VERSION,
+        "session_id": session_id,
+        "status": status,
+        "collection_metadata": _collection_metadata(session_id, metadata, models, collection_end),
+        "model_summaries": {
+            model: model_summary(model, tallies.get(model, {}), metadata.total_problems)
+            for model in models
+        },
+        "collection_date": _local_time(metadata.collection_start),
+    }
+    path = folder / SUMMARY_NAME
+    replace_file(path, pretty_json(content, path))
+    return path
+
+
+def _collection_metadata(
+    session_id: str, metadata: SessionMetadata, models: list[str], collection_end: float | None
+) -> dict[str, object]:
+    described: dict[str, object] = {
+        "collection_start": metadata.collection_start,
+        "collection_end": collection_end,
+        "total_problems": metadata.total_problems,
+        "models_evaluated": models,
+        "categories_included": metadata.categories,
+        "session_id": session_id,
+        "session_parameters": metadata.session_parameters,
+    }
+    if metadata.dataset is not None:
+        described["dataset"] = {
+            "problems": len(metadata.dataset),
+            "content_hash": dataset_hash(metadata.dataset),
+            "hashes_in": MANIFEST_NAME,
+        }
+    return described
+
+
+def _rates(tally: Tally) -> dict[str, float]:
+    return {
+        "success_rate": tally.success_percent,
+        "syntax_validity_rate": tally.syntax_percent,
+    }
+
+
+def _local_time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

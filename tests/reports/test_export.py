@@ -1,0 +1,215 @@
+"""export_session.py: the same tidy table in three formats, and the CodeEval evaluator's folders."""
+
+import csv
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.errors import ConfigError
+from reports.session_export import export_session
+from storage.sessions import create_session, open_session
+from storage.solution_store import SolutionStore
+from tests.support.command import pointed_at, run
+from tests.support.datasets import write_dataset
+from tests.support.provider_server import ProviderServer
+from tests.support.sessions import write_session
+from tests.support.store_records import answers_on_disk, failure, metadata, solution
+
+PIP_LINE = "pip install -r requirements-export.txt"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SolutionStore:
+    return write_session(tmp_path, models=3, categories=4, per_category=10)
+
+
+async def export(store: SolutionStore, kind: str, *arguments: str) -> str:
+    finished = await run("export_session.py", str(store.path), "--format", kind, *arguments)
+    assert finished.exit_code == 0, finished.output
+    return finished.stdout
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+async def test_jsonl_has_a_row_a_task_answered_or_failed(store: SolutionStore) -> None:
+    said = await export(store, "jsonl")
+    rows = lines(store.path / "solutions.jsonl")
+    assert said.startswith("120 rows: ")
+    assert len(rows) == len({(row["model"], row["task_id"]) for row in rows}) == 120
+    failed = [row for row in rows if row["outcome"] == "failed"]
+    assert len(failed) == sum(tally.failed for tally in store.tallies.values())
+    assert sum(row["is_valid"] is True for row in rows) == sum(
+        tally.valid for tally in store.tallies.values()
+    )
+    kept = answers_on_disk(store)
+    for row in rows:
+        key = (str(row["model"]), str(row["category"]), str(row["task_id"]))
+        assert row["raw_response"] == kept.get(key)
+
+
+async def test_an_export_inside_a_session_is_never_taken_for_answers(store: SolutionStore) -> None:
+    before = {model: set(store.answered(model)) for model in store.answered_counts()}
+    for kind in ("jsonl", "csv", "runcodeeval"):
+        await export(store, kind)
+    again = open_session(store.path.parent, store.session_id)
+    assert {model: set(again.answered(model)) for model in again.answered_counts()} == before
+    assert again.repair() == []
+
+
+async def test_csv_holds_the_same_table(store: SolutionStore, tmp_path: Path) -> None:
+    await export(store, "jsonl", "--out", str(tmp_path / "all.jsonl"))
+    await export(store, "csv", "--out", str(tmp_path / "all.csv"))
+    with (tmp_path / "all.csv").open(encoding="utf-8", newline="") as file:
+        cells = list(csv.DictReader(file))
+    rows = lines(tmp_path / "all.jsonl")
+    assert list(cells[0]) == list(rows[0])
+    for cell, row in zip(cells, rows, strict=True):
+        for name in ("task_id", "model", "outcome", "extracted_solution", "raw_response"):
+            assert cell[name] == (row[name] or "")
+
+
+async def test_csv_cells_are_no_formulas(tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    store.append(solution(raw_response="=HYPERLINK(1)"))
+    store.finish()
+    await export(store, "csv")
+    assert "'=HYPERLINK(1)" in (store.path / "solutions.csv").read_text(encoding="utf-8")
+
+
+async def test_parquet_is_the_same_table_with_types(store: SolutionStore) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason=f"pyarrow: {PIP_LINE}")
+    await export(store, "jsonl")
+    await export(store, "parquet")
+    table = parquet.read_table(store.path / "solutions.parquet")
+    assert table.to_pylist() == lines(store.path / "solutions.jsonl")
+    types = {name: str(table.schema.field(name).type) for name in table.schema.names}
+    assert types["task_id"] == types["outcome"] == types["error"] == "string"
+    assert types["is_valid"] == types["extraction_is_ambiguous"] == "bool"
+    assert types["complexity"] == types["input_tokens"] == "int64"
+    assert types["execution_time"] == types["cost_usd"] == "double"
+
+
+def test_a_missing_pyarrow_names_the_line_that_installs_it(
+    store: SolutionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # how Python marks what cannot be imported
+    with pytest.raises(ConfigError, match=PIP_LINE):
+        export_session(store, "parquet", store.path / "solutions.parquet")
+    assert not (store.path / "solutions.parquet").exists()
+
+
+async def test_the_evaluators_layout_has_a_folder_a_model(
+    store: SolutionStore, tmp_path: Path
+) -> None:
+    target = tmp_path / "for evaluation"
+    said = await export(store, "runcodeeval", "--out", str(target))
+    assert "--solutions" in said
+    assert sorted(path.name for path in target.iterdir()) == ["model-0", "model-1", "model-2"]
+    found = {}
+    for path in target.glob("*/*.jsonl"):
+        for row in lines(path):
+            assert set(row) == {"task_id", "model", "candidate_solution"}
+            found[row["model"], path.stem, row["task_id"]] = row["candidate_solution"]
+    expected = {
+        (model, category, str(row["task_id"])): row["extracted_solution"]
+        for model in store.answered_counts()
+        for category in store.get_category_files(model)
+        for row in store.load_solutions_from_jsonl(model, category)
+    }
+    assert found == expected
+
+
+async def test_failures_are_absent_for_the_evaluator_and_empty_answers_are_not(
+    tmp_path: Path,
+) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    store.append_failure(failure("dataclass_1"))
+    store.append(solution("dataclass_2", code=""))
+    store.finish()
+    await export(store, "runcodeeval")
+    rows = lines(store.path / "runcodeeval" / "gpt-4" / "dataclass.jsonl")
+    assert rows == [{"task_id": "dataclass_2", "model": "gpt-4", "candidate_solution": ""}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("jsonl", "session_1/model-0/more.jsonl"),
+        ("jsonl", "session_1/failures.jsonl"),
+        ("csv", "session_1/new/all.csv"),
+        ("runcodeeval", "session_1"),
+        ("runcodeeval", "session_1/elsewhere"),
+    ],
+)
+async def test_an_export_never_lands_among_a_sessions_own_files(
+    store: SolutionStore, kind: str, place: str
+) -> None:
+    before = sorted(store.path.rglob("*"))
+    target = str(store.path.parent / place)
+    finished = await run("export_session.py", str(store.path), "--format", kind, "--out", target)
+    assert finished.exit_code == 2
+    assert "belongs to a session" in finished.stderr
+    assert sorted(store.path.rglob("*")) == before
+
+
+async def test_a_folder_that_is_missing_is_named(store: SolutionStore, tmp_path: Path) -> None:
+    target = str(tmp_path / "nowhere" / "all.csv")
+    finished = await run("export_session.py", str(store.path), "--format", "csv", "--out", target)
+    assert finished.exit_code == 1
+    assert target in finished.stderr
+
+
+async def test_records_that_were_reprocessed_are_not_exported(store: SolutionStore) -> None:
+    own = next(iter(store.get_category_files("model-0").values()))
+    again = store.path / "reprocessed" / "2" / "model-0" / own.name
+    again.parent.mkdir(parents=True)
+    again.write_bytes(own.read_bytes())
+    assert (await export(store, "jsonl")).startswith("120 rows: ")
+
+
+async def test_the_evaluators_line_names_real_folders(store: SolutionStore, tmp_path: Path) -> None:
+    said = await export(store, "runcodeeval")
+    benchmark, solutions = said.split("--benchmark ")[1].split(" --solutions ")
+    assert Path(benchmark) == tmp_path / "dataset"
+    assert Path(solutions.strip()) == store.path / "runcodeeval" / "model-0"
+
+
+async def test_what_is_not_finished_is_said_to_be(tmp_path: Path) -> None:
+    running = create_session(tmp_path, "s", metadata())
+    running.append(solution())
+    assert "The session is not finished" in await export(running, "csv")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+async def test_an_error_of_an_export_speaks_of_no_resume(
+    store: SolutionStore, tmp_path: Path, kind: str
+) -> None:
+    target = tmp_path / "nowhere" / f"x.{kind}"
+    finished = await run(
+        *("export_session.py", str(store.path), "--format", kind, "--out", str(target))
+    )
+    assert finished.exit_code == 1
+    reason = "cannot be written: No such file or directory."
+    advice = "A folder on the way is missing: make it, or put it back."
+    assert finished.stderr == f"error: {target}: {reason} {advice}\n"
+
+
+@pytest.mark.slow
+async def test_the_line_that_a_run_ends_with_makes_one_table_of_it(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 2})
+    async with ProviderServer() as server:
+        finished = await run(
+            "run_collection.py",
+            *("--models", "grok-4.3", "--dataset-path", str(dataset)),
+            *("--output-dir", str(tmp_path / "my sessions")),
+            environment=pointed_at(server, "xai"),
+        )
+    line = next(line for line in finished.stdout.splitlines() if "export_session.py" in line)
+    _, script, *arguments = shlex.split(line)
+    exported = await run(script.removeprefix("scripts/"), *arguments)
+    assert exported.exit_code == 0 and exported.stdout.startswith("2 rows: "), exported.output
