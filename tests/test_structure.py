@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = ["config", "prompts", "models", "processors", "storage", "runners", "scripts"]
+STAGES = [
+    "config",
+    "prompts",
+    "models",
+    "processors",
+    "storage",
+    "reports",
+    "runners",
+    "scripts",
+]
 MODULES = sorted(file for stage in STAGES for file in (ROOT / stage).rglob("*.py"))
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 40

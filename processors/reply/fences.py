@@ -1,8 +1,8 @@
 """The answer's text -> its fenced blocks, and the prose between them, in one linear pass.
 
-The rules are CommonMark's (https://spec.commonmark.org/0.31.2/#fenced-code-blocks), and
-tests/processors/test_extraction_fences.py holds this scanner against markdown-it-py. It is not used here
-because a reply is not a CommonMark document: there a fence after <answer> or <details> is raw
+The rules are CommonMark's (https://spec.commonmark.org/0.31.2/#fenced-code-blocks);
+test_extraction_fences.py holds this scanner against markdown-it-py. That is not used here because
+a reply is not a CommonMark document: there a fence after <answer> or <details> is raw
 HTML, one that is indented by four blanks is no fence, code that is indented less than its list
 item ends the fence, and a ```python inside an open block without a label stays text.
 """
