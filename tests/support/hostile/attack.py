@@ -197,16 +197,20 @@ def _lost(session: Path, server: SocketServer, tasks: set[Task]) -> Iterator[str
 
 
 def _kept(answers: Answers, task: Task, kind: Hostile) -> bool:
-    """Tell whether an answer is the hostile text, thinking kept apart or not."""
+    """Tell whether an answer is the hostile text; its thinking may be kept apart from it."""
     record = answers.get(task)
     if record is None:
         return False
     assert kind.text is not None
-    text = kind.text(f"solve_{task[1].rpartition('_')[2]}").strip()
+    text = kind.text(f"solve_{task[1].rpartition('_')[2]}")
     if len(json.dumps(text)) > _LARGEST_ANSWER:
         return True
     kept = record["raw_response"] + (record["reasoning_text"] or "")
-    return len(kept) >= len(text) - len("<think></think>\n\n")
+    return len(_without_blanks(kept)) >= len(_without_blanks(text)) - len("<think></think>")
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
 
 
 def _key_traces(folder: Path) -> Iterator[str]:
