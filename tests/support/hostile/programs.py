@@ -64,7 +64,7 @@ CODE: Mapping[str, str] = {
     "a name of 300 KB": "NAME = " + "a" * 300 * KB,
     "globals": "def NAME(value):\n" + "    global a\n" * 20 * KB,
     "nonlocals in functions": _nested("def NAME(value):", 95, "nonlocal value"),
-    "functions in functions": _nested("def NAME(value):", 2 * KB),
+    "functions in functions": _nested("def NAME(value):", 1500),
     "classes in classes": _nested("class NAME:", 90),
     "ifs in ifs": _nested("if a:", 99),
     "elifs": "def NAME(value):\n    if 1:\n        pass\n" + "    elif 2:\n        pass\n" * 6 * KB,
