@@ -97,7 +97,7 @@ class ReliableCaller:
             attempts.append(outcome.record(waited))
             _log_attempt(lane, task_id, attempts, outcome)
             if isinstance(outcome.result, Completion):
-                lane.has_answers = True
+                lane.answered()
                 return Answer(
                     completion=outcome.result,
                     cost_usd=outcome.cost_usd,
@@ -146,7 +146,7 @@ class ReliableCaller:
                 completion = await _complete(lane.model, prompt, bounds)
         except ModelError as error:
             leave.failed(error)
-            if isinstance(error, LaneClosed):
+            if isinstance(error, LaneClosed) and lane.is_closed_to(task_id):
                 raise
             return _AttemptOutcome(error, None, started, self._clock.monotonic() - from_)
         except BaseException:

@@ -61,6 +61,7 @@ class Lane:
     ended: int = 0
     has_answers: bool = False
     answered_before: bool = False
+    _refused_task: str | None = None  # since the last answer, as if every call would fail
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
     _called_off: set[asyncio.Task[None]] = field(default_factory=set)
@@ -105,6 +106,20 @@ class Lane:
         problem = next(self.problems, None)
         self.exhausted = problem is None
         return problem
+
+    def answered(self) -> None:
+        """Note an answer to a call."""
+        self.has_answers = True
+        self._refused_task = None
+
+    def is_closed_to(self, task_id: str) -> bool:
+        """Tell whether to believe a reply that says that every call of the lane will fail.
+
+        Where others are answered it takes two tasks that are refused so, with no answer between:
+        one alone may be a gateway's mistake, or a refusal of its prompt.
+        """
+        before, self._refused_task = self._refused_task, task_id
+        return not self.has_answers or before not in (None, task_id)
 
     def end_task(self, error: ModelError | None) -> None:
         """Count a task that was answered or given up, None for the former.
