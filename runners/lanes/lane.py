@@ -12,6 +12,8 @@ from prompts.problems import Problem
 from runners.lanes.alike_failures import AlikeFailures
 from runners.rate_limiter import RateScope
 
+_REFUSED_TASKS = 3
+
 
 class LaneStopped(Exception):
     """The lane takes no more work; the task in hand stays undone."""
@@ -61,7 +63,7 @@ class Lane:
     ended: int = 0
     has_answers: bool = False
     answered_before: bool = False
-    _refused_task: str | None = None  # since the last answer, as if every call would fail
+    _refused_tasks: set[str] = field(default_factory=set)  # since the last answer, as for good
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
     _called_off: set[asyncio.Task[None]] = field(default_factory=set)
@@ -110,16 +112,16 @@ class Lane:
     def answered(self) -> None:
         """Note an answer to a call."""
         self.has_answers = True
-        self._refused_task = None
+        self._refused_tasks.clear()
 
     def is_closed_to(self, task_id: str) -> bool:
         """Tell whether to believe a reply that says that every call of the lane will fail.
 
-        Where others are answered it takes two tasks that are refused so, with no answer between:
+        Where others are answered it takes some tasks that are refused so, with no answer between:
         one alone may be a gateway's mistake, or a refusal of its prompt.
         """
-        before, self._refused_task = self._refused_task, task_id
-        return not self.has_answers or before not in (None, task_id)
+        self._refused_tasks.add(task_id)
+        return not self.has_answers or len(self._refused_tasks) >= _REFUSED_TASKS
 
     def end_task(self, error: ModelError | None) -> None:
         """Count a task that was answered or given up, None for the former.

@@ -202,9 +202,9 @@ async def test_a_task_that_is_always_refused_fails_alone(tmp_path: Path) -> None
     ]
 
 
-async def test_two_tasks_refused_in_a_row_close_a_lane(tmp_path: Path) -> None:
-    finished, server = await collect_locally(tmp_path, Answer(), WALL, WALL, WALL)
+async def test_three_tasks_refused_in_a_row_close_a_lane(tmp_path: Path) -> None:
+    finished, server = await collect_locally(tmp_path, Answer(), *[WALL] * 5)
     assert finished.exit_code == 1, finished.output
     assert ": stopped early: " in finished.stdout
-    assert len(server.requests) == 4
+    assert len(server.requests) == 6
     assert len(answers_in(finished.session)) == 1

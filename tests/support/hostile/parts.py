@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.hostile.attack import Outcome, Plan, attack
 from tests.support.hostile.bodies import hostile_bodies
-from tests.support.hostile.headers import hostile_headers, hostile_refusals
+from tests.support.hostile.headers import hostile_headers, hostile_waits
 from tests.support.hostile.json_values import hostile_json, hostile_usages
 from tests.support.hostile.keys import hostile_keys
 from tests.support.hostile.kinds import WIRES, Hostile
@@ -77,9 +77,9 @@ PARTS = (
     Part("keys", hostile_keys(), environment=_SDK_LOGS),
     Part("texts", hostile_texts(), each_wire=False, then=("reprocess_session.py", "report.py")),
     Part("code", hostile_code(), each_wire=False, then=("reprocess_session.py", "report.py")),
-    Part("refusals", hostile_refusals(), quick_clock=True),
+    Part("waits", hostile_waits(), quick_clock=True),
 )
-_SLOW_PARTS = ("refusals",)
+_SLOW_PARTS = ("waits",)
 _SLOW_WORDS = ("a gateway's page", "Retry-After")
 
 
