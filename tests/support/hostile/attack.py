@@ -250,7 +250,7 @@ def _all_tasks(plan: Plan, rounds: int, ordinary: int) -> set[Task]:
 
 
 def _pointed_at(server: SocketServer) -> dict[str, str]:
-    variables = {}
+    variables = {"LOCAL_API_KEY": secret_of("local")}
     for config in MODEL_CONFIGS:
         provider = next((name for name in PREFIXES if name == config.provider), None)
         if provider and config.api_key_env:
