@@ -10,12 +10,14 @@ import msgspec
 
 from config.environment import Environment
 from config.errors import ConfigError
+from config.prompt_text import PromptText
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
 ExtractionMode = Literal["auto", "agentic", "regex"]
 
 DEFAULT_DATASETS = ("../dataset/generated/codeeval", "../dataset/generated")
 STARTER_DATASET = "dataset/starter"
+MOST_SAMPLES = 10_000
 
 _BATCH_SIZE = 10
 _MAX_CONCURRENT = 3
@@ -31,6 +33,8 @@ class CollectionSettings:
     all_models: every served model whose key is set, instead of models.
     categories: empty for all.
     dataset_path: None to look in the default places.
+    prompt: the words around every problem, None for the default's.
+    samples: how many answers every model is asked for to each problem.
     batch_size: problems that are planned and checkpointed together.
     max_concurrent_per_model: calls for solutions in flight to one model at most, those of an
         LLM's extraction aside; "auto" follows its limits.
@@ -47,6 +51,8 @@ class CollectionSettings:
     categories: tuple[str, ...] = ()
     quick_test: bool = False
     dataset_path: Path | None = None
+    prompt: PromptText | None = None
+    samples: int = 1
     output_dir: Path
     batch_size: int = _BATCH_SIZE
     max_concurrent_per_model: int | Literal["auto"] = _MAX_CONCURRENT
@@ -81,6 +87,7 @@ class CollectionSettings:
             categories=tuple(dict.fromkeys(args.categories or ())),
             quick_test=quick,
             dataset_path=_dataset_path(args.dataset_path, environment, root),
+            samples=args.samples or _samples(environment),
             output_dir=output_dir(args.output_dir, environment, root),
             batch_size=args.batch_size or batch_size,
             max_concurrent_per_model=args.max_concurrent or width,
@@ -98,6 +105,8 @@ class CollectionSettings:
     def to_parameters(self) -> dict[str, Any]:
         """Return the JSON object that summary.json keeps as session_parameters."""
         parameters: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        if self.prompt is None:
+            del parameters["prompt"]
         return parameters
 
     @classmethod
@@ -153,6 +162,13 @@ def _whole_number(environment: Environment, name: str, default: int) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise ConfigError(f"{name}={value!r} in the environment or .env: not a whole number >= 1")
     return int(value)
+
+
+def _samples(environment: Environment) -> int:
+    samples = _whole_number(environment, "SAMPLES", 1)
+    if samples > MOST_SAMPLES:
+        raise ConfigError(f"SAMPLES={samples} in the environment or .env: at most {MOST_SAMPLES:,}")
+    return samples
 
 
 def _to_path(kind: type, value: Any) -> Any:

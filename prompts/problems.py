@@ -1,64 +1,24 @@
 """Dataset rows in, problems out; every broken line is named before anything is sent."""
 
-import hashlib
+import gzip
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from config.errors import ConfigError, DatasetError
+from prompts.formats.row_reader import reader_of
+from prompts.problem import Problem as Problem
+from prompts.problem import SolutionKind as SolutionKind
+from prompts.problem import TestCase as TestCase
 
-SolutionKind = Literal["function", "class"]
+_ENDINGS = (".jsonl", ".jsonl.gz")
+_MOST_BYTES = 1_000_000_000  # of an unpacked file
 _MAX_ERRORS_SHOWN = 50
 _OTHERS = (
     "name another with --dataset-path or DATASET_PATH, "
     "or get one: python scripts/fetch_dataset.py codeeval"
 )
-
-
-class TestCase(msgspec.Struct, frozen=True):
-    """One check of a solution: ctx is run first, then assertion must be true."""
-
-    __test__ = False  # not a test class for pytest
-
-    assertion: str
-    ctx: str = ""
-    inspection: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One problem: its text speaks of `func` or `cls`, a solution must define `name`."""
-
-    task_id: str
-    name: str
-    problem: str
-    canonical_solution: str
-    tests: tuple[TestCase, ...]
-    category: str
-    complexity: int | None
-    object: SolutionKind | None
-
-    @property
-    def content_hash(self) -> str:
-        """Sixteen hex digits that change with whatever a model is asked or judged by."""
-        parts = (self.task_id, self.name, self.problem, self.category, self.object or "")
-        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-class _Row(msgspec.Struct):
-    task_id: str
-    name: str
-    problem: str
-    canonical_solution: str = ""
-    tests: str | list[TestCase] = msgspec.field(default_factory=list)
-    category: str | None = None
-    topic: str | None = None
-    complexity: int | None = None
-    object: SolutionKind | None = None
 
 
 def load_problems(dataset: Path, categories: Sequence[str] = ()) -> list[Problem]:
@@ -93,7 +53,7 @@ def _problem_files(dataset: Path) -> list[Path]:
     if not dataset.is_dir():
         raise DatasetError(f"{dataset}: no such folder of problems; {_OTHERS}")
     try:
-        files = sorted(path for path in dataset.iterdir() if path.name.endswith(".jsonl"))
+        files = sorted(path for path in dataset.iterdir() if path.name.endswith(_ENDINGS))
     except OSError as error:
         raise DatasetError(f"{dataset}: cannot be read: {error.strerror}") from error
     if not files:
@@ -118,10 +78,12 @@ def _read_file(file: Path) -> tuple[list[tuple[Problem, str]], list[str]]:
     problems: list[tuple[Problem, str]] = []
     errors: list[str] = []
     lines = list(_lines(file))
+    stem = file.name.removesuffix(".gz").removesuffix(".jsonl")
+    read_row = reader_of(lines[0][1]) if lines else reader_of(b"")
     for number, line in lines:
         place = f"{file.name}:{number}"
         try:
-            problems.append((_parse(line, file.stem), place))
+            problems.append((read_row(line, stem), place))
         except (ValueError, RecursionError) as error:
             errors.append(f"{place}: {_reason(error)}")
     if len(lines) > 1 and not any(line.lstrip(b" \t").startswith(b"{") for _, line in lines):
@@ -136,44 +98,24 @@ def _reason(error: Exception) -> str:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{file}: cannot be read: {error.strerror}") from error
+    content = _content(file)
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
             yield number, line
 
 
-def _parse(line: bytes, file_stem: str) -> Problem:
-    """Raise ValueError, with a reason for the user, where the line is no problem."""
-    row = msgspec.json.decode(line, type=_Row)
-    for field in ("task_id", "name", "problem"):
-        if not getattr(row, field).strip():
-            raise ValueError(f"{field} is empty")
-    if not row.name.isidentifier():
-        raise ValueError(f"name {row.name!r} is not a Python identifier")
-    return Problem(
-        task_id=row.task_id,
-        name=row.name,
-        problem=row.problem,
-        canonical_solution=row.canonical_solution,
-        tests=_parse_tests(row.tests),
-        category=row.category or row.topic or file_stem,
-        complexity=row.complexity,
-        object=row.object,
-    )
-
-
-def _parse_tests(tests: str | list[TestCase]) -> tuple[TestCase, ...]:
-    if isinstance(tests, list):
-        return tuple(tests)
-    if not tests.strip():
-        return ()
+def _content(file: Path) -> bytes:
+    opener = gzip.open if file.name.endswith(".gz") else open
     try:
-        return tuple(msgspec.json.decode(tests, type=list[TestCase]))
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"tests is not a JSON list of tests: {error}") from error
+        with opener(file, "rb") as opened:
+            content = opened.read(_MOST_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(f"{file}: not a gzip file that can be read: {error}") from error
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise DatasetError(f"{file}: holds more than {_MOST_BYTES:,} bytes")
+    return content
 
 
 def _duplicate_errors(problems: Sequence[tuple[Problem, str]]) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from random import Random
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from models.wire.rate_headers import ANNOUNCES_LIMITS
+from processors.reading.reply_reader import ReplyReader
 from prompts.problems import Problem
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget, CapReached
@@ -18,6 +20,7 @@ from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.task import undone_tasks
 from runners.lanes.watchdog import Watchdog
 from runners.parallel_executor import ParallelExecutor
 from runners.progress.lane_progress import LaneWatch
@@ -67,12 +70,14 @@ class CollectionRunner:
         limiter: AdaptiveRateLimiter,
         clock: Clock,
         random: Random,
+        reader: ReplyReader,
     ) -> None:
         self._settings = settings
         self._store = store
         self._tracker = tracker
         self._clock = clock
         self._limiter = limiter
+        self._reader = reader
         policy = RetryPolicy(
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
@@ -95,6 +100,7 @@ class CollectionRunner:
         width = self._settings.max_concurrent_per_model
         widths = LaneWidths(width, lanes, extracting, self._limiter)
         keeper = self._keeper(extracting)
+        self._stop.abandon_readings = keeper.abandon
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         # On the disk before the first call leaves: a kill may come at any time from then on.
         await self._upkeep.expect_calls(widths.calls_at_most(widths.wanted()))
@@ -120,7 +126,7 @@ class CollectionRunner:
         self, keeper: AnswerKeeper, watch: LaneWatch, widths: LaneWidths
     ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
-        executor = ParallelExecutor(self._caller, keeper)
+        executor = ParallelExecutor(self._caller, keeper, self._settings.prompt)
         watchdog = Watchdog(self._stop.lanes, self._clock)
         loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor, self._stop.break_off)
         with spare_files() as spare:
@@ -130,10 +136,11 @@ class CollectionRunner:
                     pending = work.create_task(keeper.finish_pending())
                     work.create_task(executor.run(self._stop.lanes))
                 spare.close()
-                await keeper.keep_the_rest()
+                keeper.keep_the_rest()
                 for task in beside:
                     task.cancel()
-        return executor.stopped_by or pending.result()
+        was_abandoned = pending.cancelled()
+        return executor.stopped_by or (None if was_abandoned else pending.result())
 
     def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
         return AnswerKeeper(
@@ -141,44 +148,34 @@ class CollectionRunner:
             self._store,
             self._tracker,
             self._caller,
+            self._reader,
             extraction_lane,
             self._clock,
             self._stop.break_off,
         )
 
     def _lane(self, model: BaseModel, problems: Sequence[Problem]) -> Lane:
-        undone = self._undone(model, problems)
+        label, samples = model.config.label, self._settings.samples
         return Lane(
             model=model,
             scope=rate_scope(model),
-            problems=iter(undone),
-            tasks=len(undone),
+            queue=undone_tasks(self._store, label, problems, samples),
+            tasks=sum(1 for _ in undone_tasks(self._store, label, problems, samples)),
             clock=self._clock,
-            answered_before=bool(self._store.answered(model.config.label)),
+            answered_before=bool(self._store.answered(label)),
         )
-
-    def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> list[Problem]:
-        """Return what to ask, what failed in an earlier run last: it may fail again."""
-        label, store = model.config.label, self._store
-        undone = [
-            problem
-            for problem in problems
-            if not store.is_answered(label, problem.task_id)
-            and not store.is_pending(label, problem.task_id)
-        ]
-        failed = store.failed_tasks.get(label, {})
-        return sorted(undone, key=lambda problem: problem.task_id in failed)
 
     def _outcome(
         self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None
     ) -> RunOutcome:
         counts = self._tracker.progress()
         failed = self._store.failed_tasks
+        task_ids = [problem.task_id for problem in problems]
         undone = (
-            problem.task_id not in failed.get(lane.label, {})
+            key not in failed.get(lane.label, {})
             for lane in lanes
-            for problem in problems
-            if not self._store.is_answered(lane.label, problem.task_id)
+            for key in product(task_ids, range(1, self._settings.samples + 1))
+            if not self._store.is_answered(lane.label, key)
         )
         return RunOutcome(
             interrupted=self._stop.interrupted,

@@ -100,6 +100,7 @@ def _make(
             options=CallOptions(
                 openai_organization=environment.get("OPENAI_ORG_ID"),
                 openai_project=environment.get("OPENAI_PROJECT_ID"),
+                secrets=environment.secrets(),
             ),
             clients=clients,
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 from config.collection_settings import CollectionSettings, ProgressForm
@@ -74,19 +75,27 @@ def resume(
     *,
     accept_changes: bool,
     max_cost_usd: float | None,
+    samples: int | None,
     progress: ProgressForm,
 ) -> int:
-    """Go on with a session where anything is left to do; returns the exit code."""
+    """Go on with a session where anything is left to do; returns the exit code.
+
+    samples: how many answers to each problem there are to be, None for as many as before.
+    """
     store = open_session(output_dir, session_id)
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
     settings = CollectionSettings.from_parameters(metadata.session_parameters)
-    if _is_finished(store, metadata):
+    samples = _wanted_samples(metadata, samples)
+    if _is_finished(store, metadata, samples):
         finish_session(store)
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
         return EXIT_OK
     settings = replace(
-        settings, output_dir=output_dir, max_cost_usd=max_cost_usd or settings.max_cost_usd
+        settings,
+        output_dir=output_dir,
+        samples=samples,
+        max_cost_usd=max_cost_usd or settings.max_cost_usd,
     )
     answered = sum(store.answered_counts().values())
     plan, models, clients = prepare(settings, environment, answered=answered)
@@ -114,10 +123,27 @@ def prepare(
     logger.info("Initialized %d models: %s", len(labels), labels)
     logger.info("Loading dataset...")
     logger.info("Loaded %d problems", len(plan.problems))
+    for label in _too_cold_for_samples(models, plan.settings.samples):
+        logger.warning(
+            "%s: at temperature 0 its %d samples of a problem will be much alike; "
+            "--temperature 0.8 makes them differ",
+            label,
+            plan.settings.samples,
+        )
     if answered:
         logger.info("Already answered, not asked again: %d", answered)
     logger.info("Total tasks to complete: %d", plan.total_tasks - answered)
     return plan, models, clients
+
+
+def _too_cold_for_samples(models: RunModels, samples: int) -> list[str]:
+    if samples == 1:
+        return []
+    return [
+        model.config.label
+        for model in models.answering
+        if model.temperature == 0 and model.config.accepts_temperature
+    ]
 
 
 def run_and_report(
@@ -171,11 +197,21 @@ def _confirmed(calls: int) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _is_finished(store: SolutionStore, metadata: SessionMetadata) -> bool:
+def _wanted_samples(metadata: SessionMetadata, samples: int | None) -> int:
+    if samples is not None and samples < metadata.samples:
+        raise ConfigError(
+            f"--samples {samples}: the session asks for {metadata.samples} answers to each problem "
+            "already, and never for fewer"
+        )
+    return samples or metadata.samples
+
+
+def _is_finished(store: SolutionStore, metadata: SessionMetadata, samples: int) -> bool:
     if metadata.dataset is None:
-        counts = store.answered_counts()
-        return all(counts.get(model, 0) >= metadata.total_problems for model in metadata.models)
-    return all(metadata.dataset.keys() <= store.answered(model) for model in metadata.models)
+        counts, wanted = store.answered_counts(), metadata.total_problems * samples
+        return all(counts.get(model, 0) >= wanted for model in metadata.models)
+    wanted_of_each = set(product(metadata.dataset, range(1, samples + 1)))
+    return all(wanted_of_each <= store.answered(model) for model in metadata.models)
 
 
 def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:

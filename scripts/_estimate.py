@@ -43,7 +43,14 @@ def print_estimate(
     """Print one row a model, their total, what the figures rest on, and what a cap covers."""
     now, learned = time.time(), _learned(settings.output_dir)
     estimates = [
-        estimate_cost(model, problems, now, learned.known_limits(_unconfigured_scope(model)))
+        estimate_cost(
+            model,
+            problems,
+            settings.samples,
+            now,
+            learned.known_limits(_unconfigured_scope(model)),
+            settings.prompt,
+        )
         for model in models.answering
     ]
     rows = [_row(estimate) for estimate in estimates]

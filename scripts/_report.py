@@ -34,6 +34,7 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
     tallies = by_model(store.tallies)
     rows = [_row(model, total(kinds.values()), outcomes) for model, kinds in tallies.items()]
     print_table(_HEADINGS, rows)
+    print_unread(store)
     for label, reason in outcome.closed.items():
         print(printable(f"{label}: stopped early: {reason}"))
     if outcome.stopped_by:
@@ -52,6 +53,23 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in [headings, *rows]:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
         print(printable("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip()))
+
+
+def print_unread(store: SolutionStore) -> None:
+    """Print how many replies could not be read within their bounds, and what to do about it."""
+    counts = {
+        model: total(kinds.values()).unread for model, kinds in by_model(store.tallies).items()
+    }
+    if not any(counts.values()):
+        return
+    said = ", ".join(f"{count} of {model}" for model, count in counts.items() if count)
+    print(
+        printable(
+            f"Replies that took too long to read, or too much memory, and are kept raw: {said}"
+        )
+    )
+    command = _command("reprocess_session.py", store.session_id, store.path.parent)
+    print(f"  With more time: {command} --seconds-per-reply 60")
 
 
 def resume_command(session_id: str, output_dir: Path) -> str:

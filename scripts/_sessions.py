@@ -7,8 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
+from config.prompt_text import prompt_of
+from prompts.prompt_template import prompt_version
 from runners.progress.terminal_text import printable
-from scripts._report import print_table, resume_command
+from scripts._report import print_table, print_unread, resume_command
 from storage.session.progress_file import Progress, read_progress
 from storage.session.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
@@ -48,8 +50,14 @@ def print_status(output_dir: Path, session_id: str) -> None:
     print(f"Session {store.session_id}: {store.status}, started {started}")
     print_table(
         ["model", "answered", "valid", "failed", "undone"],
-        [_status_row(store, model, metadata.total_problems) for model in metadata.models],
+        [
+            _status_row(store, model, metadata.total_problems * metadata.samples)
+            for model in metadata.models
+        ],
     )
+    if prompt := prompt_of(metadata.session_parameters):
+        print(printable(f"Prompt: {prompt_version(prompt)}"))
+    print_unread(store)
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)

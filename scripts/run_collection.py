@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
@@ -16,6 +17,7 @@ from scripts._cli import (
     load_environment,
     positive_int,
     run_command,
+    samples,
     seconds,
     set_up_logging,
     usd,
@@ -63,6 +65,12 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--categories", nargs="+", metavar="CATEGORY", help="only these categories of problems"
+    )
+    group.add_argument(
+        "--samples",
+        type=samples,
+        metavar="N",
+        help="answers to ask every model for to each problem (default: 1)",
     )
     group.add_argument(
         "--quick-test", action="store_true", help="one problem a category, at low concurrency"
@@ -114,6 +122,14 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto asks an LLM only where rules find no code; agentic asks for every reply that "
         "is not clean code; regex never asks (default: auto)",
+    )
+    group.add_argument(
+        "--prompt",
+        metavar="NAME|FILE",
+        help="the words around every problem: one of prompts/texts, or a file (default: default)",
+    )
+    group.add_argument(
+        "--system", metavar="TEXT|FILE", help="the system text, as it is or in a file"
     )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
     group.add_argument(
@@ -200,7 +216,10 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         from scripts._check_models import check_models
 
         return check_models(args.models or (), environment)
+    from prompts.prompt_template import choose_prompt
+
     settings = CollectionSettings.from_args(args, environment, ROOT)
+    settings = replace(settings, prompt=choose_prompt(args.prompt, args.system))
 
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 

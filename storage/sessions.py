@@ -153,7 +153,7 @@ def _make_folder(
 def _describe(folder: Path, session_id: str, metadata: SessionMetadata) -> None:
     write_manifest(folder, session_id, metadata)
     write_session_summary(
-        folder, session_id, metadata, {}, status="in_progress", collection_end=None
+        folder, session_id, metadata, {}, {}, status="in_progress", collection_end=None
     )
 
 
@@ -206,7 +206,7 @@ def _session_row(folder: Path) -> SessionRow:
         session_id=summary.session_id if summary else folder.name,
         status=(summary and summary.status) or (progress and progress.status) or "in_progress",
         started=metadata.collection_start,
-        total_tasks=counts.total_tasks or metadata.total_problems * len(metadata.models),
+        total_tasks=counts.total_tasks or metadata.total_tasks,
         successful=counts.successful_tasks,
         failed=counts.failed_tasks,
         models=tuple(metadata.models),

@@ -2,7 +2,6 @@
 
 import asyncio
 import difflib
-import json
 import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -11,13 +10,16 @@ from functools import partial
 import aiohttp
 import msgspec
 
-from config.errors import ConfigError, TimedOut
+from config.errors import BadReply, ConfigError, TimedOut
 from models.base_model import BaseModel
 from models.wire.http_session import open_session
-from models.wire.reply_errors import error_from_reply
+from models.wire.json_border import read_json
+from models.wire.reply import Reply
 
 DEADLINE_SECONDS = 60.0
 MOST_PAGES = 50  # a list that goes on after that goes round in a circle
+_LONGEST_ID = 200  # characters
+_MOST_IDS = 50_000
 _ROUTER_POLICIES = ("fastest", "cheapest", "preferred")  # in a host's place
 _DATE_AT_END = re.compile(r"-\d{8}$")
 
@@ -63,13 +65,13 @@ async def listed_models(model: BaseModel) -> frozenset[str]:
     )
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            return frozenset([name async for name in read_pages(model)])
+            return await _gathered(model, read_pages(model))
     except TimeoutError as error:
         raise TimedOut(
             f"{model.config.provider}: no model list in {DEADLINE_SECONDS:g} s"
         ) from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise model.read_error(error) from error
+    except Exception as error:  # noqa: BLE001 - the border of a list, as complete() is an answer's
+        raise model.as_model_error(error) from None
 
 
 def use_instead(model_id: str, replacement: str | None, listed: Collection[str]) -> str | None:
@@ -78,6 +80,17 @@ def use_instead(model_id: str, replacement: str | None, listed: Collection[str])
         return replacement
     nearest = difflib.get_close_matches(replacement or model_id, sorted(listed), n=1)
     return nearest[0] if nearest else None
+
+
+async def _gathered(model: BaseModel, names: AsyncIterator[str]) -> frozenset[str]:
+    """Return the names that can be ids; one that repeats a key is none."""
+    gathered: set[str] = set()
+    async for name in names:
+        if len(name) <= _LONGEST_ID and model.redactor.redact(name) == name:
+            gathered.add(name)
+        if len(gathered) > _MOST_IDS:
+            raise BadReply(f"{model.config.provider} lists more than {_MOST_IDS:,} models")
+    return frozenset(gathered)
 
 
 async def _other_ids(model: BaseModel) -> AsyncIterator[str]:
@@ -149,9 +162,8 @@ async def _get(
     # A redirect would take the key to another host.
     request = session.get(url, headers=headers, params=query, allow_redirects=False)
     async with request as response:
-        text = (await response.read()).decode("utf-8", "replace")
-    if response.status == 200:
+        reply = Reply(response.status, response.headers, await response.read())
+    if reply.status == 200:
         with suppress(ValueError):
-            return json.loads(text)
-    text = text.replace(model.api_key, "[key]") if model.api_key else text
-    raise error_from_reply(model.config.provider, response.status, response.headers, text)
+            return read_json(reply.text)
+    raise model.reply_error(reply)

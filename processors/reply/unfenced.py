@@ -23,16 +23,21 @@ _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{1,6}|#x[0-9a-f]{1,6});",
 _BOXED = re.compile(r"\\boxed\{(?:\\text(?:tt)?\{)?")
 _INLINE = re.compile(r"(?<!`)(`{1,3})(?!`)([^`\n]+)\1(?!`)")
 _INLINE_WORD = re.compile(r"(?:python3?|py)\s+")
+# A possessive quantifier (`\s*+`) gives nothing back: what would be tried again could only fail.
+_ANNOTATION = (
+    r":(?:\s*+[\w.\[\],|]++(?: ++[\w.\[\],|]++)*+|[^\S ]*+ )"  # of a variable, in one line
+)
 _STARTS = re.compile(
-    r"(?:async\s+)?def\s+\w+\s*[\[(]|class\s+\w+\s*[\[(:]|@\w[\w.]*(?:\(.*)?\s*$"
-    r"|import\s+\w[\w.]*(?:\s+as\s+\w+)?(?:\s*,\s*\w[\w.]*(?:\s+as\s+\w+)?)*\s*(?:#.*)?$"
-    r"|from\s+[\w.]+\s+import\s+[\w*(]|if\s+__name__\b|try:\s*$|>>>\s|In ?\[\d*\]:"
-    r"|(?:if|for|while|with|async\s+with|async\s+for)\b.*:\s*(?:#.*)?$"
-    r"|[A-Za-z_]\w*(?:\s*:\s*[\w.\[\], |]+)?\s*=(?!=)\s*\S|type\s+\w+.*=",
+    r"\A(?:(?:async\s++)?def\s++\w++\s*+[\[(]|class\s++\w++\s*+[\[(:]|@\w[\w.]*+(?:\(.*)?\s*+$"
+    r"|import\s++\w[\w.]*+(?:\s++as\s++\w++)?(?:\s*+,\s*+\w[\w.]*+(?:\s++as\s++\w++)?)*+\s*+(?:#|$)"
+    r"|from\s++[\w.]++\s++import\s++[\w*(]|if\s++__name__\b|try:\s*+$|>>>\s|In ?\[\d*+\]:"
+    r"|(?:if|for|while|with|async\s++with|async\s++for)\b.*:\s*+(?:#|$)"
+    rf"|[A-Za-z_]\w*+(?:\s*+{_ANNOTATION})?\s*+=(?!=)\s*+\S|type\s++\w++.*=)"
 )
 _GOES_ON = re.compile(
-    r"(?:else|elif|except|finally)\b.*:|[)\]}]|#|[\w.]+\(.*\)\s*(?:#.*)?$|\.\.\.(?: |$)|assert\s"
-    r"|[A-Za-z_][\w.]*(?:\[[^\]]*\])?\s*(?:[-+*/|&^%]|//|\*\*)?=(?!=)\s*\S|(?:del|raise|print)\b"
+    r"\A(?:(?:else|elif|except|finally)\b.*:|[)\]}]|#|[\w.]++\(.*\)\s*+(?:#|$)|\.\.\.(?: |$)"
+    r"|assert\s|[A-Za-z_][\w.]*+(?:\[[^\]]*+\])?\s*+(?:[-+*/|&^%]|//|\*\*)?=(?!=)\s*+\S"
+    r"|(?:del|raise|print)\b)"
 )
 _DEFINES = re.compile(r"^[ \t>]*(?:>>> |In ?\[\d*\]: ?)?(?:async\s+)?(?:def|class)\s+\w", re.M)
 _STARTS_ANYWHERE = re.compile(

@@ -45,11 +45,11 @@ class ExtractionAsk:
     cost_usd: of all questions so far, None once one of them has no known price.
     """
 
-    def __init__(self, caller: ReliableCaller, lane: Lane, task_id: str) -> None:
+    def __init__(self, caller: ReliableCaller, lane: Lane, task_name: str) -> None:
         self.cost_usd: float | None = 0.0
         self._caller = caller
         self._lane = lane
-        self._task_id = task_id
+        self._task_name = task_name
 
     @property
     def model_label(self) -> str:
@@ -60,7 +60,9 @@ class ExtractionAsk:
         if self._lane.closed_by:
             raise self._lane.closed_by
         try:
-            outcome = await self._caller.call(self._lane, prompt, f"extraction of {self._task_id}")
+            outcome = await self._caller.call(
+                self._lane, prompt, f"extraction of {self._task_name}"
+            )
         except LaneClosed as error:
             if self._lane.closed_by is None:
                 logger.warning("no LLM extracts any more, rules alone do: %s", error)
@@ -71,7 +73,7 @@ class ExtractionAsk:
                 raise self._lane.closed_by from None
             raise
         if isinstance(outcome, GaveUp):
-            logger.warning("extraction of %s: %s", self._task_id, outcome.error)
+            logger.warning("extraction of %s: %s", self._task_name, outcome.error)
             raise outcome.error
         if self.cost_usd is not None:
             cost_usd = outcome.cost_usd

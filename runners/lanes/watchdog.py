@@ -30,6 +30,6 @@ class Watchdog:
             if (label, call) not in self._said:
                 logger.warning(
                     "%s, %s: still out after %.0f s; it is given up after %g s",
-                    *(label, call.task_id, self._clock.monotonic() - call.since, timeout_seconds),
+                    *(label, call.task_name, self._clock.monotonic() - call.since, timeout_seconds),
                 )
         self._said = set(long_out)

@@ -100,7 +100,7 @@ class LaneWatch:
             return f"rate limit until {until:%H:%M:%S}"
         if long_out := lane.out_for(LONG_OUT_SECONDS):
             seconds = self._clock.monotonic() - long_out[0].since
-            return f"{long_out[0].task_id} still out after {seconds:.0f} s"
+            return f"{long_out[0].task_name} still out after {seconds:.0f} s"
         return _why_held(lane.waits)
 
 

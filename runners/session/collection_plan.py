@@ -33,7 +33,7 @@ class CollectionPlan:
 
     @property
     def total_tasks(self) -> int:
-        return len(self.models) * len(self.problems)
+        return len(self.models) * len(self.problems) * self.settings.samples
 
     @property
     def content_hashes(self) -> dict[str, str]:

@@ -93,6 +93,7 @@ def _build(
             request_timeout_seconds=settings.request_timeout_seconds,
             openai_organization=environment.get("OPENAI_ORG_ID"),
             openai_project=environment.get("OPENAI_PROJECT_ID"),
+            secrets=environment.secrets([config.api_key_env]),
         ),
         clients=clients,
     )

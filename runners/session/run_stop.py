@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from config.clock import Clock
 from config.errors import StoreError
@@ -16,6 +16,7 @@ class RunStop:
 
     interrupted: a person asked for it. broken_by: the first file error.
     let_go: calls that were out when nobody waited for them any longer.
+    abandon_readings: set it to what ends the reading of replies that are on the disk.
     """
 
     def __init__(self, grace_seconds: float, clock: Clock) -> None:
@@ -23,6 +24,7 @@ class RunStop:
         self.interrupted = False
         self.broken_by: StoreError | None = None
         self.let_go = 0
+        self.abandon_readings: Callable[[], None] = lambda: None
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._broken = asyncio.Event()
@@ -65,3 +67,4 @@ class RunStop:
         self.let_go = max(self.let_go, out)
         for lane in self.lanes:
             lane.abandon()
+        self.abandon_readings()

@@ -13,12 +13,15 @@ from config.clock import Clock, SystemClock
 from config.collection_settings import ProgressForm
 from config.errors import CollectionError, StoreError
 from models.wire.client_pool import ClientPool
+from processors.reading.reply_reader import ReplyReader
+from processors.workers.pool import Workers
 from reports.report import write_report_or_warn
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
 from runners.session.interrupt import on_interrupt
+from runners.session.loop_watch import watched_loop
 from runners.session.run_models import RunModels
 from storage.progress_tracker import ProgressTracker
 from storage.session.manifest import SessionMetadata
@@ -56,7 +59,11 @@ async def run_session(
         tracker = _open_tracker(plan, store, clock)
         display = make_display(progress, sys.stderr)
         limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
-        runner = CollectionRunner(plan.settings, store, tracker, display, limiter, clock, Random())
+        workers = await stack.enter_async_context(Workers())
+        runner = CollectionRunner(
+            *(plan.settings, store, tracker, display, limiter, clock, Random()),
+            ReplyReader(workers),
+        )
         conclude = partial(_conclude, store, tracker)
         try:
             outcome = await _run_interruptibly(runner, models, plan, conclude)
@@ -89,7 +96,7 @@ async def _run_interruptibly(
             )
             stops.append(group.create_task(runner.interrupt()))
 
-        with on_interrupt(stop_gently, runner.abandon):
+        with on_interrupt(stop_gently, runner.abandon), watched_loop():
             outcome = await runner.run(models, plan.problems)
             is_over = True
             for stop in stops:
@@ -113,7 +120,7 @@ def finish_session(store: SolutionStore) -> None:
                 store.path,
                 session_id=store.session_id,
                 start_time=metadata.collection_start,
-                total_tasks=metadata.total_problems * len(metadata.models),
+                total_tasks=metadata.total_tasks,
                 models=metadata.models,
                 categories=metadata.categories,
                 clock=SystemClock(),
@@ -140,12 +147,13 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
 
 
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
-    """Let the session know the dataset and the cap as they are now, for its next resume."""
+    """Let the session know the dataset, the cap and the samples as they are now."""
     metadata = store.metadata
     if metadata is None:
         return
     cap_changed = metadata.session_parameters.get("max_cost_usd") != plan.settings.max_cost_usd
-    if cap_changed or metadata.dataset != plan.content_hashes:
+    samples_changed = metadata.samples != plan.settings.samples
+    if cap_changed or samples_changed or metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 

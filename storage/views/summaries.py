@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from storage.files.durability import replace_file
@@ -27,20 +28,32 @@ def by_model(tallies: Mapping[tuple[str, str], Tally]) -> dict[str, dict[str, Ta
     return grouped
 
 
-def model_summary(
-    model: str, categories: Mapping[str, Tally], total_problems: int | None
-) -> dict[str, object]:
-    """Return one model's summary; total_problems: what it was to be asked, None if not known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much a model was to answer, and how many problems it answered at least once.
+
+    problems: None where it is not known. samples: answers wanted to each problem.
+    """
+
+    problems: int | None
+    samples: int
+    problems_answered: int
+
+
+def model_summary(model: str, categories: Mapping[str, Tally], extent: Extent) -> dict[str, object]:
+    """Return one model's summary."""
     whole = total(categories.values())
     return {
         "model_name": model,
         "overview": {
-            "total_problems": whole.attempted if total_problems is None else total_problems,
+            "total_problems": whole.attempted if extent.problems is None else extent.problems,
+            **_samples(extent),
             "total_solutions": whole.answered,
             "failed_calls": whole.failed,
             "truncated": whole.truncated,
             "refused": whole.refused,
             "empty": whole.empty,
+            "unread": whole.unread,
             "categories_processed": list(categories),
         },
         "overall_performance": {
@@ -59,11 +72,11 @@ def model_summary(
 
 
 def write_model_summary(
-    folder: Path, model: str, categories: Mapping[str, Tally], total_problems: int | None
+    folder: Path, model: str, categories: Mapping[str, Tally], extent: Extent
 ) -> Path:
     """Write summary.json into a model's folder and return its path."""
     path = folder / SUMMARY_NAME
-    content = pretty_json(model_summary(model, categories, total_problems), path)
+    content = pretty_json(model_summary(model, categories, extent), path)
     replace_file(path, content, durable=False)
     return path
 
@@ -73,13 +86,15 @@ def write_session_summary(
     session_id: str,
     metadata: SessionMetadata,
     tallies: ModelTallies,
+    problems_answered: Mapping[str, int],
     *,
     status: SessionStatus,
     collection_end: float | None,
 ) -> Path:
     """Write the session's summary.json and return its path.
 
-    collection_end: seconds since 1970, None while the session runs.
+    problems_answered: model -> problems with an answer. collection_end: seconds since 1970, None
+    while the session runs.
     """
     models = [*metadata.models, *(model for model in tallies if model not in metadata.models)]
     content = {
@@ -88,7 +103,15 @@ def write_session_summary(
         "status": status,
         "collection_metadata": _collection_metadata(session_id, metadata, models, collection_end),
         "model_summaries": {
-            model: model_summary(model, tallies.get(model, {}), metadata.total_problems)
+            model: model_summary(
+                model,
+                tallies.get(model, {}),
+                Extent(
+                    problems=metadata.total_problems,
+                    samples=metadata.samples,
+                    problems_answered=problems_answered.get(model, 0),
+                ),
+            )
             for model in models
         },
         "collection_date": _local_time(metadata.collection_start),
@@ -117,6 +140,13 @@ def _collection_metadata(
             "hashes_in": MANIFEST_NAME,
         }
     return described
+
+
+def _samples(extent: Extent) -> dict[str, int]:
+    """Return what sets answers apart from problems, where they differ."""
+    if extent.samples == 1:
+        return {}
+    return {"samples": extent.samples, "problems_answered": extent.problems_answered}
 
 
 def _rates(tally: Tally) -> dict[str, float]:

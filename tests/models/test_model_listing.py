@@ -1,6 +1,7 @@
 """What providers list as served, and what to use instead of the rest."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from models.catalog.model_listing import listed_models, use_instead
 from models.wire.client_pool import ClientPool
 from tests.support.provider_formats import PREFIXES, Json, Provider
 from tests.support.provider_server import ProviderServer
+from tests.support.raw_replies import http, raw_server
 
 KEY = "secret-key-0123456789"
 ROWS: dict[Provider, str] = {
@@ -252,3 +254,30 @@ async def test_a_class_without_an_address_cannot_be_asked() -> None:
 )
 def test_what_to_use_instead(model_id: str, replacement: str | None, instead: str | None) -> None:
     assert use_instead(model_id, replacement, {"gpt-5.6-sol", "claude-opus-5-5"}) == instead
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google", "together"])
+async def test_a_list_that_nobody_meant_is_an_error(provider: Provider) -> None:
+    bomb = gzip.compress(b" " * 20_000_000)
+    field, name = ("models", "name") if provider == "google" else ("data", "id")
+    names: list[Json] = [{name: f"model-{n}"} for n in range(60_000)]
+    cases: list[tuple[bytes, str]] = [
+        (http(b"[" * 100_000), ""),
+        (http(b"[" * 100_000, "500 Oops"), "answered 500"),
+        (http(bomb, headers={"Content-Encoding": "gzip"}), "larger than 8 MB"),
+        (http(b"{}", headers={"X-Long": "y" * 9_000}), "cannot be read as HTTP"),
+        (http({field: names}), "lists more than 50,000 models"),
+        (http([7]), ""),
+    ]
+    for reply, words in cases:
+        async with raw_server(reply) as server, ClientPool() as clients:
+            with pytest.raises(ModelError) as caught:
+                await listed_models(connect(provider, server.url, clients))
+        assert words in str(caught.value)
+        assert len(str(caught.value)) <= 300
+
+
+async def test_a_key_and_a_novel_are_no_ids() -> None:
+    ids: list[Json] = [{"id": name} for name in ("a-model", KEY, f"x-{KEY}", "y" * 1_000_000)]
+    async with raw_server(http({"data": ids})) as server, ClientPool() as clients:
+        assert await listed_models(connect("openai", server.url, clients)) == {"a-model"}

@@ -15,6 +15,7 @@ from tests.support.store_records import (
     HandClock,
     answers_on_disk,
     failure,
+    first_samples,
     metadata,
     read_json,
     read_lines,
@@ -43,7 +44,7 @@ def test_a_half_line_at_the_end_is_cut_off_and_kept(tmp_path: Path) -> None:
         "gpt-4/dataclass.jsonl: a half line at the end was cut off and kept in "
         "dataclass.jsonl.damaged"
     ]
-    assert store.answered("gpt-4") == {"t0", "t1"}
+    assert store.answered("gpt-4") == first_samples("t0", "t1")
     last_line = whole.splitlines(keepends=True)[-1]
     assert path.with_name("dataclass.jsonl.damaged").read_bytes() == last_line[:-40] + b"\n"
     assert path.read_bytes() == whole.removesuffix(last_line)
@@ -66,7 +67,7 @@ def test_a_whole_last_line_that_lacks_its_end_counts(tmp_path: Path) -> None:
     path = session(tmp_path).path / "gpt-4" / "dataclass.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    assert open_session(tmp_path, "s").answered("gpt-4") == {"t0", "t1", "t2"}
+    assert open_session(tmp_path, "s").answered("gpt-4") == first_samples("t0", "t1", "t2")
     assert repaired(tmp_path)[1] == [
         "gpt-4/dataclass.jsonl: the missing end of the last line added"
     ]
@@ -99,14 +100,14 @@ def test_a_line_that_cannot_be_read_is_set_aside_and_the_rest_kept(
     ]
     assert path.read_bytes() == first + second + third
     assert path.with_name("dataclass.jsonl.damaged").read_bytes() == bad_line + b"\n"
-    assert store.answered("gpt-4") == {"t0", "t1", "t2"}
+    assert store.answered("gpt-4") == first_samples("t0", "t1", "t2")
 
 
 def test_invalid_utf8_in_an_answer_is_set_aside(tmp_path: Path) -> None:
     path = session(tmp_path).path / "gpt-4" / "dataclass.jsonl"
     path.write_bytes(path.read_bytes().replace("é 1".encode(), b"\xff 1"))
     store, said = repaired(tmp_path)
-    assert store.answered("gpt-4") == {"t0", "t2"}
+    assert store.answered("gpt-4") == first_samples("t0", "t2")
     assert len(said) == 1
     assert len(read_lines(path)) == 2
 
@@ -124,7 +125,7 @@ def test_several_kinds_of_damage_in_one_file(tmp_path: Path) -> None:
     assert path.read_bytes() == first + second + third
     kept = path.with_name("dataclass.jsonl.damaged").read_bytes()
     assert kept == b'{"half\n' + second + b"junk\n"
-    assert store.answered("gpt-4") == {"t0", "t1", "t2"}
+    assert store.answered("gpt-4") == first_samples("t0", "t1", "t2")
     assert repaired(tmp_path)[1] == []
 
 
@@ -180,7 +181,7 @@ def test_damage_in_failures_and_waiting_replies(tmp_path: Path) -> None:
         path.write_bytes(b"junk\n" + path.read_bytes() + b'{"half')
     again, said = repaired(tmp_path)
     assert len(said) == 2
-    assert set(again.failed_tasks["gpt-4"]) == {"t7"}
+    assert set(again.failed_tasks["gpt-4"]) == first_samples("t7")
     assert [record.task_id for record in again.pending()] == ["t8"]
     for name in ("failures.jsonl", "pending_extraction.jsonl"):
         assert len(read_lines(store.path / name)) == 1
@@ -316,7 +317,7 @@ def test_a_session_from_before_format_versions_is_read_and_resumed(tmp_path: Pat
     assert store.metadata is not None
     assert store.metadata.session_parameters == parameters
     assert store.metadata.dataset is None
-    assert store.answered("gpt-4") == {"dataclass_1"}
+    assert store.answered("gpt-4") == first_samples("dataclass_1")
     assert repair_session(store) == ["manifest.json is missing: made anew"]
     store.append(solution("dataclass_2"))
     store.finish()
@@ -324,7 +325,8 @@ def test_a_session_from_before_format_versions_is_read_and_resumed(tmp_path: Pat
     with (folder / "gpt-4" / "dataclass.csv").open(encoding="utf-8", newline="") as file:
         assert [row["task_id"] for row in csv.DictReader(file)] == ["dataclass_1", "dataclass_2"]
     assert read_json(folder / "summary.json")["format_version"] == 1
-    assert open_session(tmp_path, folder.name).answered("gpt-4") == {"dataclass_1", "dataclass_2"}
+    again = open_session(tmp_path, folder.name)
+    assert again.answered("gpt-4") == first_samples("dataclass_1", "dataclass_2")
 
 
 def test_repair_sees_what_was_written_since_the_session_was_opened(tmp_path: Path) -> None:
@@ -332,7 +334,7 @@ def test_repair_sees_what_was_written_since_the_session_was_opened(tmp_path: Pat
     waiting = open_session(tmp_path, "s")
     writer.append(solution("t1"))
     assert repair_session(waiting) == []
-    assert waiting.answered("gpt-4") == {"t0", "t1"}
+    assert waiting.answered("gpt-4") == first_samples("t0", "t1")
 
 
 def test_an_unknown_session_names_the_nearest(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def test_rates_count_failed_calls_as_attempted(tmp_path: Path) -> None:
             "truncated": 1,
             "refused": 0,
             "empty": 0,
+            "unread": 0,
             "categories_processed": ["dataclass", "typing"],
         },
         "overall_performance": {

@@ -80,6 +80,12 @@ class Program:
         if self._process.returncode is None:
             self._process.send_signal(number)
 
+    async def has_taken_signals(self) -> None:
+        """Return once no signal waits for it."""
+        status = Path(f"/proc/{self.pid}/status")
+        while int(re.findall(r"ShdPnd:\s*(\w+)", status.read_text())[0], 16):
+            await asyncio.sleep(0.01)
+
     async def ended(self) -> None:
         """Return once it has ended, in whatever way."""
         await self._process.wait()

@@ -4,7 +4,8 @@ const drawn = [];
 // The same in every report, whichever of them occur.
 const FIXED_COLOURS = {
   complete: "hsl(150 45% 42%)", "truncated (length)": "hsl(38 85% 50%)", refusal: "hsl(275 40% 55%)",
-  filtered: "hsl(25 45% 40%)", other: "hsl(215 12% 55%)", "call failed": "hsl(3 65% 52%)",
+  filtered: "hsl(25 45% 40%)", other: "hsl(215 12% 55%)", "not read": "hsl(195 60% 42%)",
+  "call failed": "hsl(3 65% 52%)",
 };
 
 function colour(place, count) {
@@ -91,10 +92,11 @@ function addFinishReasons() {
   );
   const names = { stop: "complete", length: "truncated (length)", refusal: "refusal", filtered: "filtered", other: "other" };
   const series = reasons.map((reason) => [names[reason], models.map((model) => model.finish_reasons[reason])]);
+  if (models.some((model) => model.unread)) series.push(["not read", models.map((model) => model.unread)]);
   if (models.some((model) => model.failed)) series.push(["call failed", models.map((model) => model.failed)]);
   addChart({
     title: "Finish reasons",
-    hint: "Why each answer ended, and calls that failed.",
+    hint: "Why each answer ended, replies that could not be read, and calls that failed.",
     label: "Stacked bars: finish reasons of every model",
     config: () => stackedBars(models.map((model) => short(model.label)), series, "answers", true),
     headings: ["Model", ...series.map(([name]) => name)],

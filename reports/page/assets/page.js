@@ -4,12 +4,13 @@ const byId = (id) => document.getElementById(id);
 const overview = JSON.parse(byId("overview").textContent);
 const { models, problems, categories } = overview;
 
-// The letters are those of report_overview.py; each verdict has a sign too, so that colour is not needed.
+// The letters are those of verdict_letters.py; each verdict has a sign too, so that colour is not needed.
 const VERDICTS = {
   v: { sign: "✓", word: "valid" },
   n: { sign: "≠", word: "expected name missing" },
   s: { sign: "✗", word: "syntax error" },
   e: { sign: "∅", word: "no code found" },
+  x: { sign: "⧗", word: "reply not read" },
   t: { sign: "✂", word: "truncated" },
   r: { sign: "⊘", word: "refused" },
   f: { sign: "!", word: "call failed" },
@@ -90,7 +91,9 @@ function fillHeader() {
   const parts = [
     `${overview.status.replace("_", " ")}`,
     `started ${moment(overview.started)}`,
-    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`,
+    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`
+      + (overview.samples > 1 ? ` × ${overview.samples} samples` : ""),
+    ...(overview.prompt === "1" ? [] : [`prompt ${overview.prompt}`]),
     `page written ${moment(overview.written)}`,
   ];
   byId("subtitle").textContent = parts.join(" · ");
@@ -117,6 +120,7 @@ function fillOverview() {
     ["Not done", number(sum("undone"))],
     ["Truncated", number(sum("truncated"))],
     ["Refused", number(sum("refused"))],
+    ...(sum("unread") ? [["Not read", number(sum("unread"))]] : []),
     ["Tokens in", number(sum("input_tokens"))],
     ["Tokens out", number(sum("output_tokens"))],
     [sum("unpriced") ? "Cost, where known" : "Cost", costOf(sum("cost_usd"), sum("unpriced"), sum("answered"))],
