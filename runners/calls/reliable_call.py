@@ -148,7 +148,7 @@ class ReliableCaller:
                 completion = await _complete(lane.model, prompt, bounds)
         except ModelError as error:
             leave.failed(error, _cost(lane.model, error.usage, started))
-            if isinstance(error, LaneClosed) and lane.is_closed_to(task_id):
+            if isinstance(error, LaneClosed) and lane.is_closed_to(task_name):
                 raise
             return _AttemptOutcome(error, None, started, self._clock.monotonic() - from_)
         except BaseException:

@@ -114,13 +114,13 @@ class Lane:
         self.has_answers = True
         self._refused_tasks.clear()
 
-    def is_closed_to(self, task_id: str) -> bool:
+    def is_closed_to(self, task_name: str) -> bool:
         """Tell whether to believe a reply that says that every call of the lane will fail.
 
         Where others are answered it takes some tasks that are refused so, with no answer between:
         one alone may be a gateway's mistake, or a refusal of its prompt.
         """
-        self._refused_tasks.add(task_id)
+        self._refused_tasks.add(task_name)
         return not self.has_answers or len(self._refused_tasks) >= _REFUSED_TASKS
 
     def end_task(self, error: ModelError | None) -> None:
