@@ -21,6 +21,7 @@ from tests.support.storm import Count, Storm
 from tests.support.watched_server import WatchedServer
 
 FAULT_RATE = 0.15
+SAMPLES = 2
 CATEGORIES = ("closures", "dataclass", "regex", "typing")
 STORM_FLAGS = (
     *("--max-concurrent", "4", "--request-timeout", "2", "--grace", "3"),
@@ -31,7 +32,7 @@ SYNC_SECONDS, SYNC_PER_SECOND = 10.0, 500
 
 async def storm(folder: Path, tasks: int, kills: int, seed: int) -> Count:
     """Return what a storm of so many tasks and kills came to."""
-    each = -(-tasks // (len(MODELS) * len(CATEGORIES)))
+    each = -(-tasks // (len(MODELS) * len(CATEGORIES) * SAMPLES))
     dataset = write_dataset(folder / "data", dict.fromkeys(CATEGORIES, each))
     faults = (Answer(ending="never"), Answer(ending="blank lines"))
     async with WatchedServer(
@@ -41,9 +42,10 @@ async def storm(folder: Path, tasks: int, kills: int, seed: int) -> Count:
         extra_faults=faults,
         forgiven=0.95,
     ) as server:
-        collection = Collection(server, dataset, folder / "out", *STORM_FLAGS)
-        whole = each * len(CATEGORIES) * len(MODELS)
-        return await Storm(server, collection, whole, Random(seed)).rage(kills)
+        flags = (*STORM_FLAGS, "--samples", str(SAMPLES))
+        collection = Collection(server, dataset, folder / "out", *flags)
+        whole = each * len(CATEGORIES) * len(MODELS) * SAMPLES
+        return await Storm(server, collection, whole, Random(seed), SAMPLES).rage(kills)
 
 
 def print_table(count: Count, seconds: float) -> None:

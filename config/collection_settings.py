@@ -1,7 +1,7 @@
 """What one run is asked to do: flags over the environment over .env over defaults."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +10,15 @@ import msgspec
 
 from config.environment import Environment
 from config.errors import ConfigError
+from config.model_config import ModelConfig
+from config.prompt_text import PromptText
+from config.reply_reading import ExtractionMode
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
-ExtractionMode = Literal["auto", "agentic", "regex"]
 
 DEFAULT_DATASETS = ("../dataset/generated/codeeval", "../dataset/generated")
 STARTER_DATASET = "dataset/starter"
+MOST_SAMPLES = 10_000
 
 _BATCH_SIZE = 10
 _MAX_CONCURRENT = 3
@@ -28,12 +31,17 @@ class CollectionSettings:
     """One run's parameters; the session keeps them, and a resume takes them from there.
 
     models: registry names, aliases, labels or API ids; empty for the default models.
+    api_ids: what each of models is asked for by; empty until that is looked up.
     all_models: every served model whose key is set, instead of models.
     categories: empty for all.
     dataset_path: None to look in the default places.
+    prompt: the words around every problem, None for the default's.
+    samples: how many answers every model is asked for to each problem.
     batch_size: problems that are planned and checkpointed together.
     max_concurrent_per_model: calls for solutions in flight to one model at most, those of an
         LLM's extraction aside; "auto" follows its limits.
+    extraction_model: the name of the model that reads replies; None until that is looked up, and
+        where rules alone read them.
     temperature, max_tokens: None leaves them to the model's row or the defaults.
     max_attempts, task_timeout_seconds: bounds of one task's retries.
     request_timeout_seconds: the deadline of one attempt.
@@ -43,14 +51,18 @@ class CollectionSettings:
     """
 
     models: tuple[str, ...] = ()
+    api_ids: tuple[str, ...] = ()
     all_models: bool = False
     categories: tuple[str, ...] = ()
     quick_test: bool = False
     dataset_path: Path | None = None
+    prompt: PromptText | None = None
+    samples: int = 1
     output_dir: Path
     batch_size: int = _BATCH_SIZE
     max_concurrent_per_model: int | Literal["auto"] = _MAX_CONCURRENT
     extraction: ExtractionMode = "auto"
+    extraction_model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
     max_attempts: int = 8
@@ -81,6 +93,7 @@ class CollectionSettings:
             categories=tuple(dict.fromkeys(args.categories or ())),
             quick_test=quick,
             dataset_path=_dataset_path(args.dataset_path, environment, root),
+            samples=args.samples or _samples(environment),
             output_dir=output_dir(args.output_dir, environment, root),
             batch_size=args.batch_size or batch_size,
             max_concurrent_per_model=args.max_concurrent or width,
@@ -98,6 +111,8 @@ class CollectionSettings:
     def to_parameters(self) -> dict[str, Any]:
         """Return the JSON object that summary.json keeps as session_parameters."""
         parameters: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        if self.prompt is None:
+            del parameters["prompt"]
         return parameters
 
     @classmethod
@@ -111,9 +126,18 @@ class CollectionSettings:
         except msgspec.ValidationError as error:
             raise ConfigError(f"session_parameters: {error}") from error
 
-    def resolved(self, *, models: tuple[str, ...], dataset_path: Path) -> "CollectionSettings":
+    def resolved(
+        self, *, models: Sequence[ModelConfig], reader: ModelConfig | None, dataset_path: Path
+    ) -> "CollectionSettings":
         """Return these settings with nothing left to look up: what a resume needs."""
-        return replace(self, models=models, all_models=False, dataset_path=dataset_path)
+        return replace(
+            self,
+            models=tuple(config.name for config in models),
+            api_ids=tuple(config.api_id for config in models),
+            all_models=False,
+            extraction_model=reader.name if reader else None,
+            dataset_path=dataset_path,
+        )
 
 
 def output_dir(flag: str | None, environment: Environment, root: Path) -> Path:
@@ -153,6 +177,13 @@ def _whole_number(environment: Environment, name: str, default: int) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise ConfigError(f"{name}={value!r} in the environment or .env: not a whole number >= 1")
     return int(value)
+
+
+def _samples(environment: Environment) -> int:
+    samples = _whole_number(environment, "SAMPLES", 1)
+    if samples > MOST_SAMPLES:
+        raise ConfigError(f"SAMPLES={samples} in the environment or .env: at most {MOST_SAMPLES:,}")
+    return samples
 
 
 def _to_path(kind: type, value: Any) -> Any:

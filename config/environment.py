@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -11,7 +11,7 @@ from config.errors import ConfigError
 from config.model_config import ModelConfig
 
 # The values of .env.example; a copy that was not edited must not be taken for a key.
-_PLACEHOLDER = re.compile(r"your_\w+_here|org-x+|proj_x+", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\A(?:your_\w+_here|org-x+|proj_x+)\Z", re.IGNORECASE)
 
 
 class Environment:
@@ -33,6 +33,14 @@ class Environment:
     def api_key(self, config: ModelConfig) -> str | None:
         """Return the key of a model's provider, None where it is unset or none is needed."""
         return self.get(config.api_key_env) if config.api_key_env else None
+
+    def secrets(self, named: Iterable[str] = ()) -> frozenset[str]:
+        """Return every key that is set, for whatever provider: no text may repeat one.
+
+        named: variables that hold one though their names do not end in API_KEY.
+        """
+        names = {name for name in self._variables if name.endswith("API_KEY")} | set(named)
+        return frozenset(key for name in names if (key := self.get(name)))
 
     def base_url(self, config: ModelConfig) -> str | None:
         """Return the address that replaces the provider's own, None where it does not."""

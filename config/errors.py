@@ -13,7 +13,7 @@ CollectionError
     │   ├── TimedOut        no whole reply before the deadline
     │   ├── ConnectionLost  no reply at all
     │   │   └── Unreachable no connection, so nothing was sent
-    │   └── BadReply        a 2xx reply that cannot be read
+    │   └── BadReply        a reply that cannot be read, or is too large
     └── PermanentError      the same request will fail again
         ├── BadRequest      this one request is refused: its task fails
         └── LaneClosed      every request to this model would fail: its tasks stay undone
@@ -24,6 +24,7 @@ CollectionError
 """
 
 from config.rate_signal import RateSignal
+from config.token_usage import Usage
 
 
 class CollectionError(Exception):
@@ -56,6 +57,8 @@ class ModelError(CollectionError):
     status: the HTTP status, where there was one.
     signals: what the reply said about limits.
     request_id: the provider's name for the call, where it gave one.
+    usage: what the reply counted all the same, and will bill; None where it counted nothing.
+    usage_note: why its counts are not in usage, where they cannot be meant.
     """
 
     def __init__(
@@ -65,11 +68,14 @@ class ModelError(CollectionError):
         status: int | None = None,
         signals: tuple[RateSignal, ...] = (),
         request_id: str | None = None,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.signals = signals
         self.request_id = request_id
+        self.usage = usage
+        self.usage_note: str | None = None
 
 
 class TransientError(ModelError):
@@ -97,7 +103,7 @@ class Unreachable(ConnectionLost):
 
 
 class BadReply(TransientError):
-    """A successful status, with a body that is cut off, not JSON or of an unknown shape."""
+    """A reply that is no HTTP, or a 2xx whose body is cut off, too large or not understood."""
 
 
 class PermanentError(ModelError):

@@ -10,11 +10,11 @@ from typing import Literal
 import msgspec
 
 from processors.reply.pieces import names_of
+from processors.syntax.compiler_rules import compiler_refusal
 from processors.syntax.python_source import (
     Parsed,
     SyntaxKind,
     bound_names,
-    compile_error,
     defined_names,
     is_standard,
     parse_python,
@@ -115,7 +115,7 @@ class ResponseValidator:
 def _syntax(parsed: Parsed) -> SyntaxVerdict:
     if not parsed.is_valid or parsed.tree is None:
         return SyntaxVerdict(False, parsed.error, parsed.line, parsed.kind)
-    refused = compile_error(parsed.tree)
+    refused = compiler_refusal(parsed.tree)
     if refused is not None:
         return SyntaxVerdict(False, refused[0], refused[1], "broken")
     return SyntaxVerdict(True)

@@ -8,6 +8,7 @@ import msgspec
 
 from config.clock import Clock, SystemClock
 from config.errors import CollectionError
+from config.prompt_text import prompt_of
 from prompts.problems import Problem, load_problems
 from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.page.report_bodies import packed_bodies
@@ -37,7 +38,8 @@ def write_report(
     references, notes = _references(store)
     written = (clock or SystemClock()).time()
     target = store.path / REPORT_PAGE_NAME
-    bodies = packed_bodies(outcomes.problems, references, most_body_bytes)
+    prompt = prompt_of(store.metadata.session_parameters) if store.metadata else None
+    bodies = packed_bodies(outcomes.problems, references, prompt, most_body_bytes)
     chunks = _chunks(store, outcomes, bodies, notes, written)
     replace_file(target, (chunk.encode("utf-8") for chunk in chunks), durable=False)
     return target

@@ -99,10 +99,20 @@ def _write_parquet(rows: Iterable[TidyRow], target: Path) -> None:
 
 
 def _write_candidates(store: SolutionStore, target: Path) -> int:
+    """Write a folder a model, or where there are samples sample_1, sample_2 ... of such folders."""
+    if store.samples == 1:
+        return _write_candidates_of(store, 1, target)
+    return sum(
+        _write_candidates_of(store, sample, target / f"sample_{sample}")
+        for sample in range(1, store.samples + 1)
+    )
+
+
+def _write_candidates_of(store: SolutionStore, sample: int, target: Path) -> int:
     count = 0
     for model in store.answered_counts():
         for category, path in store.get_category_files(model).items():
-            lines = list(_candidate_lines(path, model, category))
+            lines = list(_candidate_lines(path, model, category, sample))
             folder = target / path.parent.name
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -113,9 +123,9 @@ def _write_candidates(store: SolutionStore, target: Path) -> int:
     return count
 
 
-def _candidate_lines(path: Path, model: str, category: str) -> Iterator[bytes]:
+def _candidate_lines(path: Path, model: str, category: str, sample: int) -> Iterator[bytes]:
     for _, record in solutions_in(path):
-        if record.model == model and record.category == category:
+        if (record.model, record.category, record.sample) == (model, category, sample):
             line = _CandidateLine(record.task_id, record.model, record.extracted_solution)
             yield msgspec.json.encode(line) + b"\n"
 

@@ -48,12 +48,13 @@ class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
     prompt_version: str | None = None
     error: str | None = None
     error_message: str | None = None
+    sample: int
 
 
 def tidy_rows(store: SolutionStore) -> Iterator[TidyRow]:
     """Yield a row for every answer and every failure without one; one record is held at a time."""
     for problem in read_outcomes(store).problems:
-        for outcome in problem.by_model.values():
+        for outcome in problem.outcomes:
             record = read_record(outcome)
             if isinstance(record, SolutionRecord):
                 yield _answer_row(store.session_id, record)
@@ -95,6 +96,7 @@ def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
         request_id=record.request_id,
         parameters=_json(record.parameters),
         prompt_version=record.prompt_version,
+        sample=record.sample,
     )
 
 
@@ -110,6 +112,7 @@ def _failure_row(session_id: str, failure: FailureRecord) -> TidyRow:
         timestamp=failure.timestamp,
         error=failure.error,
         error_message=failure.message,
+        sample=failure.sample,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from random import Random
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.task import undone_tasks
 from runners.lanes.watchdog import Watchdog
 from runners.parallel_executor import ParallelExecutor
 from runners.progress.lane_progress import LaneWatch
@@ -124,7 +126,7 @@ class CollectionRunner:
         self, keeper: AnswerKeeper, watch: LaneWatch, widths: LaneWidths
     ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
-        executor = ParallelExecutor(self._caller, keeper)
+        executor = ParallelExecutor(self._caller, keeper, self._settings.prompt)
         watchdog = Watchdog(self._stop.lanes, self._clock)
         loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor, self._stop.break_off)
         with spare_files() as spare:
@@ -153,38 +155,27 @@ class CollectionRunner:
         )
 
     def _lane(self, model: BaseModel, problems: Sequence[Problem]) -> Lane:
-        undone = self._undone(model, problems)
+        label, samples = model.config.label, self._settings.samples
         return Lane(
             model=model,
             scope=rate_scope(model),
-            problems=iter(undone),
-            tasks=len(undone),
+            queue=undone_tasks(self._store, label, problems, samples),
+            tasks=sum(1 for _ in undone_tasks(self._store, label, problems, samples)),
             clock=self._clock,
-            answered_before=bool(self._store.answered(model.config.label)),
+            answered_before=bool(self._store.answered(label)),
         )
-
-    def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> list[Problem]:
-        """Return what to ask, what failed in an earlier run last: it may fail again."""
-        label, store = model.config.label, self._store
-        undone = [
-            problem
-            for problem in problems
-            if not store.is_answered(label, problem.task_id)
-            and not store.is_pending(label, problem.task_id)
-        ]
-        failed = store.failed_tasks.get(label, {})
-        return sorted(undone, key=lambda problem: problem.task_id in failed)
 
     def _outcome(
         self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None
     ) -> RunOutcome:
         counts = self._tracker.progress()
         failed = self._store.failed_tasks
+        task_ids = [problem.task_id for problem in problems]
         undone = (
-            problem.task_id not in failed.get(lane.label, {})
+            key not in failed.get(lane.label, {})
             for lane in lanes
-            for problem in problems
-            if not self._store.is_answered(lane.label, problem.task_id)
+            for key in product(task_ids, range(1, self._settings.samples + 1))
+            if not self._store.is_answered(lane.label, key)
         )
         return RunOutcome(
             interrupted=self._stop.interrupted,

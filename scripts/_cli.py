@@ -9,8 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from config.collection_settings import MOST_SAMPLES
 from config.environment import Environment
 from config.errors import CollectionError, ConfigError, DatasetError
+from config.model_configs import MODEL_CONFIGS
+from config.redaction import Redactor, redact_logs
 from runners.progress.terminal_text import printable
 from runners.session.interrupt import all_as_keyboard_interrupt
 from scripts._root import ROOT
@@ -43,8 +46,13 @@ def add_log_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def load_environment() -> Environment:
-    """Return the process's variables over those of the project's .env."""
-    return Environment.load(ROOT, os.environ)
+    """Return the process's variables over those of the project's .env.
+
+    From then on no line that is logged, by whatever library, holds a key that stands in them.
+    """
+    environment = Environment.load(ROOT, os.environ)
+    redact_logs(Redactor(environment.secrets(row.api_key_env for row in MODEL_CONFIGS)))
+    return environment
 
 
 def set_up_logging(level: str, log_file: str | None) -> None:
@@ -96,6 +104,14 @@ def positive_int(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def samples(text: str) -> int:
+    """Read a flag's number of samples."""
+    number = positive_int(text)
+    if number > MOST_SAMPLES:
+        raise argparse.ArgumentTypeError(f"{number} is more than {MOST_SAMPLES:,}")
     return number
 
 

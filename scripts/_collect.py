@@ -7,18 +7,23 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 from config.collection_settings import CollectionSettings, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError, SessionInUse, StoreError
+from config.reply_reading import reading_words
 from models.wire.client_pool import ClientPool
+from runners.answers.reply_reader import reader_is_default
 from runners.session.collection_plan import CollectionPlan, plan_collection
 from runners.session.dataset_changes import dataset_changes
+from runners.session.model_choice import recorded_settings
 from runners.session.run_models import RunModels, build_models
 from runners.session.session_run import finish_session, run_session, session_metadata
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
-from scripts._estimate import print_estimate
+from scripts._estimate import expected_cost, print_estimate
+from scripts._prompts import print_first_prompts
 from scripts._report import print_report, resume_command
 from scripts._root import ROOT
 from storage.files.durability import WriteError
@@ -31,13 +36,22 @@ logger = logging.getLogger("collector")
 
 
 def dry_run(
-    settings: CollectionSettings, environment: Environment, *, session_id: str | None
+    settings: CollectionSettings,
+    environment: Environment,
+    *,
+    session_id: str | None,
+    show_prompts: bool = False,
 ) -> int:
-    """Check everything that can be checked without a request, and say what would be asked."""
+    """Check everything that can be checked without a request, and say what would be asked.
+
+    show_prompts: also print the first prompt of each kind, as it would be sent.
+    """
     _refuse_taken_id(settings.output_dir, session_id)
-    plan, models, _ = prepare(settings, environment)
+    plan, models, _ = prepare(settings, environment, needs_keys=False)
     check_sessions_can_be_made(settings.output_dir)
-    print_estimate(models, plan.problems, settings)
+    if show_prompts:
+        print_first_prompts(plan.problems)
+    print_estimate(models, plan.problems, settings, _missing_keys(models))
     logger.info("Dry run completed successfully")
     return EXIT_OK
 
@@ -53,9 +67,13 @@ def collect(
     """Run a new session; returns the exit code."""
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, clients = prepare(settings, environment)
-    if settings.all_models and ask_first and not _confirmed(plan.total_tasks):
-        logger.info("Nothing was sent")
-        return EXIT_OK
+    if not settings.models:  # what was not named is no surprise on the bill
+        cost = expected_cost(models, plan.problems, settings)
+        calls = "1 call" if plan.total_tasks == 1 else f"{plan.total_tasks} calls"
+        logger.info("%s: %s", calls, cost)
+        if ask_first and not _confirmed():
+            logger.info("Nothing was sent (--yes starts without asking)")
+            return EXIT_OK
 
     def open_store() -> SolutionStore:
         store = create_session(
@@ -74,19 +92,27 @@ def resume(
     *,
     accept_changes: bool,
     max_cost_usd: float | None,
+    samples: int | None,
     progress: ProgressForm,
 ) -> int:
-    """Go on with a session where anything is left to do; returns the exit code."""
+    """Go on with a session where anything is left to do; returns the exit code.
+
+    samples: how many answers to each problem there are to be, None for as many as before.
+    """
     store = open_session(output_dir, session_id)
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
     settings = CollectionSettings.from_parameters(metadata.session_parameters)
-    if _is_finished(store, metadata):
+    samples = _wanted_samples(metadata, samples)
+    if _is_finished(store, metadata, samples):
         finish_session(store)
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
         return EXIT_OK
     settings = replace(
-        settings, output_dir=output_dir, max_cost_usd=max_cost_usd or settings.max_cost_usd
+        recorded_settings(settings, environment),
+        output_dir=output_dir,
+        samples=samples,
+        max_cost_usd=max_cost_usd or settings.max_cost_usd,
     )
     answered = sum(store.answered_counts().values())
     plan, models, clients = prepare(settings, environment, answered=answered)
@@ -101,23 +127,47 @@ def resume(
 
 
 def prepare(
-    settings: CollectionSettings, environment: Environment, *, answered: int = 0
+    settings: CollectionSettings,
+    environment: Environment,
+    *,
+    answered: int = 0,
+    needs_keys: bool = True,
 ) -> tuple[CollectionPlan, RunModels, ClientPool]:
     """Return the plan and its models, each step said; answered: tasks of earlier runs."""
     logger.info("Initializing models...")
-    plan = plan_collection(settings, environment, ROOT, date.today())
+    plan = plan_collection(settings, environment, ROOT, date.today(), needs_keys=needs_keys)
     for note in plan.notes:
-        logger.warning("%s", note)
+        logger.info("%s", note)
+    for warning in plan.warnings:
+        logger.warning("%s", warning)
     clients = ClientPool()
     models = build_models(plan, environment, clients)
     labels = [config.label for config in plan.models]
     logger.info("Initialized %d models: %s", len(labels), labels)
+    logger.info("%s", _reading(settings, plan, environment))
     logger.info("Loading dataset...")
     logger.info("Loaded %d problems", len(plan.problems))
+    for label in _too_cold_for_samples(models, plan.settings.samples):
+        logger.warning(
+            "%s: at temperature 0 its %d samples of a problem will be much alike; "
+            "--temperature 0.8 makes them differ",
+            label,
+            plan.settings.samples,
+        )
     if answered:
         logger.info("Already answered, not asked again: %d", answered)
     logger.info("Total tasks to complete: %d", plan.total_tasks - answered)
     return plan, models, clients
+
+
+def _too_cold_for_samples(models: RunModels, samples: int) -> list[str]:
+    if samples == 1:
+        return []
+    return [
+        model.config.label
+        for model in models.answering
+        if model.temperature == 0 and model.config.accepts_temperature
+    ]
 
 
 def run_and_report(
@@ -152,6 +202,23 @@ def run_and_report(
     return EXIT_INCOMPLETE if outcome.failed or outcome.undone else EXIT_OK
 
 
+def _reading(settings: CollectionSettings, plan: CollectionPlan, environment: Environment) -> str:
+    """Return how replies will be read, with the model's name where one is asked for code."""
+    words = reading_words(plan.settings.extraction, plan.settings.extraction_model)
+    by_default = plan.reader is not None and reader_is_default(settings, environment)
+    more = " (by default: EXTRACTION_MODEL names another)" if by_default else ""
+    return f"{words}{more}"
+
+
+def _missing_keys(models: RunModels) -> dict[str, str]:
+    """Return label -> variable of each model that a dry run counts, but that has no key yet."""
+    return {
+        model.config.label: model.config.api_key_env
+        for model in models
+        if not model.api_key and not model.config.key_is_optional
+    }
+
+
 def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
     """Say so before the models are loaded; create_session makes sure."""
     if session_id is not None and session_folder(output_dir, session_id).exists():
@@ -161,21 +228,32 @@ def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
         )
 
 
-def _confirmed(calls: int) -> bool:
+def _confirmed() -> bool:
+    """Ask whether to go on; where nobody is there to answer, go on."""
     if not sys.stdin.isatty():
         return True
     try:
-        answer = input(f"This makes {calls} calls. Go on? [y/N] ")
+        answer = input("Go on? [y/N] ")
     except EOFError:
         return False
     return answer.strip().lower() in ("y", "yes")
 
 
-def _is_finished(store: SolutionStore, metadata: SessionMetadata) -> bool:
+def _wanted_samples(metadata: SessionMetadata, samples: int | None) -> int:
+    if samples is not None and samples < metadata.samples:
+        raise ConfigError(
+            f"--samples {samples}: the session asks for {metadata.samples} answers to each problem "
+            "already, and never for fewer"
+        )
+    return samples or metadata.samples
+
+
+def _is_finished(store: SolutionStore, metadata: SessionMetadata, samples: int) -> bool:
     if metadata.dataset is None:
-        counts = store.answered_counts()
-        return all(counts.get(model, 0) >= metadata.total_problems for model in metadata.models)
-    return all(metadata.dataset.keys() <= store.answered(model) for model in metadata.models)
+        counts, wanted = store.answered_counts(), metadata.total_problems * samples
+        return all(counts.get(model, 0) >= wanted for model in metadata.models)
+    wanted_of_each = set(product(metadata.dataset, range(1, samples + 1)))
+    return all(wanted_of_each <= store.answered(model) for model in metadata.models)
 
 
 def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:

@@ -11,8 +11,9 @@ import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
 from reports.session_comparison import Difference, SessionComparison, compare
 from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
-from scripts._report import print_table
+from scripts._parser import CommandParser
 from scripts._session_place import session_place
+from scripts._terminal import print_table, print_wrapped
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
 from storage.session.session_folder import refuse_inside_sessions
@@ -21,9 +22,9 @@ from storage.solution_store import SolutionStore
 from storage.views.category_csv import csv_cell, csv_line
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog="Each model is held against the same model in the session before; one that no "
         "session before has, against the first model of the first session.",
@@ -50,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args))
 
 
@@ -85,24 +86,30 @@ def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
 
 
 def _print_columns(comparison: SessionComparison) -> None:
+    task_ids = [row.task_id for row in comparison.rows]
     rows = []
-    for place, column in enumerate(comparison.columns):
-        verdicts = [row.verdicts[place] for row in comparison.rows]
-        answered = len(verdicts) - verdicts.count("failed") - verdicts.count("undone")
-        counts = (answered, verdicts.count("valid"), verdicts.count("failed"))
-        rows.append([column.label, *map(str, counts), str(verdicts.count("undone"))])
-    print_table(["session/model", "answered", "valid", "failed", "undone"], rows)
+    for column in comparison.columns:
+        counts = column.count([task_id for task_id in task_ids if task_id in column.problems])
+        numbers = (counts.answered, counts.valid, counts.failed, counts.undone)
+        rows.append([column.label, *map(str, numbers)])
+    print_table(["session/model", "answered", "valid", "failed", "undone"], rows, groups=(4,))
     if comparison.only_in_some:
         print(f"Problems that not all of these have: {comparison.only_in_some}")
+    if len(set(comparison.prompts.values())) > 1:
+        said = ", ".join(f"{session}: {prompt}" for session, prompt in comparison.prompts.items())
+        print(f"The sessions used different prompts ({said})")
     reworded = sum(row.is_reworded for row in comparison.rows)
     if reworded:
         print(f"Problems that another session worded otherwise: {reworded}")
 
 
 def _print_difference(difference: Difference, limit: int) -> None:
-    print(f"\n{difference.after.label} against {difference.before.label}:")
+    print()
+    print_wrapped(f"{difference.after.label} against {difference.before.label}:")
     is_same_model = difference.after.model == difference.before.model
     names = ("became valid", "valid no more") if is_same_model else ("valid here", "valid there")
+    if difference.counts_samples:
+        names = ("valid more often", "valid less often")
     kinds = (difference.gained, difference.lost, difference.otherwise)
     for name, changes in zip((*names, "not valid, for another reason"), kinds, strict=True):
         print(f"  {len(changes)} {name}")
@@ -112,16 +119,18 @@ def _print_difference(difference: Difference, limit: int) -> None:
             print(f"    ... and {len(changes) - limit} more")
     print(f"  {len(difference.other_code)} with the same verdict and other code")
     print(f"  {difference.same} the same")
+    if difference.not_compared:
+        print(f"  {difference.not_compared} not asked on both sides, not compared")
 
 
 def _write(comparison: SessionComparison, target: Path) -> None:
     labels = [column.label for column in comparison.columns]
     lines = [csv_line(["task_id", "category", "differs", "reworded", *map(csv_cell, labels)])]
     for row in comparison.rows:
-        differs = "yes" if len(set(row.verdicts)) > 1 else "no"
+        differs = "yes" if len(set(row.standings)) > 1 else "no"
         reworded = "yes" if row.is_reworded else "no"
         names = [csv_cell(row.task_id), csv_cell(row.category)]
-        lines.append(csv_line([*names, differs, reworded, *row.verdicts]))
+        lines.append(csv_line([*names, differs, reworded, *row.standings]))
     replace_file(target, lines, durable=False)
 
 

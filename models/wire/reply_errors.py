@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from config.clock import SystemClock
 from config.errors import (
@@ -18,6 +20,7 @@ from config.errors import (
     RateLimited,
     TimedOut,
 )
+from models.wire.json_border import read_json
 from models.wire.rate_headers import read_rate_signals
 
 _Rules = Sequence[tuple[re.Pattern[str], type[ModelError]]]
@@ -31,37 +34,45 @@ def _rules(*rules: tuple[str, type[ModelError]]) -> _Rules:
 _BY_KIND = _rules(
     # Never worth a wait, though OpenAI says 429: insufficient_quota, credit_balance_exhausted,
     # organization_spend_limit_exceeded; Anthropic: billing_error, enforced_spend_limit_reached.
-    (r".*(quota|spend_limit|credit|billing|payment_required).*", QuotaExhausted),
-    (r"(unknown|invalid)_model|model_(not|deprec|decom|retired).*", ModelGone),
+    (r"quota|spend_limit|credit|billing|payment_required", QuotaExhausted),
+    (r"\A((unknown|invalid)_model\Z|model_(not|deprec|decom|retired))", ModelGone),
     (
-        r"invalid_api_key|api_key_invalid|authentication_error|unauthenticated|unauthorized"
-        r"|permission_(error|denied)|failed_precondition|unsupported_country.*",
+        r"\A(invalid_api_key|api_key_invalid|authentication_error|unauthenticated|unauthorized"
+        r"|permission_(error|denied)|failed_precondition)\Z|\Aunsupported_country",
         AuthFailed,
     ),
-    (r"rate_limit_(exceeded|error)|ramp_limit_exceeded|slow_down|resource_exhausted", RateLimited),
-    (r"overloaded_error|server_is_overloaded|(service_)?unavailable", Overloaded),
+    (
+        r"\A(rate_limit_(exceeded|error)|ramp_limit_exceeded|slow_down|resource_exhausted)\Z",
+        RateLimited,
+    ),
+    (r"\A(overloaded_error|server_is_overloaded|(service_)?unavailable)\Z", Overloaded),
 )
 # The same for an error that comes with a 2xx, as in OpenAI's Responses with status "failed".
 _BY_KIND_WITH_2XX = _rules(
-    (r"(api|server|internal|internal_server|timeout)_error|internal|deadline_exceeded", Overloaded),
-    (r"invalid_.*|.*_polic(y|ies)(_.*)?|data_residency_mismatch", BadRequest),
-    (r"not_found(_error)?", ModelGone),
+    (
+        r"\A((api|server|internal|internal_server|timeout)_error|internal|deadline_exceeded)\Z",
+        Overloaded,
+    ),
+    (r"\Ainvalid_|_polic(y|ies)(_|\Z)|\Adata_residency_mismatch\Z", BadRequest),
+    (r"\Anot_found(_error)?\Z", ModelGone),
 )
 # Words about this one request: xAI refuses a text with 403 and the words of a missing permission,
 # OpenAI says 429 and rate_limit_exceeded of one prompt that is above a minute's tokens.
-_BY_WORDS_FIRST = _rules((r".*(safety_check|usage guidelines|request too large).*", BadRequest))
+_BY_WORDS_FIRST = _rules((r"safety_check|usage guidelines|request too large", BadRequest))
 # What the words say where the codes do not.
 _BY_WORDS = _rules(
     (  # xAI and Google answer a wrong key with 400, Anthropic a closed organization
-        r".*((incorrect|invalid) api.?key|api.?key (is )?(not valid|invalid|expired|not found)"
+        r"(incorrect|invalid) api.?key|api.?key (is )?(not valid|invalid|expired|not found)"
         r"|location is not supported"
-        r"|(account|organization) (is|has been) (disabled|deactivated)).*",
+        r"|(account|organization) (is|has been) (disabled|deactivated)",
         AuthFailed,
     ),
     (  # DeepSeek's "Model Not Exist" comes with 400, Hugging Face's gated models with 403
-        r".*(\bmodel\b.{0,120}?(not exist|not found|not available|no longer"
+        # what is said is said of the last "model" before it
+        r"\bmodel\b((?!\bmodel\b).){0,120}?(not exist|not found|not available|no longer"
         r"|not supported by (any )?provider|been (deprecated|retired|decommissioned|removed))"
-        r"|gated (repo|model)|model.{0,80} is gated|non-serverless model).*",
+        r"|gated (repo|model)|model((?!model).){0,80} is gated|non-serverless model"
+        r"|invalid model( name| id|:)|unknown model|not a valid model|no such model",
         ModelGone,
     ),
 )
@@ -85,9 +96,12 @@ _BY_STATUS: Mapping[int, type[ModelError]] = {
     499: Overloaded,  # Google's CANCELLED
     501: BadRequest,
 }
+_MOST_BODY = 64_000  # characters; what an error has to say stands at its beginning
+_MOST_WORDS_READ = 4_000  # of what the provider says in words
+_MOST_CODES, _LONGEST_CODE = 20, 200
 _MAX_WORDS = 300
-_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_TAGS = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>([^<]*)</title>", re.IGNORECASE)
 # OpenAI and xAI repeat both ends of a wrong key.
 _KEY_LIKE = re.compile(r"(?:\bsk-|\bxai-|\bhf_|\btgp_|\bAIza)[\w*.-]{6,}")
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
@@ -103,12 +117,18 @@ class _Complaint:
 
 
 def error_from_reply(
-    provider: str, status: int, headers: Mapping[str, str], body: str
+    provider: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    ignored: Callable[[str], None] = lambda _: None,
 ) -> ModelError:
     """Return the error of one reply, with what it said about limits.
 
-    body: the reply's text as it came, JSON or not. A 2xx is taken for a reply that holds an error.
+    body: the reply's text as it came, JSON or not; only its beginning is looked at. A 2xx is taken
+    for a reply that holds an error. ignored: is told of limits that cannot be meant.
     """
+    body = body[:_MOST_BODY]
     complaint = _read_complaint(body)
     error_class = _classify(provider, status, complaint, body)
     if 300 <= status < 400:
@@ -116,7 +136,7 @@ def error_from_reply(
     return error_class(
         f"{provider} answered {status}: {_one_line(complaint)}",
         status=status,
-        signals=read_rate_signals(provider, headers, body, SystemClock().time()),
+        signals=read_rate_signals(provider, headers, body, SystemClock().time(), ignored),
         request_id=read_request_id(headers),
     )
 
@@ -153,7 +173,7 @@ def _is_out_of_money(provider: str, words: str, body: str) -> bool:
 
 def _first_match(rules: _Rules, texts: Sequence[str]) -> type[ModelError] | None:
     for pattern, error_class in rules:
-        if any(pattern.fullmatch(text) for text in texts):
+        if any(pattern.search(text) for text in texts):
             return error_class
     return None
 
@@ -165,22 +185,25 @@ def _by_status(status: int) -> type[ModelError]:
         return BadReply
     if 300 <= status < 400:
         return LaneClosed
+    if not 400 <= status < 600:  # no HTTP status at all
+        return BadReply
     return BadRequest if status < 500 else Overloaded
 
 
 def _read_complaint(body: str) -> _Complaint:
     try:
-        content = json.loads(body)
+        content = read_json(body)
     except ValueError:
-        return _Complaint(_plain_text(body))
+        return _Complaint(_plain_text(body[:_MOST_WORDS_READ]))
     if isinstance(content, list) and content:  # Google's, when streaming was asked for
         content = content[0]
     if not isinstance(content, dict):
-        return _Complaint(body)
+        return _Complaint(body[:_MOST_WORDS_READ])
     error = content.get("error")
     inner = error if isinstance(error, dict) else {}
-    words = next(_words(inner, error, content), body)
-    codes = [str(code).lower() for code in (*_codes(inner), *_codes(content)) if code]
+    words = next(_words(inner, error, content), body)[:_MOST_WORDS_READ]
+    told = islice((*_codes(inner), *_codes(content)), _MOST_CODES)
+    codes = [code for value in told if (code := _code(value))]
     status = next((int(code) for code in codes if re.fullmatch("[45][0-9]{2}", code)), None)
     return _Complaint(words, tuple(code for code in codes if not code.isdecimal()), status)
 
@@ -193,7 +216,8 @@ def _words(
         if isinstance(candidate, str) and candidate.strip():
             yield candidate
     if inner:
-        yield json.dumps(inner)
+        with suppress(RecursionError):  # it is written at less depth than it is read
+            yield json.dumps(inner)
 
 
 def _codes(content: Mapping[str, object]) -> Iterator[object]:
@@ -204,6 +228,10 @@ def _codes(content: Mapping[str, object]) -> Iterator[object]:
     elif isinstance(details, list):  # Google's ErrorInfo
         yield from (detail.get("reason") for detail in details if isinstance(detail, dict))
     yield from (content.get(name) for name in ("code", "type", "status"))
+
+
+def _code(value: object) -> str:
+    return str(value)[:_LONGEST_CODE].lower() if isinstance(value, str | int | float) else ""
 
 
 def _plain_text(body: str) -> str:

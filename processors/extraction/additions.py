@@ -20,8 +20,7 @@ def extensions(chosen: Piece, pieces: Sequence[Piece], name: str) -> list[Piece]
     return [
         piece
         for piece in _later(chosen, pieces)
-        if not (is_rejected(piece.cue) or is_alternative(piece.cue))
-        and any(_extends(node, piece, name) for node in piece.tree.body)
+        if not (is_rejected(piece.cue) or is_alternative(piece.cue)) and _adds_to(piece, name)
     ]
 
 
@@ -55,7 +54,12 @@ def _definitions(piece: Piece) -> dict[str, str]:
     }
 
 
-def _extends(node: ast.stmt, piece: Piece, name: str) -> bool:
+def _adds_to(piece: Piece, name: str) -> bool:
+    defined = _defined(piece)
+    return any(_extends(node, piece, defined, name) for node in piece.tree.body)
+
+
+def _extends(node: ast.stmt, piece: Piece, defined: set[str], name: str) -> bool:
     match node:
         case ast.FunctionDef(decorator_list=decorators):
             return any(_registers(decorator, name) for decorator in decorators)
@@ -66,7 +70,7 @@ def _extends(node: ast.stmt, piece: Piece, name: str) -> bool:
         case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=owner))], value=ast.Lambda()):
             return owner == name
         case ast.Assign(targets=[ast.Name(id=target)], value=ast.Call(args=[*_, ast.Name(id=arg)])):
-            return target == arg == name and name not in _defined(piece)
+            return target == arg == name and name not in defined
         case _:
             return False
 

@@ -29,6 +29,7 @@ from processors.syntax.definitions import is_plain_value, is_sketch, solution_na
 from processors.syntax.python_source import imported_names
 
 _SOON = 400  # characters after some code in which it is taken back
+_OPENING = re.compile(r"\A\s*+(?:(?:async\s++)?def|class)\s++(\w++)")
 _FENCES = ("fence", "unclosed_fence", "tags", "joined_fences")
 
 
@@ -108,7 +109,8 @@ def _best(pieces: Sequence[Piece], name: str | None, text: str) -> tuple[Piece, 
     pieces = [piece for piece in pieces if not _is_taken_back(piece, text)] or pieces
     if len({piece.code for piece in pieces}) == 1:
         return pieces[-1], False
-    wanted = recommended(text[pieces[-1].place[1] :][:REACH])
+    end = pieces[-1].place[1]
+    wanted = recommended(text[end : end + REACH])
     named = [piece for piece in pieces if wanted and wanted in piece.cue.lower()]
     if len(named) == 1:
         return named[0], False
@@ -141,9 +143,8 @@ def _broken_after(chosen: Piece, pieces: Sequence[Piece], name: str) -> list[Pie
 
 
 def _opens(piece: Piece, name: str | None) -> bool:
-    wanted = r"\w+" if name is None else re.escape(name) + r"\b"
-    pattern = re.compile(rf"\s*(?:(?:async\s+)?def|class)\s+{wanted}")
-    return any(pattern.match(line.text) for line in piece.lines)
+    openings = (_OPENING.match(line.text) for line in piece.lines)
+    return any(match is not None and name in (None, match[1]) for match in openings)
 
 
 def _finished(

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from processors.extraction.usage import line_numbers
 from processors.reply.pieces import Piece
@@ -30,6 +31,7 @@ def with_missing_parts(
     if not others or sum(len(piece.code) for piece in chosen) > LARGE:
         return list(chosen)
     binders = _binders(others)
+    parts_of = [_Parts(piece, name) for piece in others]
     wanted: dict[int, set[str]] = {}
     todo = [missing for piece in chosen for missing in missing_names(piece.tree)]
     done = {bound for piece in chosen for bound in _bound(piece.tree)}
@@ -40,8 +42,8 @@ def with_missing_parts(
         done.add(missing)
         number = _nearest(binders[missing], others, chosen[0])
         wanted.setdefault(number, set()).add(missing)
-        todo += _needs(others[number], missing, name)
-    parts = [_part(others[number], names, name) for number, names in wanted.items()]
+        todo += parts_of[number].needs(missing)
+    parts = [parts_of[number].giving(names) for number, names in wanted.items()]
     return _in_order(chosen, parts)
 
 
@@ -114,30 +116,56 @@ def _gives_all(piece: Piece, name: str | None) -> bool:
     ) and not any(name.lower().startswith("test") for name in names)
 
 
-def _needs(piece: Piece, missing: str, name: str | None) -> set[str]:
-    if _gives_all(piece, name):
-        return missing_names(piece.tree)
-    nodes = [node for node in piece.tree.body if missing in _binds_inside(node)]
-    return {
-        inner.id
-        for node in nodes
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
-    }
+class _Parts:
+    """What one piece can give; each question about it is answered once, however many ask."""
+
+    def __init__(self, piece: Piece, name: str | None) -> None:
+        self._piece = piece
+        self._name = name
+        self._was_asked = False
+        self._read: set[int] = set()
+
+    @cached_property
+    def _all(self) -> bool:
+        return _gives_all(self._piece, self._name)
+
+    @cached_property
+    def _binders(self) -> dict[str, list[int]]:
+        """Name -> the numbers of the statements that bind it."""
+        binders: dict[str, list[int]] = {}
+        for number, node in enumerate(self._piece.tree.body):
+            for name in _binds_inside(node):
+                binders.setdefault(name, []).append(number)
+        return binders
+
+    def needs(self, name: str) -> set[str]:
+        """Return what is read by what the piece gives for the name; each of it once."""
+        if self._all:
+            was_asked, self._was_asked = self._was_asked, True
+            return set() if was_asked else missing_names(self._piece.tree)
+        numbers = self._binders.get(name, [])
+        todo = [number for number in numbers if number not in self._read]
+        self._read.update(todo)
+        return {name for number in todo for name in _reads(self._piece.tree.body[number])}
+
+    def giving(self, wanted: set[str]) -> Piece:
+        """Return the piece, or what of it binds the names."""
+        piece = self._piece
+        if self._all or not piece.parsed.is_valid:
+            return piece
+        nodes = {number for name in wanted for number in self._binders.get(name, ())}
+        numbers = {number for node in nodes for number in line_numbers(piece.tree.body[node])}
+        lines: list[Line] = [line for number, line in enumerate(piece.lines) if number in numbers]
+        return replace(piece, lines=tuple(lines))
 
 
 def _binds_inside(node: ast.stmt) -> set[str]:
     return {name for inner in top_level([node]) for name in _binds(inner)}
 
 
-def _part(piece: Piece, wanted: set[str], name: str | None) -> Piece:
-    if _gives_all(piece, name) or not piece.parsed.is_valid:
-        return piece
-    numbers = {
-        number
-        for node in piece.tree.body
-        if _binds_inside(node) & wanted
-        for number in line_numbers(node)
+def _reads(node: ast.AST) -> set[str]:
+    return {
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
     }
-    lines: list[Line] = [line for number, line in enumerate(piece.lines) if number in numbers]
-    return replace(piece, lines=tuple(lines))

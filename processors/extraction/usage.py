@@ -57,7 +57,9 @@ def _without(lines: Sequence[Line], kept: list[ast.stmt], dropped: list[ast.stmt
     stay = {number for node in kept for number in line_numbers(node)}
     for node in dropped:
         number = node.lineno - 2
-        while number >= 0 and number not in stay and lines[number].text.startswith("#"):
+        while number >= 0 and lines[number].text.startswith("#"):
+            if number in stay or number in gone:
+                break
             gone.add(number)
             number -= 1
     gone -= stay
@@ -92,6 +94,7 @@ class _Usage:
         self._needed = self._names_needed(tree)
         imported = {name for node in tree.body for name, _ in imported_names(node)}
         self._variables = self._needed - set(self._definitions) - imported - _BUILTINS
+        self._touched_by: dict[str, bool] = {}
 
     def _names_needed(self, tree: ast.Module) -> set[str]:
         """Return the names that definitions read, and those that their values are made of."""
@@ -154,9 +157,15 @@ class _Usage:
             case ast.Name(id=name) if name in self._definitions and name not in self._entries:
                 if _DEMONSTRATES.match(name):
                     return False
-                return bool(_touches(self._definitions[name]) & self._needed & self._variables)
+                return self._changes_what_is_needed(name)
             case _:
                 return False
+
+    def _changes_what_is_needed(self, name: str) -> bool:
+        if name not in self._touched_by:
+            touched = _touches(self._definitions[name])
+            self._touched_by[name] = bool(touched & self._needed & self._variables)
+        return self._touched_by[name]
 
     def _only_uses(self, node: ast.stmt) -> bool:
         if isinstance(node, ast.Expr | ast.Assert) or _is_main_guard(node):

@@ -5,6 +5,7 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from processors.reply.pieces import names_of
 from processors.reply.reply_text import Line
@@ -14,7 +15,7 @@ from processors.syntax.python_source import parse_python
 
 # What layouts put before or behind a line of code: prompts, quotations, lists, diffs, numbers.
 _BEFORE = re.compile(
-    r"(?:>>>|\.\.\.|In ?\[\d*\]:|\.{3,}:|>|\+|[-*]|\d{1,5}[:|.)]?|\|)\s|(?:>>>|>|\+)(?=\S)"
+    r"\A(?:>>>|\.\.\.|In ?\[\d*+\]:|\.{3,}+:|>|\+|[-*]|\d{1,5}[:|.)]?|\|)\s|\A(?:>>>|>|\+)(?=\S)"
 )
 # A run of backticks is looked at from its first one alone: a reply may be made of nothing else.
 _BEHIND = re.compile(r"(?:(?<!`)`++|\\|\||<br ?/?>)$")
@@ -26,7 +27,8 @@ def what_is_wrong(code: str, reply: str, name: str | None) -> str | None:
     """Return why the code must not count as the reply's own, None if it may."""
     if not code.strip():
         return "there was no code in your answer"
-    places = _places(reply)
+    shown = _Reply(reply)
+    places = shown.places
     for line in code.splitlines():
         if line.strip() and _folded(line) not in places:
             return f"this line does not stand in the reply: {line.strip()[:200]}"
@@ -37,7 +39,7 @@ def what_is_wrong(code: str, reply: str, name: str | None) -> str | None:
         return f"it does not define {name} at top level"
     if name is None and not defines_anything(parsed.tree):
         return "it defines no function and no class"
-    return _left_out(code, reply, places)
+    return _left_out(code, shown)
 
 
 def _folded(line: str) -> str:
@@ -59,10 +61,32 @@ def _readings(line: str) -> Iterator[str]:
     yield from _INLINE.findall(line)
 
 
-def _places(reply: str) -> dict[str, list[int]]:
-    """Return folded line -> the numbers of the reply's lines that it may stand for."""
+class _Reply:
+    """The reply's lines.
+
+    places: folded line -> the numbers of the lines that it may stand for.
+    """
+
+    def __init__(self, reply: str) -> None:
+        self.lines = _lines(reply)
+        self.places = _places(self.lines)
+
+    @cached_property
+    def _code(self) -> list[int]:
+        return [number for number, line in enumerate(self.lines) if _is_code(line)]
+
+    def code_between(self, first: int, last: int) -> str | None:
+        """Return the first line of code between two lines, None if there is none."""
+        if last - first < 2:
+            return None
+        index = bisect_right(self._code, first)
+        number = self._code[index] if index < len(self._code) else last
+        return self.lines[number] if number < last else None
+
+
+def _places(lines: Sequence[str]) -> dict[str, list[int]]:
     places: dict[str, list[int]] = {}
-    for number, line in enumerate(_lines(reply)):
+    for number, line in enumerate(lines):
         readings = {_folded(reading) for reading in _readings(line)}
         if "&" in line:
             readings |= {html.unescape(reading) for reading in readings}
@@ -79,17 +103,16 @@ def _lines(reply: str) -> list[str]:
     return lines
 
 
-def _left_out(code: str, reply: str, places: dict[str, list[int]]) -> str | None:
+def _left_out(code: str, reply: _Reply) -> str | None:
     """Return which line of code was skipped inside a statement: leaving one out changes it."""
     lines = [Line(text, -1, -1) for text in code.splitlines()]
-    reply_lines = _lines(reply)
     for chunk in statement_chunks(lines):
         texts = [_folded(line.text) for line in chunk if line.text.strip()]
         if not texts:
             continue
         skipped: str | None = ""
-        for start in places[texts[0]][-_MAX_PLACES:]:
-            skipped = _skipped(texts, start, places, reply_lines)
+        for start in reply.places[texts[0]][-_MAX_PLACES:]:
+            skipped = _skipped(texts, start, reply)
             if skipped is None:
                 break
         if skipped is not None:
@@ -97,21 +120,18 @@ def _left_out(code: str, reply: str, places: dict[str, list[int]]) -> str | None
     return None
 
 
-def _skipped(
-    texts: Sequence[str], start: int, places: dict[str, list[int]], reply_lines: Sequence[str]
-) -> str | None:
+def _skipped(texts: Sequence[str], start: int, reply: _Reply) -> str | None:
     """Return the first line of code between two lines of a statement, None if there is none."""
     number = start
     for text in texts[1:]:
-        later = places[text]
+        later = reply.places[text]
         index = bisect_right(later, number)
         if index == len(later):
             return text
-        following = later[index]
-        for line in reply_lines[number + 1 : following]:
-            if _is_code(line):
-                return line
-        number = following
+        line = reply.code_between(number, later[index])
+        if line is not None:
+            return line
+        number = later[index]
     return None
 
 

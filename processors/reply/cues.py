@@ -42,7 +42,7 @@ _REJECTS = _any_of(
 )
 _THING = r"(?:option|approach|method|solution|version|variant|alternative|implementation|way)"
 _ALTERNATIVE = _any_of(
-    rf"\b{_THING}\s*(?:#|no\.?)?\s*(?:\d|[ivx]+\b|[a-d]\b|one\b|two\b|three\b)",
+    rf"\b{_THING}\s*+(?:(?:#|no\.?)\s*+)?(?:\d|[ivx]+\b|[a-d]\b|one\b|two\b|three\b)",
     rf"\b(?:first|second|third|1st|2nd|3rd|another|other) {_THING}\b",
     r"\balternat(?:ive(?:ly)?|ely)\b",
     r"\bor(?: you (?:can|could)|, | using| as| with|:)",
@@ -51,7 +51,7 @@ _ALTERNATIVE = _any_of(
     "\u53e6\u4e00\u79cd",  # another kind
     # Russian: variant, way, solution or approach, and a number
     r"(?:\u0432\u0430\u0440\u0438\u0430\u043d\u0442|\u0441\u043f\u043e\u0441\u043e\u0431"
-    r"|\u0440\u0435\u0448\u0435\u043d\u0438\u0435|\u043f\u043e\u0434\u0445\u043e\u0434)\s*\u2116?\s*\d",
+    r"|\u0440\u0435\u0448\u0435\u043d\u0438\u0435|\u043f\u043e\u0434\u0445\u043e\u0434)\s*+(?:\u2116\s*+)?\d",
     "\u0430\u043b\u044c\u0442\u0435\u0440\u043d\u0430\u0442\u0438\u0432",  # alternative
 )
 _EXCERPT = _any_of(
@@ -69,7 +69,8 @@ _RECOMMENDS = re.compile(
 )
 # "Wait, that is wrong" speaks of what stands above it.
 _LOOKS_BACK = _any_of(
-    r"\W*(?:wait|oops|hmm|no\b|actually|that|this (?:is|was|has)|it\b|the above|the previous|but\b)"
+    r"\A\W*(?:wait|oops|hmm|no\b|actually|that|this (?:is|was|has)|it\b|the (?:above|previous))",
+    r"\A\W*but\b",
 )
 _FAILED = _any_of(
     r"\A\W*(?:wait|hmm|no\b|oops|actually|but (?:this|that|it)|this|that|however)[^\n]{0,80}"

@@ -2,6 +2,8 @@
 
 import ast
 import re
+from bisect import bisect_left
+from functools import cached_property
 
 from processors.reply.cues import REACH, goes_on, is_alternative
 from processors.reply.fences import Block, block_lines, find_blocks
@@ -18,6 +20,7 @@ _MAX_BLOCKS = 2_000  # of a reply with more, the last ones
 def fence_pieces(text: str, parser: Parser) -> tuple[list[Block], list[Piece]]:
     """Return the blocks and one piece for each; blocks that continue a class are one piece."""
     blocks = find_blocks(text)[-_MAX_BLOCKS:]
+    ends = _Ends(text)
     pieces: list[Piece] = []
     number = rescans = 0
     while number < len(blocks):
@@ -25,7 +28,7 @@ def fence_pieces(text: str, parser: Parser) -> tuple[list[Block], list[Piece]]:
         after = blocks[number - 1].closes_at if number else 0
         piece = _piece(text, block, block_lines(text, block), after, parser)
         if block.is_closed and not piece.is_readable and rescans < _MAX_RESCANS:
-            longer = _longer(text, block, after, parser)
+            longer = _longer(text, block, after, ends, parser)
             if longer is not None:
                 rescans += 1
                 block, piece = longer
@@ -59,14 +62,32 @@ def _opening_comments(lines: list[Line]) -> list[Line]:
     return comments
 
 
-def _longer(text: str, block: Block, after: int, parser: Parser) -> tuple[Block, Piece] | None:
+class _Ends:
+    """The fences of a text that may end a block; looked for once, when the first is asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        return [match.span() for match in _BARE_FENCE.finditer(self._text)]
+
+    def behind(self, place: int) -> list[tuple[int, int]]:
+        """Return the next few, as (start, end)."""
+        first = bisect_left(self._spans, (place, 0))
+        return self._spans[first : first + _MAX_OTHER_ENDS]
+
+
+def _longer(
+    text: str, block: Block, after: int, ends: _Ends, parser: Parser
+) -> tuple[Block, Piece] | None:
     """Return the block that ends at a later fence, where its fence stood inside a string."""
     if not _ends_in_string(text[block.starts_at : block.ends_at]):
         return None
-    for tries, match in enumerate(_BARE_FENCE.finditer(text, block.closes_at)):
-        if tries == _MAX_OTHER_ENDS:
+    for start, end in ends.behind(block.closes_at):
+        if not parser.has_room(start - block.starts_at):  # so that the time stays linear
             break
-        longer = block.ending_at(match.start(), match.end())
+        longer = block.ending_at(start, end)
         piece = _piece(text, longer, block_lines(text, longer), after, parser)
         if piece.is_readable and piece.method not in ("repl", "diff"):
             return longer, piece
@@ -99,13 +120,15 @@ def _joined(before: Piece, piece: Piece, parser: Parser) -> Piece | None:
         return None
     if not piece.margin or not _is_open(before, piece.cue) or is_alternative(piece.cue):
         return None
-    known = {line.text.strip() for line in before.lines}
-    if all(line.text.strip() in known for line in piece.lines):  # shown again, to explain it
-        return None
     restored = [
         line.reading(piece.margin + line.text if line.text.strip() else line.text)
         for line in piece.lines
     ]
+    if not parser.has_room(before.size + sum(len(line.text) + 1 for line in restored)):
+        return None
+    known = {line.text.strip() for line in before.lines}
+    if all(line.text.strip() in known for line in piece.lines):  # shown again, to explain it
+        return None
     whole = read_piece(
         [*before.lines, *restored],
         "joined_fences",

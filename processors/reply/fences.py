@@ -13,19 +13,23 @@ from typing import NamedTuple
 from processors.reply.reply_text import Line, split_lines
 
 _FENCE_LINE = re.compile(
-    r"^(?P<margin>[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*)*)(?P<marks>`{3,}|~{3,})(?P<info>[^\n]*)$"
+    r"^(?P<margin>[ \t]*+(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*+)*+)"
+    r"(?P<marks>`{3,}+|~{3,}+)(?P<info>[^\n]*+)$"
     # "Here it is: ```python" opens a block for every reader but CommonMark.
-    r"|^(?P<lead>[^`\n]++)(?P<late>`{3,})(?P<word>python3?|py)[ \t]*$",
+    r"|^(?P<lead>[^`\n]++)(?P<late>`{3,}+)(?P<word>python3?|py)[ \t]*+$",
     re.M | re.I,
 )
 _PYTHON = re.compile(
-    r"\s*[\[{(]?\s*(?:lang(?:uage)?[=:-]\s*)?[\"'.]?(?:python[\d.]*|py\d?|ipython\d?|sage)(?![\w+#-])"
-    r"|\s*[\w./-]*\.pyi?\b",
+    r"\A\s*+(?:[\[{(]\s*+)?(?:lang(?:uage)?[=:-]\s*+)?[\"'.]?"
+    r"(?:python[\d.]*|py\d?|ipython\d?|sage)(?![\w+#-])"
+    r"|\A\s*+[\w./-]*\.pyi?\b",
     re.I,
 )
-_CODE_IN_INFO = re.compile(r"\s*(?:(?:async\s+)?def\s|class\s+\w|import\s|from\s+\w|@\w)")
-_PLAIN = re.compile(r"\s*(?:\Z|markdown|md|mdx|rst|text|txt|plain(?:text)?|html|xml)\s*\Z", re.I)
-_WORD = re.compile(r"\s*(?:python3?|py)(?=\s)", re.I)
+_CODE_IN_INFO = re.compile(r"\A\s*+(?:(?:async\s++)?def\s|class\s++\w|import\s|from\s++\w|@\w)")
+_PLAIN = re.compile(
+    r"\A\s*+(?:\Z|markdown|md|mdx|rst|text|txt|plain(?:text)?|html|xml)\s*+\Z", re.I
+)
+_WORD = re.compile(r"\A\s*+(?:python3?|py)(?=\s)", re.I)
 _QUOTE = re.compile(r"[ \t]{0,3}>[ \t]?")
 
 
@@ -163,16 +167,19 @@ def _columns(blanks: str) -> int:
 
 
 def _unquoted(line: str, quotes: int) -> str:
+    start = 0
     for _ in range(quotes):
-        if quote := _QUOTE.match(line):
-            line = line[quote.end() :]
-    return line
+        quote = _QUOTE.match(line, start)
+        if quote is None:
+            break
+        start = quote.end()
+    return line[start:]
 
 
 def _without_margin(line: str, margin: int) -> str:
-    blanks = len(line) - len(line.lstrip(" \t"))
-    taken = 0
-    while taken < blanks and _columns(line[:taken]) < margin:
+    taken = column = 0
+    while column < margin and line[taken : taken + 1] in ("\t", " "):
+        column += 4 - column % 4 if line[taken] == "\t" else 1
         taken += 1
     return line[taken:]
 

@@ -31,10 +31,10 @@ Method = Literal[
     "none",
 ]
 
-_LABEL_LINE = re.compile(r"\s*(?:python[\d.]*|py|copy code|copy|code:)\s*\Z", re.I)
-_PROMPT = re.compile(r"\s*(?:>>>|\.\.\.|In ?\[\d*\]:|\s*\.{3,}:)(?: |$)")
-_FIRST_PROMPT = re.compile(r"\s*(?:>>>|In ?\[\d*\]:)(?: |$)")
-_NUMBERED = re.compile(r"\s*(\d{1,5})(?:[:|.)]|\s?\|)?(?: |\t|$)")
+_LABEL_LINE = re.compile(r"\A\s*+(?:python[\d.]*+|py|copy code|copy|code:)\s*+\Z", re.I)
+_PROMPT = re.compile(r"\A\s*+(?:>>>|\.\.\.|In ?\[\d*+\]:|\.{3,}+:)(?: |$)")
+_FIRST_PROMPT = re.compile(r"\A\s*+(?:>>>|In ?\[\d*+\]:)(?: |$)")
+_NUMBERED = re.compile(r"\A\s*+(\d{1,5})(?:[:|.)]|\s?\|)?(?: |\t|$)")
 _OPENS = re.compile(r"(?:async\s+def|def|class)\s+\w+\s*[(:\[]")
 _INVISIBLE = re.compile(r"[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 _ODD_BLANK = re.compile(r"[\u00a0\u2007\u202f\u3000]")
@@ -50,7 +50,7 @@ class Piece:
     place: where it stands in the answer, fences included. names: what it defines at top level.
     cue: the words that introduce it. rank: 2 called Python, 1 not called anything, 0 called
     something else. margin: the blanks that were taken from the front of every line.
-    ends_cut: the reply stopped inside its last line.
+    ends_cut: the reply stopped inside its last line. size: of the code, in characters.
     """
 
     lines: tuple[Line, ...]
@@ -63,6 +63,7 @@ class Piece:
     is_closed: bool = True
     margin: str = ""
     ends_cut: bool = False
+    size: int = 0
 
     @property
     def code(self) -> str:
@@ -92,10 +93,11 @@ def read_piece(
 
     Once the parser has read its share of the reply, there is no second reading.
     """
-    first: tuple[tuple[Line, ...], Method, Parsed] | None = None
+    first: tuple[tuple[Line, ...], Method, Parsed, int] | None = None
     for reading, as_method in _readings(lines, method):
-        parsed = parser.parse(code_of(reading))
-        found = (reading, as_method, parsed)
+        code = code_of(reading)
+        parsed = parser.parse(code)
+        found = (reading, as_method, parsed, len(code))
         first = first or found
         if parsed.tree is not None:
             first = found
@@ -113,6 +115,7 @@ def read_piece(
         cue=cue,
         is_closed=is_closed,
         margin=_margin(trimmed(lines)),
+        size=first[3],
     )
 
 

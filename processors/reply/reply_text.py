@@ -22,7 +22,7 @@ _TAG = re.compile(
     re.M | re.I,
 )
 _ANY_TAG = re.compile(r"</?(?:think|thought|reason|scratch|seed:)|<\||\[/?THINK\]|\u25c1", re.I)
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]*<\|message\|>")
+_CHANNEL = re.compile(r"<\|channel\|>\s*+(\w++)[^<\n]*+<\|message\|>")
 _TURN_END = re.compile(
     r"<\|(?:im_end|endoftext|eot_id|end_of_text|return|end_of_turn|END_OF_TURN_TOKEN)\|>"
     r"|<\uff5cend\u2581of\u2581sentence\uff5c>|<end_of_turn>|(?<=\S)</s>\s*$|\[/INST\]\s*\Z"

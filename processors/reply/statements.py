@@ -32,9 +32,13 @@ class Parser:
         self._characters = characters
         self._calls = calls
 
+    def has_room(self, characters: int) -> bool:
+        """Return whether a text of this length would be read."""
+        return characters <= self._characters and self._calls > 0
+
     def parse(self, text: str) -> Parsed:
         """Return the parsed text; kind "too_large" once the reply's share is used up."""
-        if len(text) > self._characters or self._calls <= 0:
+        if not self.has_room(len(text)):
             return Parsed(tree=None, error="too much code in one reply", kind="too_large")
         self._characters -= len(text)
         self._calls -= 1
@@ -101,13 +105,23 @@ def stops_in_mid_word(tree: ast.Module) -> bool:
     depth = 0
     while body and isinstance(body[-1], _BODIES):
         last = body[-1]
-        if isinstance(last, _FUNCTIONS) and len(last.body) == 1 and ast.get_docstring(last):
+        if isinstance(last, _FUNCTIONS) and len(last.body) == 1 and _is_text(last.body[0]):
             return True
         later = [] if isinstance(last, _DEFINITIONS | ast.With | ast.AsyncWith) else last.orelse
         body, depth = later or last.body, depth + 1
     match body[-1] if body else None:
         case ast.Expr(value=ast.Name() | ast.Attribute()):
             return depth > 0
+        case _:
+            return False
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Return whether the statement is a docstring that is more than one blank line."""
+    match statement:
+        case ast.Expr(value=ast.Constant(value=str(text))):
+            first, _, rest = text.partition("\n")
+            return bool(first.strip() or rest.strip("\n"))
         case _:
             return False
 
@@ -191,8 +205,10 @@ def scan_line(text: str, quote: str, depth: int) -> tuple[str, int]:
 
 def _quote_end(text: str, quote: str, place: int) -> int:
     while (place := text.find(quote, place)) >= 0:
-        before = text[:place]
-        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+        slashes = place
+        while slashes and text[slashes - 1] == "\\":
+            slashes -= 1
+        if (place - slashes) % 2 == 0:
             return place + 3
         place += 1
     return -1

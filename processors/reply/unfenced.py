@@ -9,6 +9,7 @@ from itertools import islice
 from processors.reply.pieces import Piece, read_piece
 from processors.reply.reply_text import Line, split_lines
 from processors.reply.statements import Parser, scan_line
+from processors.syntax.definitions import is_stub
 
 _TAG = re.compile(
     r"<(?P<end>/?)(?P<name>python|code|pre|answer|solution|final_answer|final|output|response"
@@ -23,16 +24,21 @@ _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{1,6}|#x[0-9a-f]{1,6});",
 _BOXED = re.compile(r"\\boxed\{(?:\\text(?:tt)?\{)?")
 _INLINE = re.compile(r"(?<!`)(`{1,3})(?!`)([^`\n]+)\1(?!`)")
 _INLINE_WORD = re.compile(r"(?:python3?|py)\s+")
+# A possessive quantifier (`\s*+`) gives nothing back: what would be tried again could only fail.
+_ANNOTATION = (
+    r":(?:\s*+[\w.\[\],|]++(?: ++[\w.\[\],|]++)*+|[^\S ]*+ )"  # of a variable, in one line
+)
 _STARTS = re.compile(
-    r"(?:async\s+)?def\s+\w+\s*[\[(]|class\s+\w+\s*[\[(:]|@\w[\w.]*(?:\(.*)?\s*$"
-    r"|import\s+\w[\w.]*(?:\s+as\s+\w+)?(?:\s*,\s*\w[\w.]*(?:\s+as\s+\w+)?)*\s*(?:#.*)?$"
-    r"|from\s+[\w.]+\s+import\s+[\w*(]|if\s+__name__\b|try:\s*$|>>>\s|In ?\[\d*\]:"
-    r"|(?:if|for|while|with|async\s+with|async\s+for)\b.*:\s*(?:#.*)?$"
-    r"|[A-Za-z_]\w*(?:\s*:\s*[\w.\[\], |]+)?\s*=(?!=)\s*\S|type\s+\w+.*=",
+    r"\A(?:(?:async\s++)?def\s++\w++\s*+[\[(]|class\s++\w++\s*+[\[(:]|@\w[\w.]*+(?:\(.*)?\s*+$"
+    r"|import\s++\w[\w.]*+(?:\s++as\s++\w++)?(?:\s*+,\s*+\w[\w.]*+(?:\s++as\s++\w++)?)*+\s*+(?:#|$)"
+    r"|from\s++[\w.]++\s++import\s++[\w*(]|if\s++__name__\b|try:\s*+$|>>>\s|In ?\[\d*+\]:"
+    r"|(?:if|for|while|with|async\s++with|async\s++for)\b.*:\s*+(?:#|$)"
+    rf"|[A-Za-z_]\w*+(?:\s*+{_ANNOTATION})?\s*+=(?!=)\s*+\S|type\s++\w++.*=)"
 )
 _GOES_ON = re.compile(
-    r"(?:else|elif|except|finally)\b.*:|[)\]}]|#|[\w.]+\(.*\)\s*(?:#.*)?$|\.\.\.(?: |$)|assert\s"
-    r"|[A-Za-z_][\w.]*(?:\[[^\]]*\])?\s*(?:[-+*/|&^%]|//|\*\*)?=(?!=)\s*\S|(?:del|raise|print)\b"
+    r"\A(?:(?:else|elif|except|finally)\b.*:|[)\]}]|#|[\w.]++\(.*\)\s*+(?:#|$)|\.\.\.(?: |$)"
+    r"|assert\s|[A-Za-z_][\w.]*+(?:\[[^\]]*+\])?\s*+(?:[-+*/|&^%]|//|\*\*)?=(?!=)\s*+\S"
+    r"|(?:del|raise|print)\b)"
 )
 _DEFINES = re.compile(r"^[ \t>]*(?:>>> |In ?\[\d*\]: ?)?(?:async\s+)?(?:def|class)\s+\w", re.M)
 _STARTS_ANYWHERE = re.compile(
@@ -184,4 +190,6 @@ def inline_pieces(text: str, name: str, parser: Parser) -> Iterator[Piece]:
         if name in code and ("def " in code or "=" in code or "class " in code):
             start = text.index(code, start)
             lines = [Line(code, start, start + len(code))]
-            yield read_piece(lines, "inline", parser, match.span())
+            piece = read_piece(lines, "inline", parser, match.span())
+            if not (piece.is_readable and is_stub(piece.tree, name)):  # prose quotes a signature
+                yield piece

@@ -38,22 +38,22 @@ def downgrade(text: str) -> str | None:
 def _without_brackets_after(pattern: re.Pattern[str], keep: str, text: str) -> str:
     parts, position, failures = [], 0, 0
     for match in pattern.finditer(text):
-        length = _bracket_length(text[match.end() : match.end() + _MAX_FIELD])
-        failures += length is None
+        end = _bracket_end(text, match.end())
+        failures += end is None
         if failures > _MAX_FAILURES:
             break
-        if match.start() >= position and length is not None:
+        if match.start() >= position and end is not None:
             parts += [text[position : match.start()], match.expand(keep)]
-            position = match.end() + length
+            position = end
     return "".join([*parts, text[position:]])
 
 
-def _bracket_length(text: str) -> int | None:
-    """Return how long the bracket is that the text opens with; 0 where it opens with none."""
-    if not text.startswith("["):
-        return 0
+def _bracket_end(text: str, start: int) -> int | None:
+    """Return where the bracket ends that opens at the place; the place where none opens."""
+    if not text.startswith("[", start):
+        return start
     depth = 0
-    for match in _SQUARE_BRACKET.finditer(text):
+    for match in _SQUARE_BRACKET.finditer(text, start, start + _MAX_FIELD):
         depth += 1 if match[0] == "[" else -1
         if depth == 0:
             return match.end()
@@ -66,29 +66,31 @@ def _plain_strings(text: str) -> str:
     for match in _FORMATTED.finditer(text):
         if match.start() < position:
             continue
-        ahead = text[match.end() : match.end() + _MAX_FIELD]
-        length, is_newer = _string_end(ahead, 0, match[1], 0)
-        failures += length is None
+        limit = min(len(text), match.end() + _MAX_FIELD)
+        end, is_newer = _string_end(text, match.end(), limit, match[1], 0)
+        failures += end is None
         if failures > _MAX_FAILURES:
             break
-        if length is not None and is_newer:
+        if end is not None and is_newer:
             parts += [text[position : match.start()], '""']
-            position = match.end() + length
+            position = end
     return "".join([*parts, text[position:]])
 
 
-def _string_end(text: str, start: int, quote: str, depth: int) -> tuple[int | None, bool]:
+def _string_end(
+    text: str, start: int, limit: int, quote: str, depth: int
+) -> tuple[int | None, bool]:
     """Return where the f-string ends, None if it does not, and whether it needs PEP 701."""
     position, is_newer = start, False
-    while position < len(text) and depth < _MAX_DEPTH:
-        if text.startswith(quote, position):
+    while position < limit and depth < _MAX_DEPTH:
+        if text.startswith(quote, position, limit):
             return position + len(quote), is_newer
         if text[position] == "\n" and len(quote) == 1:
             return None, False
-        if text[position] == "\\" or text.startswith("{{", position):
+        if text[position] == "\\" or text.startswith("{{", position, limit):
             position += 2
         elif text[position] == "{":
-            end, newer_inside = _field_end(text, position + 1, quote, depth)
+            end, newer_inside = _field_end(text, position + 1, limit, quote, depth)
             if end is None:
                 return None, False
             position, is_newer = end, is_newer or newer_inside
@@ -97,14 +99,16 @@ def _string_end(text: str, start: int, quote: str, depth: int) -> tuple[int | No
     return None, False
 
 
-def _field_end(text: str, start: int, quote: str, depth: int) -> tuple[int | None, bool]:
+def _field_end(
+    text: str, start: int, limit: int, quote: str, depth: int
+) -> tuple[int | None, bool]:
     """Return where the replacement field ends, and whether it holds what 3.11 refuses there."""
     position, braces, is_newer = start, 1, False
-    while position < len(text):
+    while position < limit:
         character = text[position]
         if character in "\"'":
-            mark = character * 3 if text.startswith(character * 3, position) else character
-            end = _string_end(text, position + len(mark), mark, depth + 1)[0]
+            mark = character * 3 if text.startswith(character * 3, position, limit) else character
+            end = _string_end(text, position + len(mark), limit, mark, depth + 1)[0]
             if end is None:
                 return None, False
             is_newer |= character == quote[0] or "\\" in text[position:end]

@@ -90,21 +90,6 @@ def _parse(text: str) -> Parsed:
         return Parsed(tree=None, error="nested too deeply", kind="too_deep")
 
 
-def compile_error(tree: ast.Module) -> tuple[str, int | None] | None:
-    """Return what the compiler refuses in a tree that parses (a return outside a function)."""
-    try:
-        with _WARNINGS_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(tree, "<solution>", "exec", dont_inherit=True)
-    except SyntaxError as error:
-        return error.msg, error.lineno
-    except (ValueError, OverflowError) as error:
-        return _one_line(error), None
-    except (RecursionError, MemoryError):
-        return "nested too deeply", None
-    return None
-
-
 def _one_line(error: Exception) -> str:
     return str(error).encode("ascii", "backslashreplace").decode("ascii")
 
@@ -119,22 +104,27 @@ def _is_too_deep(text: str) -> bool:
 
 def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements that run in the module's own scope, also inside if, try and with."""
-    for statement in body:
+    todo = body[::-1]
+    while todo:
+        statement = todo.pop()
         yield statement
-        match statement:
-            case ast.If() | ast.For() | ast.While() | ast.AsyncFor():
-                yield from top_level(statement.body + statement.orelse)
-            case ast.With() | ast.AsyncWith():
-                yield from top_level(statement.body)
-            case ast.Try() | ast.TryStar():
-                handlers = [inner for handler in statement.handlers for inner in handler.body]
-                yield from top_level(
-                    statement.body + handlers + statement.orelse + statement.finalbody
-                )
-            case ast.Match():
-                yield from top_level([inner for case in statement.cases for inner in case.body])
-            case _:
-                pass
+        todo += reversed(_inside(statement))
+
+
+def _inside(statement: ast.stmt) -> list[ast.stmt]:
+    """Return the statements that one holds in its own scope."""
+    match statement:
+        case ast.If() | ast.For() | ast.While() | ast.AsyncFor():
+            return statement.body + statement.orelse
+        case ast.With() | ast.AsyncWith():
+            return statement.body
+        case ast.Try() | ast.TryStar():
+            handlers = [inner for handler in statement.handlers for inner in handler.body]
+            return statement.body + handlers + statement.orelse + statement.finalbody
+        case ast.Match():
+            return [inner for case in statement.cases for inner in case.body]
+        case _:
+            return []
 
 
 def bound_names(statement: ast.stmt) -> Iterator[str]:
@@ -161,16 +151,17 @@ def bound_names(statement: ast.stmt) -> Iterator[str]:
 
 def target_names(target: ast.expr) -> Iterator[str]:
     """Yield the plain names in an assignment's target."""
-    match target:
-        case ast.Name(id=name):
-            yield name
-        case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            for part in parts:
-                yield from target_names(part)
-        case ast.Starred(value=value):
-            yield from target_names(value)
-        case _:
-            pass
+    todo = [target]
+    while todo:
+        match todo.pop():
+            case ast.Name(id=name):
+                yield name
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                todo += reversed(parts)
+            case ast.Starred(value=value):
+                todo.append(value)
+            case _:
+                pass
 
 
 def imported_names(statement: ast.stmt) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,6 @@ from processors.reading.llm_copy import copied_by_llm
 from processors.reading.reading import Reading
 from processors.reading.reply_reader import ReplyReader, is_short, read_short
 from processors.workers.bounds import Unfinished
-from prompts.problems import Problem
 from runners.answers.answer_record import (
     answer_record,
     failure_record,
@@ -26,8 +25,10 @@ from runners.answers.llm_extraction import ExtractionAsk
 from runners.calls.budget import CapReached
 from runners.calls.reliable_call import Answer, GaveUp, ReliableCaller
 from runners.lanes.lane import Lane, LaneStopped
+from runners.lanes.task import Task
 from storage.progress_tracker import ProgressTracker
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, SolutionRecord, task_name
+from storage.records.tallies import is_valid
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
@@ -59,6 +60,7 @@ class AnswerKeeper:
     ) -> None:
         """break_off: is told why an outcome could not be written."""
         self._mode = settings.extraction if extraction_lane else "regex"
+        self._prompt = settings.prompt
         self._batch_size = settings.batch_size
         self._store = store
         self._tracker = tracker
@@ -67,7 +69,7 @@ class AnswerKeeper:
         self._extraction_lane = extraction_lane
         self._clock = clock
         self._break_off = break_off
-        self._unkept: list[tuple[Lane, Problem, Answer | GaveUp]] = []
+        self._unkept: list[tuple[Lane, Task, Answer | GaveUp]] = []
         self._read_but_unwritten: list[SolutionRecord] = []
         self._turns = asyncio.Semaphore(reader.at_once)
         self._readings: set[asyncio.Task[object]] = set()
@@ -79,22 +81,22 @@ class AnswerKeeper:
         """How many answers arrived and could not be written."""
         return sum(
             isinstance(outcome, Answer)
-            and not self._store.is_answered(lane.label, problem.task_id)
-            and not self._store.is_pending(lane.label, problem.task_id)
-            for lane, problem, outcome in self._unkept
+            and not self._store.is_answered(lane.label, task.key)
+            and not self._store.is_pending(lane.label, task.key)
+            for lane, task, outcome in self._unkept
         )
 
-    def keep(self, lane: Lane, problem: Problem, outcome: Answer | GaveUp) -> UnreadReply | None:
+    def keep(self, lane: Lane, task: Task, outcome: Answer | GaveUp) -> UnreadReply | None:
         """Put the outcome on the disk, or let it wait for keep_the_rest.
 
         A short reply is read at once. One that takes longer, or an LLM, is returned for read().
         """
         try:
             if isinstance(outcome, Answer):
-                return self._keep_answer(answer_record(problem, lane.model, outcome))
-            self._keep_failure(failure_record(problem, lane, outcome, self._clock.time()))
+                return self._keep_answer(answer_record(task, lane.model, outcome, self._prompt))
+            self._keep_failure(failure_record(task, lane, outcome, self._clock.time()))
         except StoreError as error:
-            self._unkept.append((lane, problem, outcome))
+            self._unkept.append((lane, task, outcome))
             self._break_off(error)
         return None
 
@@ -117,16 +119,17 @@ class AnswerKeeper:
         By now no call is out: its sockets are closed, and a smaller answer may have fitted.
         """
         waiting, self._unkept = self._unkept, []
-        for lane, problem, outcome in waiting:
-            self.keep(lane, problem, outcome)  # what takes longer to read waits on the disk
+        for lane, task, outcome in waiting:
+            self.keep(lane, task, outcome)  # what takes longer to read waits on the disk
         read, self._read_but_unwritten = self._read_but_unwritten, []
         for record in read:  # or the next run pays the LLM again
             self._append_or_break_off(record)
         if self.unkept_answers:
+            is_free = all(lane.model.config.is_free for lane, _, _ in self._unkept)
             logger.warning(
-                "%d answers arrived and could not be written: they were billed, and a resume "
-                "asks them again",
+                "%d answers arrived and could not be written: %sa resume asks them again",
                 self.unkept_answers,
+                "" if is_free else "they were billed, and ",
             )
 
     async def finish_pending(self) -> CapReached | None:
@@ -160,7 +163,7 @@ class AnswerKeeper:
             if isinstance(reading, Unfinished) or reading.answer is None:
                 self._append(_read_record(record, reading))
                 return None
-        if self._store.is_pending(record.model, record.task_id):
+        if self._store.is_pending(record.model, record.key):
             return None  # it could not be written once: the next run reads it
         return UnreadReply(self._store.append_pending(record))
 
@@ -188,7 +191,7 @@ class AnswerKeeper:
 
     async def _read_by_llm(self, record: SolutionRecord, reading: Reading) -> None:
         assert self._extraction_lane is not None, "without one, nothing is left to an LLM"
-        ask = ExtractionAsk(self._caller, self._extraction_lane, record.task_id)
+        ask = ExtractionAsk(self._caller, self._extraction_lane, task_name(record.key))
         reply = reply_in(record, self._mode)
         check = partial(self._reader.check, reply=reply, found=reading)
         copied = await copied_by_llm(ask, check, reply, reading)
@@ -219,13 +222,16 @@ class AnswerKeeper:
 
     def _append(self, record: SolutionRecord) -> None:
         self._store.append(record)
-        self._tracker.answered(record.model, record.task_id, record.execution_time)
+        self._tracker.answered(
+            record.model, record.key, record.execution_time, is_valid=is_valid(record)
+        )
         self._kept_since_checkpoint += 1
 
     def _keep_failure(self, failure: FailureRecord) -> None:
-        logger.warning("%s, %s: failed: %s", failure.model, failure.task_id, failure.message)
+        name = task_name(failure.key)
+        logger.warning("%s, %s: failed: %s", failure.model, name, failure.message)
         self._store.append_failure(failure)
-        self._tracker.failed(failure.model, failure.task_id, f"{failure.error}: {failure.message}")
+        self._tracker.failed(failure.model, failure.key, f"{failure.error}: {failure.message}")
         self._kept_since_checkpoint += 1
 
 
@@ -234,7 +240,7 @@ def _read_record(record: SolutionRecord, reading: Reading | Unfinished) -> Solut
         return with_reading(record, reading)
     logger.warning(
         "%s, %s: the reply could not be read, and is kept raw: %s",
-        *(record.model, record.task_id, reading.reason),
+        *(record.model, task_name(record.key), reading.reason),
     )
     return without_reading(record, reading)
 

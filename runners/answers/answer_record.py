@@ -2,15 +2,17 @@
 
 import msgspec
 
+from config.prompt_text import PromptText
 from models.base_model import BaseModel, Usage
 from processors.extraction.code_candidates import EXTRACTION_VERSION
 from processors.reading.reading import ExtractionMode, Reading, Reply, validation_of
 from processors.workers.bounds import Unfinished
-from prompts.problems import Problem, SolutionKind
-from prompts.prompt_template import PROMPT_VERSION
+from prompts.problems import SolutionKind
+from prompts.prompt_template import prompt_version
 from runners.answers.llm_extraction import ExtractionAsk
 from runners.calls.reliable_call import Answer, GaveUp
 from runners.lanes.lane import Lane
+from runners.lanes.task import Task
 from storage.records.solution_record import (
     GAVE_UP,
     ExtractionRecord,
@@ -20,9 +22,14 @@ from storage.records.solution_record import (
 )
 
 
-def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> SolutionRecord:
-    """Return the record of one answer, priced, with what was really sent; its code comes later."""
-    completion = answer.completion
+def answer_record(
+    task: Task, model: BaseModel, answer: Answer, prompt: PromptText | None
+) -> SolutionRecord:
+    """Return the record of one answer, priced, with what was really sent; its code comes later.
+
+    prompt: the words around the problem, None for the default's.
+    """
+    problem, completion = task.problem, answer.completion
     return SolutionRecord(
         task_id=problem.task_id,
         model=model.config.label,
@@ -37,7 +44,7 @@ def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> Solutio
         timestamp=answer.answered_at,
         name=problem.name,
         object=problem.object,
-        prompt_version=PROMPT_VERSION,
+        prompt_version=prompt_version(prompt),
         parameters=completion.parameters,
         requested_model=model.model_name,
         served_model=completion.served_model,
@@ -45,9 +52,11 @@ def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> Solutio
         finish_reason=completion.finish_reason,
         reasoning_text=completion.reasoning_text,
         usage=_usage_record(completion.usage),
+        usage_note=completion.usage_note,
         cost_usd=answer.cost_usd,
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
+        sample=task.sample,
     )
 
 
@@ -102,18 +111,17 @@ def without_reading(record: SolutionRecord, unfinished: Unfinished) -> SolutionR
     )
 
 
-def failure_record(
-    problem: Problem, lane: Lane, failure: GaveUp, timestamp: float
-) -> FailureRecord:
+def failure_record(task: Task, lane: Lane, failure: GaveUp, timestamp: float) -> FailureRecord:
     """Return the record of one task that was given up; timestamp in wall seconds."""
     return FailureRecord(
-        task_id=problem.task_id,
+        task_id=task.problem.task_id,
         model=lane.label,
-        category=problem.category,
+        category=task.problem.category,
         error=type(failure.error).__name__,
         message=str(failure.error),
         attempts=failure.attempts,
         timestamp=timestamp,
+        sample=task.sample,
     )
 
 

@@ -13,7 +13,7 @@ from processors.reading.reply_reader import ReplyReader
 from runners.answers.answer_record import reply_in, with_reading, without_reading
 from storage.files.durability import flush_file, write_error
 from storage.records.record_json import encode_solution, solutions_in
-from storage.records.solution_record import SolutionRecord
+from storage.records.solution_record import SolutionRecord, task_name
 from storage.records.tallies import is_valid
 from storage.solution_store import SolutionStore
 
@@ -22,10 +22,12 @@ from storage.solution_store import SolutionStore
 class Change:
     """What one answer's second reading brought; the verdicts are those of full validity.
 
+    task: as people are told, with its sample from the second on.
+
     gave_up: why the reply could not be read, None where it could.
     """
 
-    task_id: str
+    task: str
     code_changed: bool
     was_valid: bool
     is_valid: bool
@@ -99,7 +101,7 @@ async def _again(record: SolutionRecord, reader: ReplyReader) -> SolutionRecord:
 
 def _change(record: SolutionRecord, again: SolutionRecord) -> Change:
     return Change(
-        task_id=record.task_id,
+        task=task_name(record.key),
         code_changed=again.extracted_solution != record.extracted_solution,
         was_valid=is_valid(record),
         is_valid=is_valid(again),

@@ -11,12 +11,23 @@ from prompts.prompt_template import Prompt
 
 _CHARACTERS_PER_TOKEN_AT_LEAST = 2.0  # for the worst case: no tokenizer makes more of usual text
 _TOKENS_ROUND_A_PROMPT = 50
+_ASCII = bytes(range(128))
 
 
 def worst_case_usd(model: BaseModel, prompt: Prompt, at: datetime) -> float | None:
     """Return the most that one call may cost, None where the price is not known."""
-    tokens = int(len(prompt.joined) / _CHARACTERS_PER_TOKEN_AT_LEAST) + _TOKENS_ROUND_A_PROMPT
-    return worst_case_price(model.config, tokens, model.max_tokens, at)
+    return worst_case_price(model.config, _most_tokens(prompt), model.max_tokens, at)
+
+
+def _most_tokens(prompt: Prompt) -> int:
+    """Return the most input tokens that a prompt may come to.
+
+    Beside ASCII a token may be as little as one byte of UTF-8, of which a Chinese sign has three.
+    """
+    encoded = prompt.joined.encode("utf-8", "replace")
+    others = len(encoded.translate(None, _ASCII))
+    plain = len(encoded) - others
+    return int(plain / _CHARACTERS_PER_TOKEN_AT_LEAST) + others + _TOKENS_ROUND_A_PROMPT
 
 
 class CapReached(CollectionError):

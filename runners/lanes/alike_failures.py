@@ -19,7 +19,7 @@ _ENOUGH_TASKS = 5
 _TOO_FEW_TASKS = 2
 _PASSING = (Overloaded, RateLimited, TimedOut)
 # Request ids, numbers and addresses in memory differ in what is otherwise one refusal.
-_WORD_WITH_A_DIGIT = re.compile(r"\S*\d\S*")
+_WORD_WITH_A_DIGIT = re.compile(r"(?<!\S)[^\s\d]*+\d\S*+")
 
 
 class AlikeFailures:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from config.clock import Clock
 from config.errors import LaneClosed, ModelError
 from models.base_model import BaseModel
-from prompts.problems import Problem
 from runners.lanes.alike_failures import AlikeFailures
+from runners.lanes.task import Task
 from runners.rate_limiter import RateScope
 
 
@@ -21,7 +21,7 @@ class LaneStopped(Exception):
 class CallOut:
     """One request that has left and is not back: since is in monotonic seconds."""
 
-    task_id: str
+    task_name: str
     since: float
 
 
@@ -38,18 +38,18 @@ class Wait:
 
 @dataclass(slots=True)
 class Lane:
-    """One model and the problems that it still has to solve.
+    """One model and the tasks that it still has to do.
 
-    problems: shared by the lane's workers; each takes the next. tasks: how many there are.
+    queue: shared by the lane's workers; each takes the next. tasks: how many there are.
     width: how many workers there should be; workers: how many there are.
     readings_left: how many workers have ended but for their last reply, which an LLM reads.
-    exhausted: the last problem was taken. ended: how many tasks were answered or given up.
+    exhausted: the last task was taken. ended: how many tasks were answered or given up.
     has_answers: a call was answered in this run; answered_before: in an earlier one.
     """
 
     model: BaseModel
     scope: RateScope
-    problems: Iterator[Problem]
+    queue: Iterator[Task]
     clock: Clock
     tasks: int = 0
     width: int = 0
@@ -98,13 +98,13 @@ class Lane:
         """What those workers wait for that have a task and may not send it yet."""
         return list(self._waiting.values())
 
-    def take(self) -> Problem | None:
-        """Return the next problem for a worker, None where the worker is to end."""
+    def take(self) -> Task | None:
+        """Return the next task for a worker, None where the worker is to end."""
         if self.stopping or self.workers > self.width:
             return None
-        problem = next(self.problems, None)
-        self.exhausted = problem is None
-        return problem
+        task = next(self.queue, None)
+        self.exhausted = task is None
+        return task
 
     def end_task(self, error: ModelError | None) -> None:
         """Count a task that was answered or given up, None for the former.
@@ -141,10 +141,10 @@ class Lane:
             self._called_off.discard(worker)
 
     @contextmanager
-    def sending(self, task_id: str) -> Iterator[None]:
+    def sending(self, task_name: str) -> Iterator[None]:
         """Mark that the worker's request is out: a stop lets it come back first."""
         worker = _current_worker()
-        self._out[worker] = CallOut(task_id, self.clock.monotonic())
+        self._out[worker] = CallOut(task_name, self.clock.monotonic())
         try:
             yield
         finally:

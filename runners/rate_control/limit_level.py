@@ -54,6 +54,11 @@ class LimitLevel:
             learner.log = deepcopy(self.meters["tokens"].log)
         return self.meters[meter]
 
+    @property
+    def outages(self) -> int:
+        """How often all was refused for a while by what was no limit."""
+        return sum(learner.outages for learner in self.meters.values())
+
     def ready_at(self, now: float, *, regardless_of: Meter | None = None) -> float:
         """Return when every meter would let a request pass; infinity: not before a reply.
 
@@ -97,11 +102,18 @@ class LimitLevel:
     def refused(
         self, now: float, sent_at: float, charge: Charge, meter: Meter, retry_after_seconds: float
     ) -> None:
-        """Note that one of the meters was at its limit."""
-        self.refused_elsewhere(charge, but=meter)
+        """Note that one of the meters was at its limit.
+
+        One call alone is never too many in flight: its refusal stops the requests.
+        """
         if meter == "concurrency":
-            self.in_flight.refused(now, sent_at)
-            return
+            if self.in_flight.in_flight:
+                self.refused_elsewhere(charge)
+                self.in_flight.refused(now, sent_at)
+                self.meters["requests"].wait(now, retry_after_seconds)
+                return
+            meter = "requests"
+        self.refused_elsewhere(charge, but=meter)
         learner = self.meter(meter)
         learner.refused(now, sent_at, charge.amount(meter), retry_after_seconds)
 
@@ -115,6 +127,11 @@ class LimitLevel:
         """Take up what a reply says about one of the meters."""
         if signal.meter != "concurrency" and signal.limit_per_minute is not None:
             self.meter(signal.meter or "requests").announce(now, sent_at, signal)
+
+    def tell_odd(self, signal: RateSignal) -> None:
+        """Say that the provider announced what it cannot mean."""
+        if signal.meter != "concurrency" and signal.limit_per_minute is not None:
+            self.meter(signal.meter or "requests").tell_odd(signal.limit_per_minute)
 
     def paces(self) -> dict[Meter, float]:
         """Return the rate that each meter is paced at now, per minute."""

@@ -17,6 +17,7 @@ class Episode:
     admitted: what had been admitted over the minute before; whole_minute: was it a minute.
     briskest: the highest rate that a bucket of one second would have needed.
     total, amount: all that was ever admitted; what one request comes to.
+    slowest: the least rate that is ever meant.
     """
 
     refused_at: float
@@ -28,6 +29,7 @@ class Episode:
     briskest: float
     total: float
     amount: float
+    slowest: float
 
 
 @dataclass(slots=True)

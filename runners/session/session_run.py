@@ -120,7 +120,7 @@ def finish_session(store: SolutionStore) -> None:
                 store.path,
                 session_id=store.session_id,
                 start_time=metadata.collection_start,
-                total_tasks=metadata.total_problems * len(metadata.models),
+                total_tasks=metadata.total_tasks,
                 models=metadata.models,
                 categories=metadata.categories,
                 clock=SystemClock(),
@@ -147,22 +147,26 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
 
 
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
-    """Let the session know the dataset and the cap as they are now, for its next resume."""
+    """Let the session know its dataset, cap, reader and samples as they are now."""
     metadata = store.metadata
     if metadata is None:
         return
-    cap_changed = metadata.session_parameters.get("max_cost_usd") != plan.settings.max_cost_usd
-    if cap_changed or metadata.dataset != plan.content_hashes:
+    kept, now = metadata.session_parameters, plan.settings.to_parameters()
+    changed = any(kept.get(name) != now[name] for name in ("max_cost_usd", "extraction_model"))
+    changed = changed or metadata.samples != plan.settings.samples
+    if changed or metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 
 def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
     unknown = _calls_of_a_lost_record(plan, store)
     if unknown:
+        is_free = all(config.is_free for config in (*plan.models, plan.reader) if config)
         logger.warning(
-            "The last run could not say what came of up to %d calls: they were possibly billed, "
-            "and are asked again where no answer is on disk",
+            "The last run could not say what came of up to %d calls: they %sare asked again where "
+            "no answer is on disk",
             unknown,
+            "" if is_free else "were possibly billed, and ",
         )
     tracker = ProgressTracker(
         store.path,

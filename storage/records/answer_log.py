@@ -7,8 +7,8 @@ from pathlib import Path
 
 from config.clock import Clock, SystemClock
 from config.errors import StoreError
-from storage.files.durability import flush_file, flush_folder, write_error
-from storage.files.jsonl_file import append_line, read_lines
+from storage.files.jsonl_file import read_lines
+from storage.files.line_log import LineLog
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
 from storage.records.record_json import (
@@ -24,7 +24,7 @@ from storage.records.session_scan import (
     scan_session,
     set_orphans_aside,
 )
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
 from storage.session.manifest import SessionMetadata, SessionStatus, read_metadata, read_summary
 from storage.session.session_folder import claim_folder
@@ -62,8 +62,7 @@ class AnswerLog:
         self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
         self._lock = threading.Lock()
-        self._unsynced: set[Path] = set()
-        self._unsynced_folders: set[Path] = set()
+        self._lines = LineLog(self.path)
         self._unexported: set[tuple[str, str]] = set()
 
     @property
@@ -72,19 +71,19 @@ class AnswerLog:
         return self._index.tallies
 
     @property
-    def failed_tasks(self) -> Mapping[str, Mapping[str, FailedTask]]:
-        """Model -> task_id -> last failure, of tasks that have no answer."""
+    def failed_tasks(self) -> Mapping[str, Mapping[TaskKey, FailedTask]]:
+        """Model -> (task_id, sample) -> last failure, of tasks that have no answer."""
         return self._index.failed
 
-    def is_answered(self, model_label: str, task_id: str) -> bool:
-        return self._index.is_answered(clean_text(model_label), clean_text(task_id))
+    def is_answered(self, model_label: str, key: TaskKey) -> bool:
+        return self._index.is_answered(clean_text(model_label), _clean(key))
 
-    def is_pending(self, model_label: str, task_id: str) -> bool:
+    def is_pending(self, model_label: str, key: TaskKey) -> bool:
         """Return whether the task's reply is kept and waits for extraction."""
-        return self._index.is_pending(clean_text(model_label), clean_text(task_id))
+        return self._index.is_pending(clean_text(model_label), _clean(key))
 
-    def answered(self, model_label: str) -> Set[str]:
-        """Return the task_ids that the model answered."""
+    def answered(self, model_label: str) -> Set[TaskKey]:
+        """Return what the model answered, as (task_id, sample)."""
         return self._index.answered(clean_text(model_label))
 
     def answered_counts(self) -> dict[str, int]:
@@ -93,19 +92,19 @@ class AnswerLog:
 
     def pending(self) -> Iterator[SolutionRecord]:
         """Return an iterator over the replies that wait for extraction now, one a task."""
-        waiting = {(model, task) for model, tasks in self._index.pending.items() for task in tasks}
+        waiting = {(model, key) for model, keys in self._index.pending.items() for key in keys}
         return self._replies_of(waiting)
 
     def append(self, record: SolutionRecord) -> None:
         """Return once the answer's whole line is with the operating system.
 
         Raises StoreError, with the file as before, where it cannot be written, and for a second
-        answer of the same model to the same task.
+        answer of the same model to the same task and sample.
         """
         kept, line = encode_solution(record)
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(self._index.path_for(kept.model, kept.category), line)
+            self._lines.append(self._index.path_for(kept.model, kept.category), line)
             self._index.add(kept)
             self._unexported.add((kept.model, kept.category))
 
@@ -118,8 +117,8 @@ class AnswerLog:
         path = self.path / PENDING_NAME
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(path, line)
-            self._index.add_pending(kept.model, kept.task_id)
+            self._lines.append(path, line)
+            self._index.add_pending(kept.model, kept.key)
             return path.stat().st_size - len(line)
 
     def pending_at(self, place: int) -> SolutionRecord:
@@ -135,7 +134,7 @@ class AnswerLog:
         """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""
         kept, line = encode_failure(failure)
         with self._lock:
-            self._append_line(self.path / FAILURES_NAME, line)
+            self._lines.append(self.path / FAILURES_NAME, line)
             self._index.add_failure(kept)
 
     def repair(self) -> list[str]:
@@ -157,19 +156,8 @@ class AnswerLog:
         Raises StoreError where the disk refuses; the next call tries again.
         """
         with self._lock:
-            files, self._unsynced = self._unsynced, set()
-            folders, self._unsynced_folders = self._unsynced_folders, set()
             done_with = self._bytes_done_with()
-        try:
-            for file in files:
-                flush_file(file)
-            for folder in folders:
-                flush_folder(folder)
-        except OSError as error:
-            with self._lock:
-                self._unsynced |= files
-                self._unsynced_folders |= folders
-            raise write_error(self.path, error) from error
+        self._lines.sync()
         with self._lock:
             # Their answers are on the disk now; whatever came since is not theirs.
             if done_with > _MOST_DONE_WITH and done_with == self._bytes_done_with():
@@ -187,19 +175,19 @@ class AnswerLog:
     def _index(self) -> RecordIndex:
         return self._scan.index
 
-    def _replies_of(self, waiting: set[tuple[str, str]]) -> Iterator[SolutionRecord]:
+    def _replies_of(self, waiting: set[tuple[str, TaskKey]]) -> Iterator[SolutionRecord]:
         if not waiting:
             return
         for _, record in solutions_in(self.path / PENDING_NAME):
-            if (record.model, record.task_id) in waiting:
-                waiting.discard((record.model, record.task_id))
+            if (record.model, record.key) in waiting:
+                waiting.discard((record.model, record.key))
                 yield record
 
     def _refuse_second_answer(self, record: SolutionRecord) -> None:
-        if self._index.is_answered(record.model, record.task_id):
-            raise StoreError(f"{record.model} has already answered {record.task_id!r}")
+        if self._index.is_answered(record.model, record.key):
+            which = f", sample {record.sample}" if record.sample > 1 else ""
+            raise StoreError(f"{record.model} has already answered {record.task_id!r}{which}")
 
-    def _append_line(self, path: Path, line: bytes) -> None:
-        if append_line(path, line):
-            self._unsynced_folders |= {path.parent, self.path}
-        self._unsynced.add(path)
+
+def _clean(key: TaskKey) -> TaskKey:
+    return clean_text(key[0]), key[1]

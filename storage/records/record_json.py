@@ -9,7 +9,7 @@ import msgspec
 from config.errors import StoreError
 from storage.files.jsonl_file import Line, read_lines
 from storage.files.utf8_text import clean_value, count_lone_surrogates
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 
 T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder()
@@ -67,18 +67,18 @@ def record_from_fields(fields: Mapping[str, object]) -> SolutionRecord:
 
 
 def solutions_in(path: Path, start: int = 0) -> Iterator[tuple[Line, SolutionRecord]]:
-    """Yield the answers of a file from a byte offset on, one a task, with their lines.
+    """Yield the answers of a file from a byte offset on, one a task and sample, with their lines.
 
     Damage is passed over, and so are failed calls, which sessions older than format 1 kept among
     the answers.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, TaskKey]] = set()
     for line in read_lines(path, start):
         record = decode_solution(line.content) if line.content else None
         if record is None or not record.llm_call_success:
             continue
-        if (record.model, record.task_id) not in seen:
-            seen.add((record.model, record.task_id))
+        if (record.model, record.key) not in seen:
+            seen.add((record.model, record.key))
             yield line, record
 
 

@@ -16,6 +16,7 @@ from storage.files.jsonl_file import (
 )
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
+from storage.session.session_folder import EVALUATION_FOLDER
 from storage.views.category_csv import is_export
 
 FAILURES_NAME = "failures.jsonl"
@@ -68,7 +69,7 @@ class SessionScan:
 def scan_session(folder: Path) -> SessionScan:
     """Return what stands in a session's files; changes none of them.
 
-    A record counts once: a second one of the same model and task is damage.
+    A record counts once: a second one of the same model, task and sample is damage.
     Raises StoreError where a file cannot be read at all.
     """
     sizes = _sizes(folder)
@@ -134,7 +135,11 @@ def _sizes(folder: Path) -> dict[Path, int]:
 
 
 def _model_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and path.name[0] != "." and path.name != EVALUATION_FOLDER
+    )
 
 
 def _jsonl_files(folder: Path) -> list[Path]:
@@ -149,7 +154,7 @@ def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
             _note_unreadable(line, damage)
         elif not record.llm_call_success:
             continue  # sessions older than format 1 kept failed calls among the answers
-        elif index.is_answered(record.model, record.task_id):
+        elif index.is_answered(record.model, record.key):
             damage.doubled.append(line.offset)
         else:
             index.place(record, path)
@@ -175,7 +180,7 @@ def _scan_pending(path: Path, index: RecordIndex) -> Damage:
         if record is None:
             _note_unreadable(line, damage)
         else:
-            index.add_pending(record.model, record.task_id)
+            index.add_pending(record.model, record.key)
     return damage
 
 

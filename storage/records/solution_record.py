@@ -1,13 +1,23 @@
 """One answer as it stands in a category's .jsonl file."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from config.collection_settings import MOST_SAMPLES
+
 JsonObject = Mapping[str, object]  # named before a field that is called object
+Sample = Annotated[int, msgspec.Meta(ge=1, le=MOST_SAMPLES)]
+TaskKey = tuple[str, int]  # (task_id, sample): what one model is asked for once
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
 GAVE_UP = "gave_up"  # the extraction method of a reply that could not be read within its bounds
+
+
+def task_name(key: TaskKey) -> str:
+    """Return what people are told: the task id, from the second sample on with its number."""
+    task_id, sample = key
+    return task_id if sample == 1 else f"{task_id}#{sample}"
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +68,11 @@ class FailureRecord(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     attempts: list[AttemptRecord]
     timestamp: float
+    sample: Sample = 1
+
+    @property
+    def key(self) -> TaskKey:
+        return self.task_id, self.sample
 
 
 class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +80,11 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     model: the label, which also names the folder; requested_model is the API id.
     execution_time: the last attempt alone; wait_time: all waiting for rate and retries.
+    usage_note: what the provider counted that cannot be meant; usage and cost_usd are null then.
     validation: guide-shaped verdict on extracted_solution.
     escaped_surrogates: how many lone surrogates, which UTF-8 cannot hold, stand in the texts
         spelled out as \\udXXX.
+    sample: which of the model's answers to the problem this is, from 1.
     """
 
     task_id: str
@@ -96,3 +113,9 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     wait_time: float = 0.0
     extraction: ExtractionRecord | None = None
     escaped_surrogates: int = 0
+    usage_note: str | None = None
+    sample: Sample = 1
+
+    @property
+    def key(self) -> TaskKey:
+        return self.task_id, self.sample

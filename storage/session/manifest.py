@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from config.collection_settings import MOST_SAMPLES
 from config.errors import StoreError
 from storage.files.durability import replace_file
 from storage.files.utf8_text import clean_value
@@ -39,6 +40,17 @@ class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
     categories: list[str]
     session_parameters: Mapping[str, object]
     dataset: Mapping[str, str] | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many answers every model is asked for to each problem: 1 in older sessions."""
+        samples = self.session_parameters.get("samples")
+        return samples if isinstance(samples, int) and 1 <= samples <= MOST_SAMPLES else 1
+
+    @property
+    def total_tasks(self) -> int:
+        """How many answers there will be when every model has given all of its own."""
+        return self.total_problems * self.samples * len(self.models)
 
 
 class _Manifest(msgspec.Struct):

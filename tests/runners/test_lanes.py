@@ -343,7 +343,7 @@ async def test_a_call_that_is_out_for_long_is_spoken_of_once(
             await asyncio.sleep(0)
         model.release(100)
     (said,) = [message for message in caplog.messages if "given up" in message]
-    assert said == "held, sums_1: still out after 121 s; it is given up after 300 s"
+    assert said == "held, sums_1: still in flight after 121 s; it is given up after 300 s"
 
 
 async def test_a_call_that_never_ends_is_given_up_with_its_task(session: Session) -> None:
@@ -445,7 +445,7 @@ async def test_what_an_llm_read_is_not_paid_again_where_the_disk_was_full_for_a_
         await session.goes_on_until(lambda: extraction.out == 1)
         extraction.release(100)
         await session.goes_on_until(running.done)
-    assert session.store.is_answered("held", refused[0])
+    assert session.store.is_answered("held", (refused[0], 1))
 
 
 async def _refused(run: Awaitable[object]) -> None:

@@ -17,6 +17,7 @@ from storage.solution_store import SolutionStore
 from tests.support.store_records import (
     answers_on_disk,
     failure,
+    first_samples,
     metadata,
     read_lines,
     solution,
@@ -85,7 +86,7 @@ def test_a_full_disk_stops_at_a_whole_line_and_goes_on_when_there_is_room(
             kept += 1
     path = store.path / "gpt-4" / "dataclass.jsonl"
     assert len(read_lines(path)) == kept > 10
-    assert not store.is_answered("gpt-4", f"t{kept}")
+    assert not store.is_answered("gpt-4", (f"t{kept}", 1))
     with pytest.raises(StoreError, match="No space left"):
         store.checkpoint()
     assert list(small_disk.rglob("*.tmp")) == []
@@ -123,7 +124,7 @@ def test_a_read_only_folder_is_an_error_in_one_line(small_disk: Path) -> None:
     for write in writes:
         with pytest.raises(StoreError, match=r"Read-only file system.* Make the folder writable"):
             write()
-    assert SolutionStore(small_disk, "s").answered("gpt-4") == {"t1"}
+    assert SolutionStore(small_disk, "s").answered("gpt-4") == first_samples("t1")
 
 
 @linux_only
@@ -163,7 +164,7 @@ def test_a_file_in_the_way_of_a_folder_is_an_error_in_one_line(tmp_path: Path) -
     (store.path / "gpt-4").write_text("in the way")
     with pytest.raises(StoreError, match=r"gpt-4.*cannot be written: .*file is in the way"):
         store.append(solution())
-    assert not store.is_answered("gpt-4", "dataclass_1")
+    assert not store.is_answered("gpt-4", ("dataclass_1", 1))
     (store.path / "gpt-4").unlink()
     store.append(solution())
     assert len(answers_on_disk(store)) == 1

@@ -113,6 +113,7 @@ class SimulatedProvider:
     names_meter: a refusal says which meter it is about.
     retry_after_seconds: what a refusal asks for; None: nothing.
     network_seconds: how long a request may be on its way, so that later ones arrive before it.
+    outages: (from second, to second) in which everything is refused, without a word about why.
     """
 
     clock: Clock
@@ -126,11 +127,15 @@ class SimulatedProvider:
     output_tokens: float = 400.0
     output_spread: float = 0.5
     network_seconds: float = 0.0
+    outages: Sequence[tuple[float, float]] = ()
 
     async def reply(self, model: str, input_tokens: int) -> Reply:
         """Return the reply to one request, after the time that it takes."""
         if self.network_seconds:
             await self.clock.sleep(self.chance.uniform(0, self.network_seconds))
+        if any(start <= self.clock.monotonic() < end for start, end in self.outages):
+            await self.clock.sleep(REFUSAL_SECONDS)
+            return Reply(admitted=False, signals=[RateSignal()])
         limits = self.limits[model]
         full = self._full(limits, input_tokens)
         for limit in limits:

@@ -1,7 +1,7 @@
 // One problem opened: its texts, two answers side by side, and what tells them apart.
 
 const REFERENCE = "reference solution";
-const opened = { wanted: null, row: null, left: null, right: null, body: null };
+const opened = { wanted: null, row: null, left: null, right: null, body: null, sample: { left: 1, right: 1 } };
 
 /** Code as coloured text: Prism gives tokens, and every token becomes text, never markup. */
 function colouredCode(code) {
@@ -33,13 +33,20 @@ function fold(title, isOpen, ...content) {
   return element("details", { open: isOpen }, element("summary", {}, title), ...content);
 }
 
-function answerOf(label) {
-  return opened.body.answers.find((answer) => answer.model === label) ?? null;
+function answerOn(which) {
+  const [label, sample] = [opened[which], opened.sample[which]];
+  return opened.body.answers.find((answer) => answer.model === label && answer.sample === sample) ?? null;
 }
 
-function codeOf(label) {
-  if (label === REFERENCE) return opened.body.reference ?? "";
-  return answerOf(label)?.record.extracted_solution ?? "";
+function codeOn(which) {
+  if (opened[which] === REFERENCE) return opened.body.reference ?? "";
+  return answerOn(which)?.record.extracted_solution ?? "";
+}
+
+/** What names a side: the model, and which of its answers where it gave several. */
+function nameOf(which) {
+  const label = opened[which];
+  return overview.samples === 1 || label === REFERENCE ? label : `${label} (sample ${opened.sample[which]})`;
 }
 
 async function openProblem(row, place) {
@@ -48,6 +55,7 @@ async function openProblem(row, place) {
   if (opened.wanted !== row) return; // another one was asked for meanwhile
   opened.row = row;
   opened.body = body;
+  opened.sample = { left: 1, right: 1 };
   if (opened.left === null || place !== undefined) opened.left = models[place ?? 0].label;
   if (opened.right === null || opened.right === opened.left) {
     opened.right = models.find((model) => model.label !== opened.left)?.label ?? REFERENCE;
@@ -103,17 +111,40 @@ function side(which) {
     drawDetail();
     byId(`choose-${which}`).focus();
   });
-  return element("section", { "aria-label": `Solution on the ${which}` }, choice, ...answerParts(opened[which]));
+  return element("section", { "aria-label": `Solution on the ${which}` }, choice, samplePager(which), ...answerParts(which));
 }
 
-function answerParts(label) {
-  if (label === REFERENCE) return [colouredCode(opened.body.reference ?? "")];
-  const answer = answerOf(label);
-  if (!answer) return [element("p", {}, "Not done.")];
-  const { record, file } = answer;
-  if ("error" in record) return failureParts(record);
+/** Buttons that page through a model's answers to this problem; null where it gave one. */
+function samplePager(which) {
+  const label = opened[which];
+  if (overview.samples === 1 || label === REFERENCE) return null;
+  const turn = (text, name, step) => {
+    const to = opened.sample[which] + step;
+    const isOff = to < 1 || to > overview.samples;
+    const button = element("button", { type: "button", id: `${name}-${which}`, disabled: isOff, "aria-label": `${name} sample` }, text);
+    button.addEventListener("click", () => {
+      opened.sample[which] = to;
+      drawDetail();
+      const again = byId(`${name}-${which}`);
+      (again.disabled ? byId(`choose-${which}`) : again).focus();
+    });
+    return button;
+  };
   const model = models.find((one) => one.label === label);
-  const letter = model.verdicts[opened.row];
+  const [valid, attempted] = model.samples[opened.row];
+  return element("p", { class: "samples" },
+    turn("‹", "previous", -1),
+    ` sample ${opened.sample[which]} of ${overview.samples} `,
+    turn("›", "next", 1),
+    ` – ${valid} of ${attempted} valid`);
+}
+
+function answerParts(which) {
+  if (opened[which] === REFERENCE) return [colouredCode(opened.body.reference ?? "")];
+  const answer = answerOn(which);
+  if (!answer) return [element("p", {}, "Not done.")];
+  const { record, file, letter } = answer;
+  if ("error" in record) return failureParts(record);
   const parts = [
     element("p", { class: verdictClass(letter) }, `${VERDICTS[letter].sign} ${VERDICTS[letter].word}`),
     element("h3", {}, "Extracted code"),
@@ -195,9 +226,9 @@ function pairedLines(left, right) {
 }
 
 function differenceParts() {
-  const [left, right] = [opened.left, opened.right];
+  const [left, right] = [nameOf("left"), nameOf("right")];
   const heading = element("h3", {}, `Difference: ${left} and ${right}`);
-  const [one, other] = [codeOf(left), codeOf(right)];
+  const [one, other] = [codeOn("left"), codeOn("right")];
   if (!one || !other) return [heading, element("p", {}, "There is no code on one of the sides.")];
   if (one === other) return [heading, element("p", {}, "The two are the same, letter for letter.")];
   // A comparison of two very long texts could take minutes.

@@ -4,7 +4,7 @@ const byId = (id) => document.getElementById(id);
 const overview = JSON.parse(byId("overview").textContent);
 const { models, problems, categories } = overview;
 
-// The letters are those of report_overview.py; each verdict has a sign too, so that colour is not needed.
+// The letters are those of verdict_letters.py; each verdict has a sign too, so that colour is not needed.
 const VERDICTS = {
   v: { sign: "✓", word: "valid" },
   n: { sign: "≠", word: "expected name missing" },
@@ -89,10 +89,13 @@ function fillTable(table, headings, rows) {
 function fillHeader() {
   byId("title").textContent = overview.session_id;
   const parts = [
-    `${overview.status.replace("_", " ")}`,
+    overview.status,
     `started ${moment(overview.started)}`,
-    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`,
+    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`
+      + (overview.samples > 1 ? ` × ${overview.samples} samples` : ""),
+    ...(overview.prompt === "1" ? [] : [`prompt ${overview.prompt}`]),
     `page written ${moment(overview.written)}`,
+    ...(overview.reading ? [overview.reading] : []),
   ];
   byId("subtitle").textContent = parts.join(" · ");
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));

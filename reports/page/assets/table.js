@@ -118,9 +118,19 @@ function verdictCell(row, place, model) {
   const letter = model.verdicts[row];
   const { sign, word } = VERDICTS[letter];
   const time = model.cell_seconds[row];
+  if (overview.samples > 1) return samplesCell(row, place, model);
   const shown = time === null ? sign : `${sign} ${time < 100 ? time.toFixed(1) : Math.round(time)}`;
   const label = `${model.label}: ${word}${time === null ? "" : `, ${seconds(time)}`}`;
   return element("td", { class: verdictClass(letter) }, cellButton(row, place, shown, label));
+}
+
+/** How many of a model's samples are valid; the sign and the colour are those of the first. */
+function samplesCell(row, place, model) {
+  const letter = model.verdicts[row];
+  const { sign, word } = VERDICTS[letter];
+  const [valid, attempted] = model.samples[row];
+  const label = `${model.label}: ${valid} of ${attempted} samples valid; the first: ${word}`;
+  return element("td", { class: verdictClass(letter) }, cellButton(row, place, `${sign} ${valid}/${attempted}`, label));
 }
 
 function cellButton(row, place, text, label) {
@@ -177,7 +187,8 @@ function setUpTable() {
   const options = categories.map((name, place) => element("option", { value: place }, name));
   byId("category").replaceChildren(element("option", { value: "" }, "all categories"), ...options);
   byId("legend").textContent = Object.values(VERDICTS).map(({ sign, word }) => `${sign} ${word}`).join("   ")
-    + " – with the seconds of the answer";
+    + (overview.samples === 1 ? " – with the seconds of the answer"
+      : ` – of the first of ${overview.samples} samples, with how many of them are valid`);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("search").addEventListener("input", applyFilters);
   byId("filters").addEventListener("change", applyFilters);

@@ -1,0 +1,121 @@
+"""Pattern -> texts that are hard on it, each of any length: a start, one unit over and over, an end.
+
+The units are made of the characters that the pattern tells apart, one of each kind, of the words
+in it, and of what it has matched up to each of its parts. The starts are the latter: the text that
+leads a matcher to a part of the pattern, so that the unit keeps it there, and the end lets it fail.
+"""
+
+import importlib
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_parser: Any = importlib.import_module("re._parser")
+_compiler: Any = importlib.import_module("re._compiler")
+
+_CHARACTERS = (
+    " \t\n\rx_Ae1`~'\"#*+-/=<>()[]{}|\\.,:;!?@$&%^\0"
+    "\u00a0\u00e9\u3002\u4e00\u200b\ufeff\u25c1\uff5c\u2581\x1b"
+)
+_MOST_STARTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class HardText:
+    """A text that grows."""
+
+    start: str
+    unit: str
+    end: str
+
+    def of(self, characters: int) -> str:
+        """Return it with so many characters between its start and its end, or one unit fewer."""
+        return self.start + self.unit * max(1, characters // len(self.unit)) + self.end
+
+
+def hard_texts(pattern: re.Pattern[str], count: int, chance: random.Random) -> list[HardText]:
+    """Return so many texts at most, always the same for the same chance."""
+    tree = _parser.parse(pattern.pattern, pattern.flags)
+    characters = _kinds_of_characters(tree, pattern.flags)
+    starts = list(dict.fromkeys(["", *_ways_into(list(tree))]))
+    if len(starts) > _MOST_STARTS:
+        starts = ["", *chance.sample(starts[1:], _MOST_STARTS)]
+    pairs = [first + second for first in characters for second in characters if first != second]
+    units = [*characters, *filter(None, starts)]
+    units += [start + character for start in starts if start for character in characters]
+    ends = ["", "\n", "\0", "\n\0"]
+    texts = [HardText(start, unit, end) for unit in characters for start in starts for end in ends]
+    texts += [HardText("", unit, end) for unit in units for end in ends]
+    texts += [HardText("", unit, "") for unit in pairs]
+    texts = list(dict.fromkeys(texts))
+    return chance.sample(texts, count) if len(texts) > count else texts
+
+
+def _kinds_of_characters(tree: Any, flags: int) -> list[str]:
+    """Return one character of each kind that the pattern's sets tell apart."""
+    leaves = [
+        _compiler.compile(_parser.SubPattern(tree.state, [leaf]), flags) for leaf in _leaves(tree)
+    ]
+    word = re.compile(r"\w")
+    kinds: dict[tuple[bool, ...], str] = {}
+    for character in _CHARACTERS + "".join(sorted(_literals(tree))):
+        kind = tuple(leaf.fullmatch(character) is not None for leaf in [word, *leaves])
+        kinds.setdefault(kind, character)
+    return list(kinds.values())
+
+
+def _parts(node: Any) -> list[Any]:
+    """Return the sequences of nodes inside a node."""
+    match str(node[0]):
+        case "BRANCH":
+            return list(node[1][1])
+        case "SUBPATTERN":
+            return [node[1][3]]
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            return [node[1][2]]
+        case "ASSERT" | "ASSERT_NOT":
+            return [node[1][1]]
+        case "ATOMIC_GROUP":
+            return [node[1]]
+        case _:
+            return []
+
+
+def _leaves(nodes: Any) -> Iterator[Any]:
+    for node in nodes:
+        if str(node[0]) in ("LITERAL", "NOT_LITERAL", "IN", "ANY"):
+            yield node
+        for part in _parts(node):
+            yield from _leaves(part)
+
+
+def _literals(nodes: Any) -> set[str]:
+    return {chr(node[1]) for node in _leaves(nodes) if str(node[0]) == "LITERAL"}
+
+
+def _ways_into(nodes: Any) -> Iterator[str]:
+    """Yield the shortest text up to each part of a sequence, and into it."""
+    before = ""
+    for node in nodes:
+        for part in _parts(node):
+            for inner in _ways_into(part):
+                yield before + inner
+        before += _sample(node)
+        yield before
+
+
+def _sample(node: Any) -> str:
+    """Return a short text that the node matches, taken at least once."""
+    kind, value = str(node[0]), node[1]
+    if kind == "LITERAL":
+        return chr(value)
+    if kind in ("NOT_LITERAL", "IN", "ANY"):
+        leaf = _compiler.compile(_parser.SubPattern(_parser.State(), [node]), 0)
+        return next((char for char in "x 1\n" + _CHARACTERS if leaf.fullmatch(char)), "")
+    if kind.endswith("REPEAT"):
+        return "".join(map(_sample, value[2])) * max(1, value[0])
+    if kind in ("BRANCH", "SUBPATTERN", "ATOMIC_GROUP"):
+        return "".join(map(_sample, _parts(node)[0]))
+    return ""
