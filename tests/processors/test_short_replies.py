@@ -9,8 +9,8 @@ from types import FrameType
 
 import pytest
 
+from processors.reading.bounded_reader import SHORT_CHARACTERS, SHORT_LINES, is_short, read_short
 from processors.reading.reading import Reply, read_reply
-from processors.reading.reply_reader import SHORT_CHARACTERS, SHORT_LINES, is_short, read_short
 from tests.processors.extraction_corpus.hostile import UNITS, WRAPS
 
 MOST_CALLS = 60_000

@@ -23,7 +23,7 @@ def is_short(text: str) -> bool:
     return len(text) <= SHORT_CHARACTERS and len(text.splitlines()) <= SHORT_LINES
 
 
-class ReplyReader:
+class BoundedReader:
     """Reads replies in workers, which end where a reply is beyond their bounds."""
 
     def __init__(self, workers: Workers) -> None:
