@@ -5,6 +5,7 @@ anywhere. About half of the programs are refused, most of them for one reason.
 """
 
 import random
+import sys
 from collections.abc import Callable
 from itertools import count
 
@@ -26,6 +27,10 @@ _HEADS = (
     "def {n}({m}: {e} = {e}, *, c={e}) -> {e}:", "async def {n}():", "async def {n}({p}):",
     "@{e}\ndef {n}(self):",
 )  # fmt: skip
+if sys.version_info >= (3, 12):
+    _SIMPLE += ("type {n} = {e}", "type {n}[T, {m}: {e}] = {e}")
+    _HEADS += ("def {n}[T]({p}):", "def {n}[T: {e}]({m}: {e} = {e}) -> {e}:", "class {n}[T, T]:",
+               "class {n}[{m}, *T]({e}, x={e}):", "async def {n}[**{m}](a={e}):")  # fmt: skip
 _EXPRESSIONS = (
     "{n}", "{n}", "{n}", "1", "'s'", "{n}.x", "{n}[{e}]", "{n}[{e}:{e}]", "({e} + {e})", "(not {e})",
     "{n}({e}, *{m}, x={e})", "{n}(x={e}, y={e})", "{n}(x={e}, x={e})", "{n}(__debug__=1)",
