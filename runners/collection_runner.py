@@ -13,7 +13,7 @@ from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from models.wire.rate_headers import ANNOUNCES_LIMITS
-from processors.reading.reply_reader import ReplyReader
+from processors.reading.bounded_reader import BoundedReader
 from prompts.problems import Problem
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget, CapReached
@@ -75,7 +75,7 @@ class CollectionRunner:
         limiter: AdaptiveRateLimiter,
         clock: Clock,
         random: Random,
-        reader: ReplyReader,
+        reader: BoundedReader,
     ) -> None:
         self._settings = settings
         self._store = store

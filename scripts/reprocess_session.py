@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
-from processors.reading.reply_reader import ReplyReader
+from processors.reading.bounded_reader import BoundedReader
 from processors.workers.bounds import Bounds
 from processors.workers.pool import Workers
 from runners.answers.reprocess import Change, reprocess_session
@@ -90,7 +90,7 @@ async def _reprocessed(
     store: SolutionStore, workers: int | None, bounds: Bounds
 ) -> tuple[Path, dict[str, list[Change]]]:
     async with Workers(workers, bounds) as pool:
-        return await reprocess_session(store, ReplyReader(pool))
+        return await reprocess_session(store, BoundedReader(pool))
 
 
 def _print_some(lines: Iterable[str]) -> None:

@@ -10,9 +10,9 @@ from functools import partial
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from config.errors import NoWorker, StoreError
+from processors.reading.bounded_reader import BoundedReader, is_short, read_short
 from processors.reading.llm_copy import copied_by_llm
 from processors.reading.reading import Reading
-from processors.reading.reply_reader import ReplyReader, is_short, read_short
 from processors.workers.bounds import Unfinished
 from runners.answers.answer_record import (
     answer_record,
@@ -53,7 +53,7 @@ class AnswerKeeper:
         store: SolutionStore,
         tracker: ProgressTracker,
         caller: ReliableCaller,
-        reader: ReplyReader,
+        reader: BoundedReader,
         extraction_lane: Lane | None,
         clock: Clock,
         break_off: Callable[[StoreError], None],

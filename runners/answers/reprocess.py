@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processors.extraction.code_candidates import EXTRACTION_VERSION
+from processors.reading.bounded_reader import BoundedReader
 from processors.reading.reading import Reading
-from processors.reading.reply_reader import ReplyReader
 from runners.answers.answer_record import reply_in, with_reading, without_reading
 from storage.files.durability import flush_file, write_error
 from storage.files.regular_file import make_folders, open_to_append
@@ -36,7 +36,7 @@ class Change:
 
 
 async def reprocess_session(
-    store: SolutionStore, reader: ReplyReader
+    store: SolutionStore, reader: BoundedReader
 ) -> tuple[Path, dict[str, list[Change]]]:
     """Return the folder of the new records, and model -> one Change an answer.
 
@@ -64,7 +64,7 @@ async def reprocess_session(
     return folder, changes
 
 
-async def _reprocess_file(old: Path, target: Path, reader: ReplyReader) -> list[Change]:
+async def _reprocess_file(old: Path, target: Path, reader: BoundedReader) -> list[Change]:
     changes: list[Change] = []
     with open_to_append(target) as lines:
 
@@ -79,7 +79,7 @@ async def _reprocess_file(old: Path, target: Path, reader: ReplyReader) -> list[
 
 async def _read_again(
     records: Iterable[SolutionRecord],
-    reader: ReplyReader,
+    reader: BoundedReader,
     write: Callable[[SolutionRecord, SolutionRecord], None],
 ) -> None:
     """Write what is made of each record, in their order; a few are read at a time."""
@@ -94,7 +94,7 @@ async def _read_again(
             write(first, await again)
 
 
-async def _again(record: SolutionRecord, reader: ReplyReader) -> SolutionRecord:
+async def _again(record: SolutionRecord, reader: BoundedReader) -> SolutionRecord:
     reading = await reader.read(reply_in(record))
     if isinstance(reading, Reading):
         return with_reading(record, reading)

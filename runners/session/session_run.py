@@ -13,7 +13,7 @@ from config.clock import Clock, SystemClock
 from config.collection_settings import ProgressForm
 from config.errors import CollectionError, StoreError
 from models.wire.client_pool import ClientPool
-from processors.reading.reply_reader import ReplyReader
+from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
 from reports.report import write_report_or_warn
 from runners.collection_runner import CollectionRunner, RunOutcome
@@ -63,7 +63,7 @@ async def run_session(
         workers = await stack.enter_async_context(Workers())
         runner = CollectionRunner(
             *(plan.settings, store, tracker, display, limiter, clock, Random()),
-            ReplyReader(workers),
+            BoundedReader(workers),
         )
         conclude = partial(_conclude, store, tracker)
         try:

@@ -106,13 +106,7 @@ def write_session_summary(
         "collection_metadata": _collection_metadata(session_id, metadata, models, collection_end),
         "model_summaries": {
             model: model_summary(
-                model,
-                tallies.get(model, {}),
-                Extent(
-                    problems=metadata.total_problems,
-                    samples=metadata.samples,
-                    problems_answered=problems_answered.get(model, 0),
-                ),
+                model, tallies.get(model, {}), _extent(metadata, problems_answered.get(model, 0))
             )
             for model in models
         },
@@ -128,6 +122,14 @@ def write_session_summary(
 def _evaluation(folder: Path) -> dict[str, object]:
     found = evaluation_summary(folder)
     return {} if found is None else {"evaluation": found}
+
+
+def _extent(metadata: SessionMetadata, problems_answered: int) -> Extent:
+    return Extent(
+        problems=metadata.total_problems,
+        samples=metadata.samples,
+        problems_answered=problems_answered,
+    )
 
 
 def _collection_metadata(

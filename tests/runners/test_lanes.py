@@ -17,7 +17,7 @@ from config.errors import AuthFailed, StoreError
 from config.model_config import ModelConfig
 from models.base_model import BaseModel, CallOptions, Completion, make_model
 from models.embedded.embedded_llama import SLOTS
-from processors.reading.reply_reader import ReplyReader
+from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
 from prompts.problems import load_problems
 from prompts.prompt_template import Prompt
@@ -151,7 +151,7 @@ class Session:
                 self.limiter,
                 self.clock,
                 random.Random(1),
-                ReplyReader(workers),
+                BoundedReader(workers),
             )
             asked = RunModels(answering=models, extraction=extraction)
             return await runner.run(asked, self.problems)
