@@ -28,11 +28,9 @@ class OutageWatch:
         admitted: what this time of being refused would tell of the limit; permitted: what was
         permitted for certain before, None while nothing is known. Rates are per second.
         """
-        seconds = episode.ended_at - episode.refused_at
-        longest = max(OUTAGE_SECONDS, OUTAGE_REQUESTS * episode.amount / episode.pace)
-        if episode.probes_refused == 0 or seconds <= longest:
+        if not _is_long(episode):
             return False
-        if seconds > LONGEST_WINDOW_SECONDS:
+        if episode.ended_at - episode.refused_at > LONGEST_WINDOW_SECONDS:
             return True
         if self.is_second_look(episode):
             return False
@@ -40,7 +38,8 @@ class OutageWatch:
 
     def is_second_look(self, episode: Episode) -> bool:
         """Return whether what looked like an outage has come again within a window's time."""
-        return episode.refused_at - self._seen_at < LONGEST_WINDOW_SECONDS
+        is_soon = episode.refused_at - self._seen_at < LONGEST_WINDOW_SECONDS
+        return is_soon and _is_long(episode)
 
     def is_first_ever(self, episode: Episode) -> bool:
         """Return whether the probe was the first request ever to be admitted."""
@@ -51,3 +50,9 @@ class OutageWatch:
         if outage and not self.is_first_ever(episode):
             self._seen_at = episode.ended_at
         self._has_admitted = True
+
+
+def _is_long(episode: Episode) -> bool:
+    seconds = episode.ended_at - episode.refused_at
+    longest = max(OUTAGE_SECONDS, OUTAGE_REQUESTS * episode.amount / episode.pace)
+    return episode.probes_refused > 0 and seconds > longest

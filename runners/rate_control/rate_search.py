@@ -125,14 +125,12 @@ class RateSearch:
         is_second_look = self._watch.is_second_look(episode)
         self._watch.saw(episode, outage=False)
         if self._bracket is None:
-            quick = episode.probes_refused == 0
-            first = episode.briskest if quick else min(episode.briskest, episode.admitted)
-            self._follow(episode, 0.97 * first, "first refusal")
-        elif self.state == "learning":
-            self._learn_on(episode)
+            self._follow(episode, 0.97 * self._first_estimate(episode), "first refusal")
         elif is_second_look:
             rate = 0.97 * min(episode.admitted, episode.pace)
             self._follow(episode, rate, "refused for long, twice: the limit has fallen")
+        elif self.state == "learning":
+            self._learn_on(episode)
         else:
             self._reconsider(episode)
         self._leave(episode)
@@ -168,6 +166,14 @@ class RateSearch:
             estimate = max(estimate, 0.6 * pace)
         self._permitted = min(estimate, pace)
         self._bracket = Bracket.of(0.97 * self._permitted, pace, episode.slowest)
+
+    def _first_estimate(self, episode: Episode) -> float:
+        if episode.probes_refused == 0:
+            return episode.briskest
+        estimate = min(episode.briskest, episode.admitted)
+        if self._exits and episode.ended_at - self._exits[-1][0] >= LEARNING_SECONDS:
+            estimate = min(estimate, self._admitted_since_mark(episode)[0])
+        return estimate
 
     def _is_still_learning(self, episode: Episode) -> bool:
         is_early = episode.ended_at - self._since < LEARNING_SECONDS
