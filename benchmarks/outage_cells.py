@@ -1,4 +1,4 @@
-"""The limiter's benchmark where a provider refuses everything for a while, and then is well again."""
+"""The limiter's benchmark where a provider refuses everything for a while, then recovers."""
 
 import itertools
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ from pathlib import Path
 from config.errors import DatasetError
 
 _ENDINGS = (".jsonl", ".jsonl.gz")
-_MOST_BYTES = 1_000_000_000  # of an unpacked file
+_MOST_BYTES = 200_000_000  # of an unpacked file: the published ones have under 50 MB
 _OTHERS = (
     "name another with --dataset-path or DATASET_PATH, "
     "or get one: python scripts/fetch_dataset.py codeeval"
@@ -20,11 +20,11 @@ def problem_files(dataset: Path) -> list[Path]:
 
     Raises DatasetError where there are none.
     """
-    if dataset.is_file():
-        return [dataset]
-    if not dataset.is_dir():
-        raise DatasetError(f"{dataset}: no such folder of problems; {_OTHERS}")
     try:
+        if dataset.is_file():
+            return [dataset]
+        if not dataset.is_dir():
+            raise DatasetError(f"{dataset}: no such folder of problems; {_OTHERS}")
         files = sorted(path for path in dataset.iterdir() if path.name.endswith(_ENDINGS))
     except OSError as error:
         raise DatasetError(f"{dataset}: cannot be read: {error.strerror}") from error

@@ -1,13 +1,11 @@
-"""Plans, runs and reports a collection, for the two commands that start one."""
+"""Plans, runs and reports a collection: a new one here, an old one in _resume.py."""
 
 import asyncio
 import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
-from itertools import product
 from pathlib import Path
 
 from config.collection_settings import CollectionSettings, ProgressForm
@@ -17,19 +15,16 @@ from config.reply_reading import reading_words
 from models.wire.client_pool import ClientPool
 from runners.answers.reply_reader import reader_is_default
 from runners.session.collection_plan import CollectionPlan, plan_collection
-from runners.session.dataset_changes import dataset_changes
-from runners.session.model_choice import recorded_settings
 from runners.session.run_models import RunModels, build_models
-from runners.session.session_run import finish_session, run_session, session_metadata
+from runners.session.session_run import run_session, session_metadata
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import expected_cost, print_estimate
 from scripts._prompts import print_first_prompts
 from scripts._report import print_report, resume_command
 from scripts._root import ROOT
 from storage.files.durability import WriteError
-from storage.session.manifest import SessionMetadata
 from storage.session.session_folder import check_sessions_can_be_made, session_folder
-from storage.sessions import create_session, open_session
+from storage.sessions import create_session
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
@@ -50,7 +45,7 @@ def dry_run(
     plan, models, _ = prepare(settings, environment, needs_keys=False)
     check_sessions_can_be_made(settings.output_dir)
     if show_prompts:
-        print_first_prompts(plan.problems)
+        print_first_prompts(plan.problems, plan.settings.prompt)
     print_estimate(models, plan.problems, settings, _missing_keys(models))
     logger.info("Dry run completed successfully")
     return EXIT_OK
@@ -83,47 +78,6 @@ def collect(
         return store
 
     return run_and_report(plan, models, clients, open_store, progress)
-
-
-def resume(
-    output_dir: Path,
-    session_id: str,
-    environment: Environment,
-    *,
-    accept_changes: bool,
-    max_cost_usd: float | None,
-    samples: int | None,
-    progress: ProgressForm,
-) -> int:
-    """Go on with a session where anything is left to do; returns the exit code.
-
-    samples: how many answers to each problem there are to be, None for as many as before.
-    """
-    store = open_session(output_dir, session_id)
-    metadata = store.metadata
-    assert metadata is not None, "open_session refuses a session without metadata"
-    settings = CollectionSettings.from_parameters(metadata.session_parameters)
-    samples = _wanted_samples(metadata, samples)
-    if _is_finished(store, metadata, samples):
-        finish_session(store)
-        print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
-        return EXIT_OK
-    settings = replace(
-        recorded_settings(settings, environment),
-        output_dir=output_dir,
-        samples=samples,
-        max_cost_usd=max_cost_usd or settings.max_cost_usd,
-    )
-    answered = sum(store.answered_counts().values())
-    plan, models, clients = prepare(settings, environment, answered=answered)
-    labels = [config.label for config in plan.models]
-    if labels != metadata.models:
-        raise ConfigError(
-            f"the session asked {', '.join(metadata.models)}, but the same names now mean "
-            f"{', '.join(labels)}: put back config/model_configs.py or LOCAL_GGUF_PATH"
-        )
-    _check_dataset(plan, metadata, accept_changes)
-    return run_and_report(plan, models, clients, lambda: store, progress)
 
 
 def prepare(
@@ -176,6 +130,8 @@ def run_and_report(
     clients: ClientPool,
     open_store: Callable[[], SolutionStore],
     progress: ProgressForm,
+    *,
+    release: bool = False,
 ) -> int:
     """Run a session to its end or interruption; print what came out; return the exit code."""
     opened: list[SolutionStore] = []
@@ -185,7 +141,7 @@ def run_and_report(
         return opened[0]
 
     try:
-        run = run_session(plan, models, clients, open_and_note, progress)
+        run = run_session(plan, models, clients, open_and_note, progress, release=release)
         store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
         for store in opened:
@@ -237,34 +193,3 @@ def _confirmed() -> bool:
     except EOFError:
         return False
     return answer.strip().lower() in ("y", "yes")
-
-
-def _wanted_samples(metadata: SessionMetadata, samples: int | None) -> int:
-    if samples is not None and samples < metadata.samples:
-        raise ConfigError(
-            f"--samples {samples}: the session asks for {metadata.samples} answers to each problem "
-            "already, and never for fewer"
-        )
-    return samples or metadata.samples
-
-
-def _is_finished(store: SolutionStore, metadata: SessionMetadata, samples: int) -> bool:
-    if metadata.dataset is None:
-        counts, wanted = store.answered_counts(), metadata.total_problems * samples
-        return all(counts.get(model, 0) >= wanted for model in metadata.models)
-    wanted_of_each = set(product(metadata.dataset, range(1, samples + 1)))
-    return all(wanted_of_each <= store.answered(model) for model in metadata.models)
-
-
-def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:
-    """Raise ConfigError where problems changed since the session began and that is not accepted."""
-    if metadata.dataset is None:
-        logger.warning("This session kept no hashes of its problems: changes cannot be noticed")
-        return
-    changes = dataset_changes(metadata.dataset, plan.content_hashes)
-    if not changes:
-        return
-    said = f"{plan.settings.dataset_path} is not what the session began with: {changes}"
-    if not accept_changes:
-        raise ConfigError(f"{said}. To go on all the same: --accept-dataset-changes")
-    logger.warning("%s", said)

@@ -12,9 +12,11 @@ from scripts._root import ROOT
 from scripts._terminal import print_table, print_wrapped
 from storage.records.session_scan import FAILURES_NAME
 from storage.records.tallies import Tally, total
+from storage.session.spending_file import read_spending
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
 
+_LEAST_SHOWN_USD = 0.00005  # with four digits after the point
 _HEADINGS = (
     "model",
     "answered",
@@ -42,6 +44,7 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
         print(printable(f"{label}: stopped early: {reason}"))
     if outcome.stopped_by:
         print(f"The run stopped: {outcome.stopped_by}")
+    print_reserved(store, output_dir)
     print(f"\nResults: {store.path}")
     if (store.path / REPORT_PAGE_NAME).exists():
         print(f"  {REPORT_PAGE_NAME}: everything on one page, for a browser")
@@ -65,6 +68,23 @@ def print_unread(store: SolutionStore) -> None:
     )
     command = _command("reprocess_session.py", store.session_id, store.path.parent)
     print(f"  With more time: {command} --seconds-per-reply 60")
+
+
+def print_reserved(store: SolutionStore, output_dir: Path) -> None:
+    """Print what is reserved beside the answers' cost, if anything, and how it is released."""
+    if reserved_usd := reserved_beside_answers(store):
+        print(
+            f"Reserved: at most {reserved_usd:.4f} USD, for calls that may have been billed "
+            "without a known cost. If they were not:\n"
+            f"  {resume_command(store.session_id, output_dir)} --release-reserved"
+        )
+
+
+def reserved_beside_answers(store: SolutionStore) -> float:
+    """Return the most that was billed beside the answers, 0 where four digits do not show it."""
+    spending = read_spending(store.path)
+    reserved_usd = spending.reserved_usd(store.answers_usd) if spending else 0.0
+    return reserved_usd if reserved_usd >= _LEAST_SHOWN_USD else 0.0
 
 
 def resume_command(session_id: str, output_dir: Path) -> str:

@@ -15,7 +15,7 @@ from config.prompt_text import prompt_of
 from config.reply_reading import recorded_reading
 from prompts.prompt_template import prompt_version
 from runners.progress.terminal_text import printable
-from scripts._report import print_unread, resume_command
+from scripts._report import print_reserved, print_unread, reserved_beside_answers, resume_command
 from scripts._terminal import print_table, print_wrapped, terminal_columns
 from storage.session.progress_file import Progress, read_progress
 from storage.session.session_condition import condition_words
@@ -74,13 +74,18 @@ def print_status(output_dir: Path, session_id: str) -> None:
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)
-        print(_spent(store, progress))
+    print(f"Answers so far cost {store.answers_usd:.4f} USD, as far as prices are known")
     if is_locked(store.path):
+        if reserved_usd := reserved_beside_answers(store):
+            print(
+                f"Calls in flight, or without an answer, cost at most {reserved_usd:.4f} USD more"
+            )
         print("It is being run now.")
         if progress and progress.current_progress.estimated_completion:
             print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
         print(f"Results so far: {store.path}")
         return
+    print_reserved(store, output_dir)
     command, parameters = resume_command(store.session_id, output_dir), metadata.session_parameters
     if undone:
         print(f"Nobody runs it.{_calls_lost(progress, parameters)} To go on:\n  {command}")
@@ -125,14 +130,6 @@ def _print_last_errors(progress: Progress) -> None:
             print(printable(f"{model}: last failure: {counts.last_error}"))
 
 
-def _spent(store: SolutionStore, progress: Progress) -> str:
-    """Return what answers cost, and apart from it what calls without one may have cost."""
-    answers = sum(tally.cost_usd for tally in store.tallies.values())
-    more = progress.spent_usd - answers
-    said = f"Answers so far cost {answers:.4f} USD, as far as prices are known"
-    return f"{said}; calls without an answer at most {more:.4f} USD more" if more > 5e-5 else said
-
-
 def _calls_lost(progress: Progress | None, parameters: Mapping[str, object]) -> str:
     calls = progress.in_flight if progress else 0
     if not calls:
@@ -165,4 +162,7 @@ def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:
 
 
 def _moment(seconds: float | None) -> str:
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else "-"
+    try:
+        return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else "-"
+    except (OverflowError, ValueError, OSError):  # beyond any calendar
+        return "-"

@@ -9,8 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
+from config.user_path import user_path
 from reports.session_comparison import Difference, SessionComparison, compare
-from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
+from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive_int, run_command
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table, print_wrapped
@@ -51,7 +52,7 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 
@@ -77,7 +78,7 @@ def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
     if not out:
         name = safe_name("comparison_" + "_".join(store.session_id for store in stores))
         return stores[-1].path.parent / f"{name}.csv"
-    target = Path(out).expanduser()
+    target = user_path(out, "--out")
     refuse_inside_sessions(target)
     if target.is_dir() or not target.parent.is_dir():
         reason = "is a folder" if target.is_dir() else f"there is no folder {target.parent}"

@@ -17,6 +17,7 @@ from scripts._cli import (
     EXIT_OK,
     EXIT_USAGE,
     add_output_dir_flag,
+    parse_arguments,
     positive_int,
     run_command,
     seconds,
@@ -42,7 +43,7 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 

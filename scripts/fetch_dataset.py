@@ -12,11 +12,12 @@ from scripts._root import ROOT  # noqa: I001 - first: it checks what the others 
 from config.collection_settings import DEFAULT_DATASETS
 from config.environment import Environment
 from config.errors import ConfigError, DatasetError
+from config.user_path import absolute_user_path
 from prompts.dataset_archive import ArchiveSource, download, files_in
 from prompts.problems import Problem, load_problems
 from scripts._parser import CommandParser
 from scripts._paste import line_to_paste
-from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
+from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, parse_arguments, run_command
 
 _SOURCES = {
     # DOI 10.5281/zenodo.17495202, CC BY 4.0, by Danny Brahman and Mohammad Mahoor
@@ -54,7 +55,7 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -78,9 +79,9 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
 
 def _target(args: argparse.Namespace, environment: Environment) -> Path:
     if args.dataset_path:
-        return Path(args.dataset_path).expanduser().resolve()
+        return absolute_user_path(args.dataset_path, "--dataset-path", Path.cwd())
     setting = environment.get("DATASET_PATH") or DEFAULT_DATASETS[0]
-    folder = (ROOT / Path(setting).expanduser()).resolve()
+    folder = absolute_user_path(setting, "DATASET_PATH", ROOT)
     return folder if args.name == "codeeval" else folder.parent / str(args.name)
 
 

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from reports.report import MOST_BODY_BYTES, write_report
-from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
+from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive_int, run_command
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from storage.sessions import open_session
@@ -34,7 +34,7 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 

@@ -13,7 +13,14 @@ from processors.reading.bounded_reader import BoundedReader
 from processors.workers.bounds import Bounds
 from processors.workers.pool import Workers
 from runners.answers.reprocess import Change, reprocess_session
-from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command, seconds
+from scripts._cli import (
+    EXIT_OK,
+    add_output_dir_flag,
+    parse_arguments,
+    positive_int,
+    run_command,
+    seconds,
+)
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table, print_wrapped
@@ -54,7 +61,7 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 

@@ -19,6 +19,7 @@ from scripts._cli import (
     add_log_flags,
     add_output_dir_flag,
     load_environment,
+    parse_arguments,
     run_command,
     samples,
     set_up_logging,
@@ -48,6 +49,11 @@ def build_parser() -> CommandParser:
         help="ask for more samples, finished session or not: M answers to each problem in all",
     )
     parser.add_argument(
+        "--release-reserved",
+        action="store_true",
+        help="count what is reserved for calls that may have been billed as not billed",
+    )
+    parser.add_argument(
         "--watch", action="store_true", help="keep showing how it stands until it ends"
     )
     add_output_dir_flag(parser)
@@ -57,7 +63,7 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -81,17 +87,15 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
 
-    from scripts._collect import resume
+    from scripts._resume import ResumeWishes, resume
 
-    return resume(
-        folder,
-        session_id,
-        environment,
+    wishes = ResumeWishes(
         accept_changes=args.accept_dataset_changes,
         max_cost_usd=args.max_cost,
         samples=args.samples,
-        progress=args.progress,
+        release=args.release_reserved,
     )
+    return resume(folder, session_id, environment, wishes, args.progress)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from runners.progress.terminal_text import shortened
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
@@ -17,6 +18,7 @@ from scripts._cli import (
     add_output_dir_flag,
     load_environment,
     positive_int,
+    parse_arguments,
     run_command,
     samples,
     seconds,
@@ -197,23 +199,19 @@ def _add_money(parser: argparse.ArgumentParser) -> None:
 
 
 def _concurrency(text: str) -> int | str:
-    if text == "auto":
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of 1 or more")
-    return int(text)
+    return text if text == "auto" else positive_int(text)
 
 
 def _temperature(text: str) -> float:
     number = float(text)
     if not 0.0 <= number <= 2.0:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not between 0 and 2")
     return number
 
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_line(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 

@@ -101,6 +101,16 @@ class ProgressTracker:
 
     def restore(self, store: SolutionStore) -> None:
         """Take over what earlier runs of the session collected."""
+        self.recount(store)
+        earlier = read_progress(store.path)
+        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
+        self.spent_usd = max(store.answers_usd, earlier.spent_usd if earlier else 0.0)
+
+    def recount(self, store: SolutionStore) -> None:
+        """Count what stands in the session's files, whatever was counted before."""
+        self._lanes = {model: _Lane() for model in self._models}
+        self._completed_ids.clear()
+        self._to_try_again = 0
         for model in dict.fromkeys([*self._models, *store.answered_counts()]):
             lane = self._lanes.setdefault(model, _Lane())
             lane.answered = len(store.answered(model))
@@ -113,10 +123,6 @@ class ProgressTracker:
         for (model, _), tally in store.tallies.items():
             self._lanes[model].execution_seconds += tally.execution_seconds
             self._lanes[model].valid += tally.valid
-        earlier = read_progress(store.path)
-        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
-        recorded_usd = sum(tally.cost_usd for tally in store.tallies.values())
-        self.spent_usd = max(recorded_usd, earlier.spent_usd if earlier else 0.0)
 
     def answered(self, label: str, key: TaskKey, seconds: float, *, is_valid: bool) -> None:
         """Count an answer; seconds: its last attempt; is_valid: the verdict on its code."""

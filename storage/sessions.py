@@ -12,6 +12,7 @@ from config.clock import Clock, SystemClock
 from config.errors import ConfigError, StoreError
 from storage.files.durability import flush_folder, write_error
 from storage.files.jsonl_file import keep_whole_file
+from storage.files.leftovers import drop_leftovers
 from storage.files.utf8_text import clean_text
 from storage.records.session_scan import scan_session
 from storage.records.tallies import total
@@ -28,6 +29,7 @@ from storage.session.progress_file import PROGRESS_NAME, ProgressCounts, read_pr
 from storage.session.session_condition import SessionCondition, condition_of, count_answer_lines
 from storage.session.session_folder import default_session_id, session_folder
 from storage.session.session_lock import is_locked
+from storage.session.spending_file import SPENDING_NAME, read_spending
 from storage.solution_store import SolutionStore
 from storage.views.summaries import write_session_summary
 
@@ -113,9 +115,11 @@ def repair_session(store: SolutionStore) -> list[str]:
     """
     said = store.repair()
     folder = store.path
+    drop_leftovers([folder, *(path for path in folder.iterdir() if path.is_dir())])
     if (folder / PROGRESS_NAME).exists() and read_progress(folder) is None:
-        kept = keep_whole_file(folder / PROGRESS_NAME)
-        said.append(f"{PROGRESS_NAME} cannot be read: kept as {kept.name}, made anew")
+        said.append(_set_aside(folder / PROGRESS_NAME))
+    if (folder / SPENDING_NAME).exists() and read_spending(folder) is None:
+        said.append(f"{_set_aside(folder / SPENDING_NAME)}, with the most that may be billed")
     said += _repair_descriptions(store)
     said += _missing_answers(store)
     return said

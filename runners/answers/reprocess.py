@@ -12,6 +12,7 @@ from processors.reading.bounded_reader import BoundedReader
 from processors.reading.reading import Reading
 from runners.answers.answer_record import reply_in, with_reading, without_reading
 from storage.files.durability import flush_file, write_error
+from storage.files.regular_file import make_folders, open_to_append
 from storage.records.record_json import encode_solution, solutions_in
 from storage.records.solution_record import SolutionRecord, task_name
 from storage.records.tallies import is_valid
@@ -46,6 +47,7 @@ async def reprocess_session(
     folder = store.path / "reprocessed" / EXTRACTION_VERSION
     building = folder.with_name(f".{folder.name}.building")
     try:
+        make_folders(store.path, folder.parent)
         shutil.rmtree(building, ignore_errors=True)
         changes: dict[str, list[Change]] = {}
         for model, files in store.save_solutions_jsonl().items():
@@ -64,7 +66,7 @@ async def reprocess_session(
 
 async def _reprocess_file(old: Path, target: Path, reader: BoundedReader) -> list[Change]:
     changes: list[Change] = []
-    with target.open("wb") as lines:
+    with open_to_append(target) as lines:
 
         def write(record: SolutionRecord, again: SolutionRecord) -> None:
             lines.write(encode_solution(again)[1])

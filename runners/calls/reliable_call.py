@@ -100,7 +100,7 @@ class ReliableCaller:
             attempts.append(outcome.record(waited))
             _log_attempt(lane, task_name, attempts, outcome)
             if isinstance(outcome.result, Completion):
-                lane.has_answers = True
+                lane.answered()
                 return Answer(
                     completion=outcome.result,
                     cost_usd=outcome.cost_usd,
@@ -150,7 +150,7 @@ class ReliableCaller:
         except ModelError as error:
             leave.failed(error, _cost(lane.model, error.usage, started))
             _name_address(error, lane.model)
-            if isinstance(error, LaneClosed):
+            if isinstance(error, LaneClosed) and lane.is_closed_to(task_name):
                 raise
             return _AttemptOutcome(error, None, started, self._clock.monotonic() - from_)
         except BaseException:

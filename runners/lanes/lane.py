@@ -12,6 +12,8 @@ from runners.lanes.alike_failures import AlikeFailures
 from runners.lanes.task import Task
 from runners.rate_limiter import RateScope
 
+_REFUSED_TASKS = 3
+
 
 class LaneStopped(Exception):
     """The lane takes no more work; the task in hand stays undone."""
@@ -61,6 +63,7 @@ class Lane:
     ended: int = 0
     has_answers: bool = False
     answered_before: bool = False
+    _refused_tasks: set[str] = field(default_factory=set)  # since the last answer, as for good
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
     _called_off: set[asyncio.Task[None]] = field(default_factory=set)
@@ -105,6 +108,20 @@ class Lane:
         task = next(self.queue, None)
         self.exhausted = task is None
         return task
+
+    def answered(self) -> None:
+        """Note an answer to a call."""
+        self.has_answers = True
+        self._refused_tasks.clear()
+
+    def is_closed_to(self, task_name: str) -> bool:
+        """Tell whether to believe a reply that says that every call of the lane will fail.
+
+        Where others are answered it takes some tasks that are refused so, with no answer between:
+        one alone may be a gateway's mistake, or a refusal of its prompt.
+        """
+        self._refused_tasks.add(task_name)
+        return not self.has_answers or len(self._refused_tasks) >= _REFUSED_TASKS
 
     def end_task(self, error: ModelError | None) -> None:
         """Count a task that was answered or given up, None for the former.

@@ -20,6 +20,7 @@ from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
+from runners.session.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
 from runners.session.interrupt import on_interrupt
 from runners.session.loop_watch import watched_loop
 from runners.session.run_models import RunModels
@@ -40,10 +41,13 @@ async def run_session(
     clients: ClientPool,
     open_store: Callable[[], SolutionStore],
     progress: ProgressForm,
+    *,
+    release: bool = False,
 ) -> tuple[SolutionStore, RunOutcome]:
     """Return the session and how its run ended; every derived file is up to date then.
 
     open_store: called once the models are open, so that one that cannot be leaves no session.
+    release: the user says that no call of earlier runs was billed beside the answers.
     Raises StoreError where the session cannot be written or is in use.
     """
     clock = SystemClock()
@@ -53,10 +57,7 @@ async def run_session(
             await stack.enter_async_context(model)
         store = open_store()
         stack.enter_context(SessionLock(store.path))
-        for sentence in repair_session(store):
-            logger.warning("%s", sentence)
-        _keep_accepted_changes(plan, store)
-        tracker = _open_tracker(plan, store, clock)
+        tracker = _take_up(plan, models, store, clock, release=release)
         display = make_display(progress, sys.stderr)
         limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
         workers = await stack.enter_async_context(Workers())
@@ -105,16 +106,20 @@ async def _run_interruptibly(
     return outcome
 
 
-def finish_session(store: SolutionStore) -> None:
+def finish_session(store: SolutionStore, *, release: bool = False) -> None:
     """Bring every file of a session up to date whose every task is answered; nothing is sent.
 
-    A whole one is left as it is. Raises StoreError where it cannot be written or is in use.
+    A whole one is left as it is. release: as run_session has it.
+    Raises StoreError where it cannot be written or is in use.
     """
     metadata = store.metadata
     assert metadata is not None, "only a session that was opened has tasks"
     with SessionLock(store.path):
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
+        if release:
+            release_reserved(store, take_up_spending(store, lambda: 0.0))
+            store.save_analysis_summary()
         if not is_concluded(store):
             tracker = ProgressTracker(
                 store.path,
@@ -146,6 +151,22 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
     )
 
 
+def _take_up(
+    plan: CollectionPlan, models: RunModels, store: SolutionStore, clock: Clock, *, release: bool
+) -> ProgressTracker:
+    """Return the counts to go on with, once the session is whole and its money is known."""
+    for sentence in repair_session(store):
+        logger.warning("%s", sentence)
+    _keep_accepted_changes(plan, store)
+    lost_calls = _calls_of_a_lost_record(plan, store)
+    spending = take_up_spending(store, lambda: lost_calls * dearest_call_usd(plan, models))
+    if release:
+        spending = release_reserved(store, spending)
+    tracker = _open_tracker(plan, store, lost_calls, clock)
+    tracker.spent_usd = spending.committed_usd
+    return tracker
+
+
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
     """Let the session know its dataset, cap, reader and samples as they are now."""
     metadata = store.metadata
@@ -158,8 +179,9 @@ def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 
-def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
-    unknown = _calls_of_a_lost_record(plan, store)
+def _open_tracker(
+    plan: CollectionPlan, store: SolutionStore, unknown: int, clock: Clock
+) -> ProgressTracker:
     if unknown:
         is_free = all(config.is_free for config in (*plan.models, plan.reader) if config)
         logger.warning(

@@ -16,12 +16,17 @@ class LineLog:
         self._files: set[Path] = set()
         self._folders: set[Path] = set()
 
-    def append(self, path: Path, line: bytes) -> None:
-        """Return once the whole line is with the operating system; StoreError where it is not."""
+    def append(self, path: Path, line: bytes) -> int:
+        """Return where the line stands, in bytes, once it is whole with the operating system.
+
+        Raises StoreError where it cannot be written.
+        """
         with self._lock:
-            if append_line(path, line):
+            offset = append_line(path, line)
+            if offset == 0:  # the file may be new
                 self._folders |= {path.parent, self._folder}
             self._files.add(path)
+            return offset
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk.

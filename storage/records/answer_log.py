@@ -7,8 +7,10 @@ from pathlib import Path
 
 from config.clock import Clock, SystemClock
 from config.errors import StoreError
+from storage.files.durability import write_error
 from storage.files.jsonl_file import read_lines
 from storage.files.line_log import LineLog
+from storage.files.regular_file import refuse_link
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
 from storage.records.record_json import (
@@ -22,7 +24,9 @@ from storage.records.session_scan import (
     PENDING_NAME,
     repair_file,
     scan_session,
+    session_files,
     set_orphans_aside,
+    size_of,
 )
 from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
@@ -61,6 +65,7 @@ class AnswerLog:
         self.status: SessionStatus = (summary and summary.status) or "in_progress"
         self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
+        self._ends = dict(self._scan.sizes)
         self._lock = threading.Lock()
         self._lines = LineLog(self.path)
         self._unexported: set[tuple[str, str]] = set()
@@ -69,6 +74,11 @@ class AnswerLog:
     def tallies(self) -> Mapping[tuple[str, str], Tally]:
         """(model, category) -> counts."""
         return self._index.tallies
+
+    @property
+    def answers_usd(self) -> float:
+        """What all answers cost, in US dollars, as far as prices are known."""
+        return sum(tally.cost_usd for tally in self.tallies.values())
 
     @property
     def failed_tasks(self) -> Mapping[str, Mapping[TaskKey, FailedTask]]:
@@ -104,7 +114,7 @@ class AnswerLog:
         kept, line = encode_solution(record)
         with self._lock:
             self._refuse_second_answer(kept)
-            self._lines.append(self._index.path_for(kept.model, kept.category), line)
+            self._append_line(self._index.path_for(kept.model, kept.category), line)
             self._index.add(kept)
             self._unexported.add((kept.model, kept.category))
 
@@ -114,12 +124,11 @@ class AnswerLog:
         Returns its place, for pending_at.
         """
         kept, line = encode_solution(record)
-        path = self.path / PENDING_NAME
         with self._lock:
             self._refuse_second_answer(kept)
-            self._lines.append(path, line)
+            place = self._append_line(self.path / PENDING_NAME, line)
             self._index.add_pending(kept.model, kept.key)
-            return path.stat().st_size - len(line)
+            return place
 
     def pending_at(self, place: int) -> SolutionRecord:
         """Return the reply that append_pending put there. Raises StoreError where it is gone."""
@@ -134,7 +143,7 @@ class AnswerLog:
         """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""
         kept, line = encode_failure(failure)
         with self._lock:
-            self._lines.append(self.path / FAILURES_NAME, line)
+            self._append_line(self.path / FAILURES_NAME, line)
             self._index.add_failure(kept)
 
     def repair(self) -> list[str]:
@@ -147,8 +156,33 @@ class AnswerLog:
                 self._scan = scan_session(self.path)
             said = [repair_file(damage) for damage in self._scan.damages]
             self._scan.damages.clear()
+            self._ends = session_files(self.path)
             known = frozenset(self._index.paths.values())
             return [*said, *set_orphans_aside(self.path, known)]
+
+    def shrunk_files(self) -> list[Path]:
+        """Return the files that hold less than was written: somebody deleted or emptied them."""
+        with self._lock:
+            return [path for path, end in self._ends.items() if size_of(path) < end]
+
+    def take_stock(self) -> list[str]:
+        """Return, for people, which answers were written and are gone; they count no longer.
+
+        Call it when nothing is appended any more.
+        """
+        if not self.shrunk_files():
+            return []
+        before = self.answered_counts()
+        with self._lock:
+            self._scan = scan_session(self.path)
+            self._ends = dict(self._scan.sizes)
+        gone = {m: count - len(self._index.answered(m)) for m, count in before.items()}
+        return [
+            f"{count} answers of {model} are gone: their file was deleted or emptied while the "
+            "run went on; a resume asks them again"
+            for model, count in gone.items()
+            if count
+        ]
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk.
@@ -161,8 +195,8 @@ class AnswerLog:
         with self._lock:
             # Their answers are on the disk now; whatever came since is not theirs.
             if done_with > _MOST_DONE_WITH and done_with == self._bytes_done_with():
-                with contextlib.suppress(OSError):
-                    (self.path / PENDING_NAME).unlink()
+                with contextlib.suppress(StoreError):
+                    self._drop_pending()
 
     def _bytes_done_with(self) -> int:
         """Return how much of replies is kept that were read, and that none waits; else 0."""
@@ -187,6 +221,24 @@ class AnswerLog:
         if self._index.is_answered(record.model, record.key):
             which = f", sample {record.sample}" if record.sample > 1 else ""
             raise StoreError(f"{record.model} has already answered {record.task_id!r}{which}")
+
+    def _append_line(self, path: Path, line: bytes) -> int:
+        """Return where the line stands, in bytes."""
+        if path.parent != self.path:
+            refuse_link(path.parent)
+        offset = self._lines.append(path, line)
+        if offset >= self._ends.get(path, 0):  # else what was written before is gone
+            self._ends[path] = offset + len(line)
+        return offset
+
+    def _drop_pending(self) -> None:
+        """Delete the replies that waited: all of them have been read."""
+        path = self.path / PENDING_NAME
+        self._ends.pop(path, None)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
 
 
 def _clean(key: TaskKey) -> TaskKey:

@@ -1,6 +1,7 @@
 """What --status and --watch show of a session that runs, was killed, has ended."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from storage.sessions import create_session
 from tests.support.command import ROOT, Command, bare_environment, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import Answer, ProviderServer
+from tests.support.store_records import metadata
 from tests.support.terminal import Terminal
 from tests.support.watched_server import WatchedServer
 
@@ -78,6 +81,14 @@ async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> N
     assert "grok-4.3: last failure: BadRequest: xai answered 400" in ended
     assert re.search(r"To try the failed tasks again:\n  \S*python \S*resume_collection", ended)
     assert f"Results: {out / 's'}" in ended and "\x1b" not in ended
+
+
+async def test_a_view_ends_where_another_process_has_the_holders_id(tmp_path: Path) -> None:
+    store = create_session(tmp_path, "s", metadata())
+    (store.path / "session.lock").write_text(f"{os.getpid()}\n")  # alive, but it holds nothing
+    async with asyncio.timeout(60):
+        seen = await run("resume_collection.py", "s", "--watch", "--output-dir", str(tmp_path))
+    assert seen.exit_code == 0 and "Nobody runs it." in seen.stdout
 
 
 @pytest.mark.slow

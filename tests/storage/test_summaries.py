@@ -43,8 +43,10 @@ def test_the_session_summary_has_guides_shape(tmp_path: Path) -> None:
         "status",
         "collection_metadata",
         "model_summaries",
+        "spending",
         "collection_date",
     ]
+    assert summary["spending"] == {"answers_usd": 0.0, "reserved_usd": 0.0, "held_usd": {}}
     assert summary["format_version"] == 1
     assert summary["session_id"] == "session_1234567890"
     assert summary["status"] == "completed"

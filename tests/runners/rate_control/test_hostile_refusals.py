@@ -66,7 +66,7 @@ class HostileProvider:
 
 
 def survive(seed: int, models: int) -> None:
-    """Work against such a provider; fail where an estimate is none, or where a pause is too long."""
+    """Work against such a provider; fail where an estimate is none, or a pause too long."""
     clock, chance = VirtualClock(), Random(seed)
     provider, changes = HostileProvider(chance, clock), list[RateChange]()
     limiter = AdaptiveRateLimiter(clock, on_change=changes.append)
