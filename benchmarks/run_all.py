@@ -12,7 +12,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import extraction, makespan, rate_control, scale, short_run, stalls, throughput
+from benchmarks import (
+    evaluation,
+    extraction,
+    makespan,
+    rate_control,
+    scale,
+    short_run,
+    stalls,
+    throughput,
+)
 from benchmarks.harness import ROOT, Figure, machine
 from benchmarks.rate_plot import draw
 from benchmarks.reach_plot import draw_reach
@@ -69,6 +78,7 @@ _TURNS: tuple[dict[str, Callable[[], Iterable[Figure]]], ...] = (
     {"makespan": makespan.figures},
     {"scale": scale.figures},
     {"stalls": stalls.figures},
+    {"evaluation": evaluation.figures},
     {"short_run": short_run.figures, "rate_control": rate_control_figures},
 )
 PARTS = {name: figures for turn in _TURNS for name, figures in turn.items()}

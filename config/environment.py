@@ -27,8 +27,14 @@ class Environment:
         return cls({**_read_env_file(root / ".env"), **process})
 
     def get(self, name: str) -> str | None:
-        """Return a variable's value, None where it is unset."""
-        return self._variables.get(name)
+        """Return a variable's value, None where it is unset.
+
+        Raises ConfigError for one that is not UTF-8: a session's files could not hold it.
+        """
+        value = self._variables.get(name)
+        if value is not None and not is_utf8(value):
+            raise ConfigError(f"{name}={value!a} in the environment is not UTF-8")
+        return value
 
     def api_key(self, config: ModelConfig) -> str | None:
         """Return the key of a model's provider, None where it is unset or none is needed."""
@@ -49,6 +55,11 @@ class Environment:
     def can_call(self, config: ModelConfig) -> bool:
         """Tell whether the model's key is there, or none is needed."""
         return config.key_is_optional or self.api_key(config) is not None
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether a text from outside can be written as UTF-8."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

@@ -63,6 +63,10 @@ class AnthropicModel(BaseModel):
 
     default_base_url = "https://api.anthropic.com"
 
+    @property
+    def call_url(self) -> str:
+        return f"{self.base_url}/v1/messages"
+
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
         identity = (anthropic.AsyncAnthropic, self.base_url, self.api_key)

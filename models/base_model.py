@@ -11,14 +11,7 @@ from typing import Any, ClassVar, Self
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
-from config.errors import (
-    BadReply,
-    ConfigError,
-    ConnectionLost,
-    ModelError,
-    TimedOut,
-    Unreachable,
-)
+from config.errors import BadReply, ConfigError, ConnectionLost, ModelError, TimedOut, Unreachable
 from config.model_config import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_MAX_TOKENS_REASONING,
@@ -27,6 +20,7 @@ from config.model_config import (
 )
 from config.redaction import Redactor
 from config.token_usage import Usage
+from config.web_address import is_http_address
 from models.completion import CallOptions, Completion, FinishReason
 from models.model_files import find_class
 from models.usage_bounds import further_budget, implausible_usage
@@ -107,12 +101,17 @@ class BaseModel:
             raise ConfigError(f"{row.api_key_env} holds a character that no key has")
         if re.match(r"\A[^/]*//[^/]*@", self.base_url):
             raise ConfigError(f"{row.base_url_env} names a user: set {row.api_key_env} instead")
-        if self.base_url and not re.match(r"https?://[^/]", self.base_url):
+        if self.base_url and not is_http_address(self.base_url):
             raise ConfigError(f"{row.base_url_env}: {self.base_url} is no http(s) address")
 
     def home(self) -> str:
         """Return the base URL where the user sets no other."""
         return self.default_base_url
+
+    @property
+    def call_url(self) -> str:
+        """Where send asks, as far as the class says; "" where it does not."""
+        return self.base_url
 
     async def __aenter__(self) -> Self:
         return self

@@ -92,6 +92,10 @@ class ChatCompletionsModel(BaseModel):
     max_tokens_field: ClassVar[str] = "max_tokens"
 
     @property
+    def call_url(self) -> str:
+        return f"{self.base_url}/chat/completions"
+
+    @property
     def sends_temperature(self) -> bool:
         """Whether a temperature goes out."""
         return self.config.accepts_temperature
@@ -135,9 +139,10 @@ class ChatCompletionsModel(BaseModel):
         """Return the reply to one body, whatever its status."""
         identity = (aiohttp.ClientSession, self.base_url, self.api_key)
         session = await self.clients.get(identity, partial(open_session, self.base_url))
-        url = f"{self.base_url}/chat/completions"
         # A redirect would take the key to another host, or turn the POST into a GET.
-        request = session.post(url, json=body, headers=self.headers(), allow_redirects=False)
+        request = session.post(
+            self.call_url, json=body, headers=self.headers(), allow_redirects=False
+        )
         async with request as response:
             # Blank lines before the JSON are DeepSeek's way to say "still queued".
             return Reply(response.status, response.headers, await response.read())

@@ -87,6 +87,10 @@ class GoogleModel(BaseModel):
 
     default_base_url = "https://generativelanguage.googleapis.com"
 
+    @property
+    def call_url(self) -> str:
+        return f"{self.base_url}/v1/models/{self.model_name}:generateContent"
+
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
         if not self.api_key:  # the SDK would take one from the environment

@@ -52,6 +52,10 @@ class LocalModel(ChatCompletionsModel):
         else:
             self.base_url = with_api_path(self.base_url)
 
+    @property
+    def call_url(self) -> str:
+        return "" if self._gguf_path else super().call_url
+
     async def __aenter__(self) -> Self:
         if self._gguf_path is not None:
             await (await self._llama(self._gguf_path)).load()

@@ -88,6 +88,10 @@ class OpenAIModel(ChatCompletionsModel):
             raise ConfigError(f"{config.name}: endpoint is chat or responses, not {self.endpoint}")
 
     @property
+    def call_url(self) -> str:
+        return f"{self.base_url}{_ENDPOINTS[self.endpoint]}"
+
+    @property
     def sends_temperature(self) -> bool:
         # It is refused while the model reasons: "Only the default (1) value is supported."
         effort = self.extra_params.get("reasoning_effort") or "none"
@@ -122,8 +126,7 @@ class OpenAIModel(ChatCompletionsModel):
         )
         client = await self.clients.get(identity, self._open_client)
         # The SDK's own way to any path: the body goes out, and the reply comes back, as it is.
-        url = f"{self.base_url}{_ENDPOINTS[self.endpoint]}"
-        response = await client.post(url, cast_to=httpx2.Response, body=dict(body))
+        response = await client.post(self.call_url, cast_to=httpx2.Response, body=dict(body))
         # Its headers decode each name at each look: once is enough.
         headers = dict(response.headers.items())
         return Reply(response.status_code, headers, response.content)

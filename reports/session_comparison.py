@@ -57,6 +57,11 @@ class Column:
         valid, attempted = problem.valid_samples(self.model)
         return Standing(f"{valid}/{attempted} valid", valid / attempted)
 
+    def has(self, task_id: str) -> bool:
+        """Return whether the model answered or failed the problem at least once."""
+        problem = self.problems.get(task_id)
+        return problem is not None and bool(problem.by_model.get(self.model))
+
     def code_hashes(self, task_id: str) -> list[int]:
         """Return what changes with the code of the answers, [] where there are none."""
         problem = self.problems.get(task_id)
@@ -78,7 +83,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one column differs from another: (task id, standing before, standing after) each."""
+    """How one column differs from another: (task id, standing before, standing after) each.
+
+    not_compared: problems of which one of the two has no outcome.
+    """
 
     before: Column
     after: Column
@@ -87,6 +95,7 @@ class Difference:
     otherwise: list[tuple[str, str, str]]
     other_code: list[str]
     same: int
+    not_compared: int
 
     @property
     def counts_samples(self) -> bool:
@@ -168,7 +177,8 @@ def _earlier(columns: Sequence[Column], place: int) -> Column:
 
 def _difference(before: Column, after: Column, task_ids: Sequence[str]) -> Difference:
     gained, lost, otherwise, other_code = [], [], [], []
-    for task_id in task_ids:
+    asked = [t for t in task_ids if before.has(t) and after.has(t)]
+    for task_id in asked:
         one, other = before.standing(task_id), after.standing(task_id)
         change = (task_id, one.text, other.text)
         if one == other:
@@ -180,8 +190,9 @@ def _difference(before: Column, after: Column, task_ids: Sequence[str]) -> Diffe
             lost.append(change)
         else:
             otherwise.append(change)
-    same = len(task_ids) - len(gained) - len(lost) - len(otherwise) - len(other_code)
-    return Difference(before, after, gained, lost, otherwise, other_code, same)
+    same = len(asked) - len(gained) - len(lost) - len(otherwise) - len(other_code)
+    not_compared = len(task_ids) - len(asked)
+    return Difference(before, after, gained, lost, otherwise, other_code, same, not_compared)
 
 
 def _reworded(stores: Sequence[SolutionStore]) -> set[str]:

@@ -12,6 +12,7 @@ import msgspec
 from config.errors import ConfigError
 from reports.tidy_table import TidyRow, tidy_rows
 from storage.files.durability import replace_file, write_error
+from storage.files.regular_file import make_folders, open_fresh
 from storage.records.record_json import solutions_in
 from storage.session.session_folder import refuse_inside_sessions
 from storage.solution_store import SolutionStore
@@ -86,16 +87,17 @@ def _write_parquet(rows: Iterable[TidyRow], target: Path) -> None:
         (field.name, pyarrow.type_for_alias(_arrow_alias(field.type)))
         for field in msgspec.structs.fields(TidyRow)
     )
-    fresh = target.with_name(f".{target.name}.tmp")
     try:
-        with parquet.ParquetWriter(fresh, schema, compression="zstd") as writer:
-            for group in _groups(rows):
-                writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
-        fresh.replace(target)
+        fresh, file = open_fresh(target)
+        try:
+            with file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+                for group in _groups(rows):
+                    writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
     except OSError as error:
         raise write_error(target, error) from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _write_candidates(store: SolutionStore, target: Path) -> int:
@@ -115,6 +117,8 @@ def _write_candidates_of(store: SolutionStore, sample: int, target: Path) -> int
             lines = list(_candidate_lines(path, model, category, sample))
             folder = target / path.parent.name
             try:
+                if target.is_relative_to(store.path):
+                    make_folders(store.path, folder)
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise write_error(folder, error) from error

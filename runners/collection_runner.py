@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -12,12 +13,13 @@ from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from models.wire.rate_headers import ANNOUNCES_LIMITS
-from processors.reading.reply_reader import ReplyReader
+from processors.reading.bounded_reader import BoundedReader
 from prompts.problems import Problem
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget, CapReached
 from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
+from runners.calls.spending_ledger import SpendingLedger
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
 from runners.lanes.task import undone_tasks
@@ -33,7 +35,10 @@ from storage.files.spare_files import spare_files
 from storage.progress_tracker import ProgressTracker
 from storage.session.manifest import SessionStatus
 from storage.session.rate_limits_file import read_rate_limits
+from storage.session.spending_file import Spending, read_spending
 from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,7 @@ class CollectionRunner:
         limiter: AdaptiveRateLimiter,
         clock: Clock,
         random: Random,
-        reader: ReplyReader,
+        reader: BoundedReader,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -82,10 +87,17 @@ class CollectionRunner:
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
         )
-        budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
+        self._stop = RunStop(settings.grace_seconds, clock)
+        spending = read_spending(store.path) or Spending(committed_usd=tracker.spent_usd)
+        budget = Budget(
+            settings.max_cost_usd,
+            spending.committed_usd,
+            clock,
+            ledger=SpendingLedger(store.path, spending),
+            break_off=self._stop.break_off,
+        )
         self._caller = ReliableCaller(limiter, budget, policy, clock, random)
         self._upkeep = Upkeep(store, tracker, limiter, budget, display, clock)
-        self._stop = RunStop(settings.grace_seconds, clock)
 
     async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
         """Return when every task is answered, failed or left undone.
@@ -112,6 +124,7 @@ class CollectionRunner:
             self._upkeep.close(watch)
         if self._stop.broken_by:
             raise self._stop.broken_by
+        await self._miss_what_is_gone()
         return self._outcome(lanes, problems, stopped_by)
 
     async def interrupt(self) -> None:
@@ -141,6 +154,14 @@ class CollectionRunner:
                     task.cancel()
         was_abandoned = pending.cancelled()
         return executor.stopped_by or (None if was_abandoned else pending.result())
+
+    async def _miss_what_is_gone(self) -> None:
+        """Say which answers somebody deleted meanwhile, and count them as undone."""
+        gone = await asyncio.to_thread(self._store.take_stock)
+        for sentence in gone:
+            logger.warning("%s", sentence)
+        if gone:
+            self._tracker.recount(self._store)
 
     def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
         return AnswerKeeper(

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from config.errors import LaneClosed
+from config.errors import LaneClosed, ModelGone
 from config.prompt_text import PromptText
+from models.catalog.listed_words import listed_words
 from prompts.prompt_template import build_prompt
 from runners.answers.answer_keeper import AnswerKeeper, UnreadReply
 from runners.calls.budget import CapReached
@@ -82,11 +83,19 @@ class ParallelExecutor:
             yield
         except LaneClosed as error:
             lane.close(error)
+            if isinstance(error, ModelGone) and self._group and lane.closed_by is error:
+                self._group.create_task(_say_what_is_served(lane, error))
         except CapReached as error:
             self.stopped_by = error
             lane.stop()  # what other lanes ask may still fit
         except LaneStopped:
             pass  # the lane hands out no more work
+
+
+async def _say_what_is_served(lane: Lane, error: ModelGone) -> None:
+    """Add to why a lane closed which models its server lists, where it says."""
+    if listed := await listed_words(lane.model):
+        lane.closed_by = ModelGone(f"{error}; {listed}", status=error.status)
 
 
 async def _end_of(task: asyncio.Task[None] | None) -> None:

@@ -9,10 +9,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
+from config.user_path import user_path
 from reports.session_comparison import Difference, SessionComparison, compare
-from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
-from scripts._report import print_table
+from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive_int, run_command
+from scripts._parser import CommandParser
 from scripts._session_place import session_place
+from scripts._terminal import print_table, print_wrapped
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
 from storage.session.session_folder import refuse_inside_sessions
@@ -21,9 +23,9 @@ from storage.solution_store import SolutionStore
 from storage.views.category_csv import csv_cell, csv_line
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog="Each model is held against the same model in the session before; one that no "
         "session before has, against the first model of the first session.",
@@ -50,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 
@@ -76,7 +78,7 @@ def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
     if not out:
         name = safe_name("comparison_" + "_".join(store.session_id for store in stores))
         return stores[-1].path.parent / f"{name}.csv"
-    target = Path(out).expanduser()
+    target = user_path(out, "--out")
     refuse_inside_sessions(target)
     if target.is_dir() or not target.parent.is_dir():
         reason = "is a folder" if target.is_dir() else f"there is no folder {target.parent}"
@@ -88,10 +90,10 @@ def _print_columns(comparison: SessionComparison) -> None:
     task_ids = [row.task_id for row in comparison.rows]
     rows = []
     for column in comparison.columns:
-        counts = column.count(task_ids)
+        counts = column.count([task_id for task_id in task_ids if task_id in column.problems])
         numbers = (counts.answered, counts.valid, counts.failed, counts.undone)
         rows.append([column.label, *map(str, numbers)])
-    print_table(["session/model", "answered", "valid", "failed", "undone"], rows)
+    print_table(["session/model", "answered", "valid", "failed", "undone"], rows, groups=(4,))
     if comparison.only_in_some:
         print(f"Problems that not all of these have: {comparison.only_in_some}")
     if len(set(comparison.prompts.values())) > 1:
@@ -103,7 +105,8 @@ def _print_columns(comparison: SessionComparison) -> None:
 
 
 def _print_difference(difference: Difference, limit: int) -> None:
-    print(f"\n{difference.after.label} against {difference.before.label}:")
+    print()
+    print_wrapped(f"{difference.after.label} against {difference.before.label}:")
     is_same_model = difference.after.model == difference.before.model
     names = ("became valid", "valid no more") if is_same_model else ("valid here", "valid there")
     if difference.counts_samples:
@@ -117,6 +120,8 @@ def _print_difference(difference: Difference, limit: int) -> None:
             print(f"    ... and {len(changes) - limit} more")
     print(f"  {len(difference.other_code)} with the same verdict and other code")
     print(f"  {difference.same} the same")
+    if difference.not_compared:
+        print(f"  {difference.not_compared} not asked on both sides, not compared")
 
 
 def _write(comparison: SessionComparison, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write a session as one tidy table, or in the layout that the CodeEval evaluator reads."""
+"""Write a session as one tidy table, or in the CodeEval evaluator's layout."""
 
 import argparse
 import sys
@@ -8,8 +8,10 @@ from shlex import quote
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
+from config.user_path import user_path
 from reports.session_export import default_target, export_session
-from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
+from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, run_command
+from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
@@ -17,14 +19,16 @@ from storage.solution_store import SolutionStore
 _EPILOG = """\
 formats:
   parquet      one row a task; needs: pip install -r requirements-export.txt
-  jsonl, csv   the same table as JSON lines, or for spreadsheets (long cells are cut there)
-  runcodeeval  <out>/<model>/<category>.jsonl with task_id, model and candidate_solution
+  jsonl, csv   the same table as JSON lines, or for spreadsheets, which have
+               long cells cut
+  runcodeeval  <out>/<model>/<category>.jsonl with task_id, model and
+               candidate_solution
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,13 +49,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 
 def _run(args: argparse.Namespace) -> int:
     store = open_session(*session_place(args.session, args.output_dir))
-    target = Path(args.out).expanduser() if args.out else default_target(store, args.format)
+    target = user_path(args.out, "--out") if args.out else default_target(store, args.format)
     rows = export_session(store, args.format, target)
     print(f"{rows} rows: {target}")
     if store.status == "in_progress":

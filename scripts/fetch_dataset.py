@@ -12,9 +12,12 @@ from scripts._root import ROOT  # noqa: I001 - first: it checks what the others 
 from config.collection_settings import DEFAULT_DATASETS
 from config.environment import Environment
 from config.errors import ConfigError, DatasetError
+from config.user_path import absolute_user_path
 from prompts.dataset_archive import ArchiveSource, download, files_in
 from prompts.problems import Problem, load_problems
-from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
+from scripts._parser import CommandParser
+from scripts._paste import line_to_paste
+from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, parse_arguments, run_command
 
 _SOURCES = {
     # DOI 10.5281/zenodo.17495202, CC BY 4.0, by Danny Brahman and Mohammad Mahoor
@@ -30,9 +33,9 @@ _SOURCES = {
 }
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("name", choices=tuple(_SOURCES), help="which benchmark")
     parser.add_argument(
         "--dataset-path",
@@ -52,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -61,7 +64,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
     source = ArchiveSource(args.url or published.url, args.checksum or published.checksum)
     target = _target(args, environment)
     _refuse_other_content(target, may_replace=args.replace)
-    print(f"Downloading {source.url}")
+    print(f"Downloading {source.url}\nto put the problems into {target}", flush=True)
     try:
         archive = download(source)
         count, categories = _put_in_place(_problem_files(args.name, archive), target)
@@ -69,15 +72,16 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INCOMPLETE
     print(f"{count} problems in {categories} categories: {target}")
-    print(f"  python scripts/run_collection.py --dry-run --dataset-path {target}")
+    arguments = ("--dry-run", "--dataset-path", str(target))
+    print(f"What a run of them would ask:\n  {line_to_paste('run_collection.py', *arguments)}")
     return EXIT_OK
 
 
 def _target(args: argparse.Namespace, environment: Environment) -> Path:
     if args.dataset_path:
-        return Path(args.dataset_path).expanduser().resolve()
+        return absolute_user_path(args.dataset_path, "--dataset-path", Path.cwd())
     setting = environment.get("DATASET_PATH") or DEFAULT_DATASETS[0]
-    folder = (ROOT / Path(setting).expanduser()).resolve()
+    folder = absolute_user_path(setting, "DATASET_PATH", ROOT)
     return folder if args.name == "codeeval" else folder.parent / str(args.name)
 
 

@@ -13,11 +13,13 @@ from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
+from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
     add_log_flags,
     add_output_dir_flag,
     load_environment,
+    parse_arguments,
     run_command,
     samples,
     set_up_logging,
@@ -26,9 +28,9 @@ from scripts._cli import (
 from scripts._session_place import session_place
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id or folder")
     parser.add_argument("--list-sessions", action="store_true", help="list the sessions there are")
     parser.add_argument("--status", action="store_true", help="show how the session stands")
@@ -47,6 +49,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="ask for more samples, finished session or not: M answers to each problem in all",
     )
     parser.add_argument(
+        "--release-reserved",
+        action="store_true",
+        help="count what is reserved for calls that may have been billed as not billed",
+    )
+    parser.add_argument(
         "--watch", action="store_true", help="keep showing how it stands until it ends"
     )
     add_output_dir_flag(parser)
@@ -56,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -80,17 +87,15 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
 
-    from scripts._collect import resume
+    from scripts._resume import ResumeWishes, resume
 
-    return resume(
-        folder,
-        session_id,
-        environment,
+    wishes = ResumeWishes(
         accept_changes=args.accept_dataset_changes,
         max_cost_usd=args.max_cost,
         samples=args.samples,
-        progress=args.progress,
+        release=args.release_reserved,
     )
+    return resume(folder, session_id, environment, wishes, args.progress)
 
 
 if __name__ == "__main__":

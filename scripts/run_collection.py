@@ -10,12 +10,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from runners.progress.terminal_text import shortened
+from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
     add_log_flags,
     add_output_dir_flag,
     load_environment,
     positive_int,
+    parse_arguments,
     run_command,
     samples,
     seconds,
@@ -24,22 +27,24 @@ from scripts._cli import (
 )
 
 _EPILOG = """\
-examples:
-  run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
-  run_collection.py --list-models                          what there is, and which keys are set
-  run_collection.py --list-models openai google            of these providers
-  run_collection.py --check-models --models gpt-4o         is it served, and what else to use
-  run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
-  run_collection.py --models gpt-4o --categories typing regex
+examples, each after "python scripts/run_collection.py":
+  --quick-test --models smollm2_135m     a first run: no key, no network
+  --list-models                          what there is, and which keys are set
+  --list-models openai google            of these providers
+  --check-models --models gpt-4o         is it served, and what else to use
+  --dry-run --models gpt-4o grok-4.7     what it asks and costs; needs no key
+  --show-prompt --categories typing      and what is sent
+  --models gpt-4o --categories typing regex
 
-exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong usage or
-configuration (nothing was sent), 130 interrupted (resume_collection.py goes on).
+exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong
+usage or configuration (nothing was sent), 130 interrupted
+(resume_collection.py goes on).
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser; flags that are left out are None where .env may speak."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -99,7 +104,16 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check everything, say what a run would ask and may cost",
     )
-    group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
+    group.add_argument(
+        "--show-prompt",
+        action="store_true",
+        help="a dry run that also prints the first prompt of each kind",
+    )
+    group.add_argument(
+        "--yes",
+        action="store_true",
+        help="start at once where no --models were named: do not ask",
+    )
 
 
 def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
@@ -185,23 +199,19 @@ def _add_money(parser: argparse.ArgumentParser) -> None:
 
 
 def _concurrency(text: str) -> int | str:
-    if text == "auto":
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of 1 or more")
-    return int(text)
+    return text if text == "auto" else positive_int(text)
 
 
 def _temperature(text: str) -> float:
     number = float(text)
     if not 0.0 <= number <= 2.0:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not between 0 and 2")
     return number
 
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -223,8 +233,13 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
 
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 
-    if args.dry_run:
-        return dry_run(settings, environment, session_id=args.session_id)
+    if args.dry_run or args.show_prompt:
+        return dry_run(
+            settings,
+            environment,
+            session_id=args.session_id,
+            show_prompts=args.show_prompt,
+        )
     return collect(
         settings,
         environment,

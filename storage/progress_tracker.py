@@ -33,6 +33,7 @@ class _Lane:
 
     def __init__(self) -> None:
         self.answered = 0
+        self.valid = 0
         self.execution_seconds = 0.0
         self.failed: dict[TaskKey, bool] = {}  # True: in an earlier run, so it is tried again
         self.last_error: str | None = None
@@ -100,6 +101,16 @@ class ProgressTracker:
 
     def restore(self, store: SolutionStore) -> None:
         """Take over what earlier runs of the session collected."""
+        self.recount(store)
+        earlier = read_progress(store.path)
+        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
+        self.spent_usd = max(store.answers_usd, earlier.spent_usd if earlier else 0.0)
+
+    def recount(self, store: SolutionStore) -> None:
+        """Count what stands in the session's files, whatever was counted before."""
+        self._lanes = {model: _Lane() for model in self._models}
+        self._completed_ids.clear()
+        self._to_try_again = 0
         for model in dict.fromkeys([*self._models, *store.answered_counts()]):
             lane = self._lanes.setdefault(model, _Lane())
             lane.answered = len(store.answered(model))
@@ -111,16 +122,14 @@ class ProgressTracker:
             self._to_try_again += len(lane.failed)
         for (model, _), tally in store.tallies.items():
             self._lanes[model].execution_seconds += tally.execution_seconds
-        earlier = read_progress(store.path)
-        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
-        recorded_usd = sum(tally.cost_usd for tally in store.tallies.values())
-        self.spent_usd = max(recorded_usd, earlier.spent_usd if earlier else 0.0)
+            self._lanes[model].valid += tally.valid
 
-    def answered(self, label: str, key: TaskKey, seconds: float) -> None:
-        """Count an answer; seconds: its last attempt."""
+    def answered(self, label: str, key: TaskKey, seconds: float, *, is_valid: bool) -> None:
+        """Count an answer; seconds: its last attempt; is_valid: the verdict on its code."""
         with self._lock:
             lane = self._lanes.setdefault(label, _Lane())
             lane.answered += 1
+            lane.valid += is_valid
             lane.execution_seconds += seconds
             self._note_end(lane, key)
             self._note_completed(label, key)
@@ -184,6 +193,9 @@ class ProgressTracker:
         lanes = self._lanes.values()
         return sum(lane.answered for lane in lanes), sum(len(lane.failed) for lane in lanes)
 
+    def _valid(self) -> int:
+        return sum(lane.valid for lane in self._lanes.values())
+
     def _note_completed(self, label: str, key: TaskKey) -> None:
         separator = b",\n      " if self._completed_ids else b"\n      "
         self._completed_ids += separator + msgspec.json.encode(_full_id(key, label))
@@ -237,6 +249,8 @@ class ProgressTracker:
                 "failed": counts.failed_tasks,
                 "progress_percent": percent(counts.completed_tasks, counts.total_tasks),
                 "success_rate": percent(counts.successful_tasks, counts.completed_tasks),
+                "answered_rate": percent(counts.successful_tasks, counts.completed_tasks),
+                "valid_rate": percent(self._valid(), counts.completed_tasks),
             },
             "timing": {
                 "elapsed_time": elapsed,

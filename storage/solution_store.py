@@ -8,12 +8,11 @@ import msgspec
 
 from config.clock import Clock
 from config.errors import StoreError
-from storage.files.durability import write_error
 from storage.files.pacing import Pacer
 from storage.files.utf8_text import clean_text
 from storage.records.answer_log import AnswerLog
 from storage.records.record_json import record_from_fields, solutions_in
-from storage.records.session_scan import PENDING_NAME
+from storage.records.session_scan import size_of
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.session.manifest import SessionMetadata, SessionStatus, write_manifest
 from storage.views.category_csv import CsvExporter
@@ -136,6 +135,7 @@ class SolutionStore(AnswerLog):
             self._pacer.start()
             with self._lock:
                 kinds, self._unexported = self._unexported, set()
+                kinds = {kind for kind in kinds if size_of(self._index.paths[kind])}
                 paths = {self._index.paths[kind] for kind in kinds}
             try:
                 for path in sorted(paths):
@@ -230,13 +230,6 @@ class SolutionStore(AnswerLog):
             categories=sorted({category for _, category in self.tallies}),
             session_parameters={"samples": samples} if samples > 1 else {},
         )
-
-    def _drop_pending(self) -> None:
-        path = self.path / PENDING_NAME
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise write_error(path, error) from error
 
 
 def _failure_of(record: SolutionRecord) -> FailureRecord:

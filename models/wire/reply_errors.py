@@ -71,7 +71,8 @@ _BY_WORDS = _rules(
         # what is said is said of the last "model" before it
         r"\bmodel\b((?!\bmodel\b).){0,120}?(not exist|not found|not available|no longer"
         r"|not supported by (any )?provider|been (deprecated|retired|decommissioned|removed))"
-        r"|gated (repo|model)|model((?!model).){0,80} is gated|non-serverless model",
+        r"|gated (repo|model)|model((?!model).){0,80} is gated|non-serverless model"
+        r"|invalid model( name| id|:)|unknown model|not a valid model|no such model",
         ModelGone,
     ),
 )

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from processors.syntax.expression_rules import Expressions
 from processors.syntax.future_rules import future_statements, is_future
 from processors.syntax.match_rules import check_cases
-from processors.syntax.scopes import BOUND, IMPORTED, TYPE_PARAMETER, Place, Refused, Scope
+from processors.syntax.scopes import BOUND, IMPORTED, TYPE_PARAMETER, Refused, Scope
+from processors.syntax.tree_walk import Place
 
 _ANNOTATIONS_WAIT = sys.version_info >= (3, 14)  # each in a function of its own
 _NO_JUMP = "'break', 'continue' and 'return' cannot appear in an except* block"
@@ -214,7 +215,7 @@ class _Statements(Expressions):
         inner = place._replace(blocks=place.blocks + 1, jump="loop")
         self.check_blocks(node, inner)
         if isinstance(node, ast.AsyncFor) and place.scope.kind != "async function":
-            self.refuse("'async for' outside async function", node, place)
+            self.refuse_early("'async for' outside async function", node, place)
         self.then_all(place, node.orelse)
         self.then_all(inner, node.body)
         if isinstance(node, ast.While):
@@ -224,7 +225,7 @@ class _Statements(Expressions):
 
     def _meet_with(self, node: _With, place: Place) -> None:
         if isinstance(node, ast.AsyncWith) and place.scope.kind != "async function":
-            self.refuse("'async with' outside async function", node, place)
+            self.refuse_early("'async with' outside async function", node, place)
         inner = place._replace(blocks=place.blocks + len(node.items))
         self.check_blocks(node, inner)
         self.then_all(inner, node.body)
@@ -243,9 +244,10 @@ class _Statements(Expressions):
             if is_group:
                 body = body._replace(jump="barred", is_barred=True)
             self.then_all(body, handler.body)
+            inner = place._replace(blocks=around + 1)
             if handler.name is not None:
-                self.bind(handler.name, BOUND, handler, place)
-            self.then(place._replace(blocks=around + 1), handler.type)
+                self.then(inner, ast.copy_location(ast.Name(handler.name, ast.Store()), handler))
+            self.then(inner, handler.type)
         for handler in node.handlers[:-1]:
             if handler.type is None:
                 self.refuse("default 'except:' must be last", handler, place)
@@ -254,7 +256,7 @@ class _Statements(Expressions):
     def _meet_annotated(self, node: ast.AnnAssign, place: Place) -> None:
         """Have a variable's annotation met; in a function no code is made for it."""
         where = self._annotation_place(node, place)
-        if place.scope.is_function:
+        if place.scope.is_function or (_ANNOTATIONS_WAIT and not node.simple):
             where = where._replace(is_evaluated=False)
         match node.target:
             case ast.Name(id=name) as target:

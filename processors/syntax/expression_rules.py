@@ -1,4 +1,4 @@
-"""The walk over a tree, and what the compiler refuses in expressions; see compiler_rules.py."""
+"""Expressions: what the compiler refuses in them; see compiler_rules.py."""
 
 import ast
 import sys
@@ -11,88 +11,22 @@ from processors.syntax.scopes import (
     COMPREHENSIONS,
     PARAMETER,
     USED,
-    Place,
     Refused,
     Scope,
     ScopeKind,
 )
+from processors.syntax.tree_walk import Place, TreeWalk, line_of
 
 _MOST_BLOCKS = 21 if sys.version_info >= (3, 13) else 20
 # A generator's body stands in a block of its own; a comprehension in the blocks round it.
 _GENERATORS_TAKE_A_BLOCK = sys.version_info >= (3, 13)
 _COMPREHENSIONS_ARE_INLINE = sys.version_info >= (3, 12)
 _MOST_BEFORE_A_STAR = 255
-_LEAVES = {ast.Constant, ast.Load, ast.Store, ast.Del}
-_LEAVES |= {*ast.operator.__subclasses__(), *ast.unaryop.__subclasses__()}
-_LEAVES |= {*ast.boolop.__subclasses__(), *ast.cmpop.__subclasses__()}
-# Most nodes: nothing is refused in them but what is refused in their parts.
-_PLAIN = {
-    ast.Expr, ast.If, ast.IfExp, ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Subscript,
-    ast.Slice, ast.Dict, ast.keyword, ast.JoinedStr, ast.FormattedValue, ast.Raise, ast.Assert,
-}  # fmt: skip
-_Located = ast.stmt | ast.expr | ast.pattern | ast.excepthandler | ast.arg | ast.keyword | ast.alias
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
-class Expressions:
-    """A walk. A stack holds the nodes still to be met, so no tree is too deep for it."""
-
-    def __init__(self) -> None:
-        self.scopes: list[Scope] = []
-        self.annotations_are_text = False
-        self.order = 0
-        self._todo: list[tuple[ast.AST, Place]] = []
-        self._later: tuple[int, str, int] | None = None
-
-    def walk(self) -> None:
-        """Meet all nodes in the order of CPython's symbol table; raise Refused for names."""
-        while self._todo:
-            node, place = self._todo.pop()
-            self.order += 1
-            if type(node) in _PLAIN:
-                self.then_all(place, ast.iter_child_nodes(node))
-            else:
-                self.meet(node, place)
-
-    def then(self, place: Place, *nodes: ast.AST | None) -> None:
-        """Have the nodes met next, in their order."""
-        self.then_all(place, nodes)
-
-    def then_all(self, place: Place, nodes: Iterable[ast.AST | None]) -> None:
-        met = [(node, place) for node in nodes if node and type(node) not in _LEAVES]
-        met.reverse()
-        self._todo += met
-
-    def refuse(self, message: str, node: ast.AST, place: Place) -> None:
-        """Note what the compiler refuses when it makes code, if it makes any here."""
-        if place.is_evaluated and place.scope.is_compiled:
-            self.refuse_at(message, self.order, _line(node))
-
-    def refuse_at(self, message: str, order: int, line: int) -> None:
-        """Note a refusal that belongs to a node met before."""
-        if self._later is None or order < self._later[0]:
-            self._later = order, message, line
-
-    def first(self) -> tuple[str, int] | None:
-        """Return the first of what was noted."""
-        return None if self._later is None else self._later[1:]
-
-    def enter(
-        self, kind: ScopeKind, place: Place | None, node: ast.AST, private: str = ""
-    ) -> Scope:
-        """Return a new scope, opened by a node that stands in a place."""
-        is_text = kind == "an annotation" and self.annotations_are_text
-        is_compiled = not is_text and (place is None or place.is_evaluated)
-        made = Scope(
-            kind,
-            place.scope if place else None,
-            line=_line(node),
-            order=self.order,
-            private=private,
-            is_compiled=is_compiled,
-        )
-        self.scopes.append(made)
-        return made
+class Expressions(TreeWalk):
+    """A walk that checks expressions."""
 
     def meet(self, node: ast.AST, place: Place) -> None:
         """Check one node, and have what is in it met."""
@@ -134,11 +68,11 @@ class Expressions:
             case ast.Await():
                 self._meet_await(node, place)
             case _:
-                self.then_all(place, ast.iter_child_nodes(node))
+                super().meet(node, place)
 
     def bind(self, name: str, flag: int, node: ast.AST, place: Place) -> None:
         """Note that a name is bound."""
-        place.scope.add(name, flag, _line(node), is_iterated=place.in_target)
+        place.scope.add(name, flag, line_of(node), is_iterated=place.in_target)
         verb = (
             "delete"
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del)
@@ -151,7 +85,7 @@ class Expressions:
     ) -> None:
         """Refuse the one name that is a keyword for the compiler only."""
         if name == "__debug__":
-            self.refuse(f"cannot {verb} __debug__", node, place)
+            self.refuse_early(f"cannot {verb} __debug__", node, place)
 
     def check_keywords(self, keywords: Sequence[ast.keyword], place: Place) -> None:
         """Refuse a keyword argument that is given twice."""
@@ -168,7 +102,7 @@ class Expressions:
         if place.blocks > _MOST_BLOCKS:
             self.refuse("too many statically nested blocks", node, place)
         elif place.blocks == _MOST_BLOCKS and _GENERATORS_TAKE_A_BLOCK and not place.scope.full:
-            place.scope.full = self.order, _line(node)
+            place.scope.full = self.order, line_of(node)
 
     def _check_unpacking(self, node: ast.expr, parts: Sequence[ast.expr], place: Place) -> None:
         stars = [number for number, part in enumerate(parts) if isinstance(part, ast.Starred)]
@@ -178,6 +112,7 @@ class Expressions:
             self.refuse("too many expressions in star-unpacking assignment", node, place)
 
     def _meet_lambda(self, node: ast.Lambda, place: Place) -> None:
+        _check_class("lambda", node, place)
         inner = Place(self.enter("lambda", place, node), in_iterable=place.in_iterable)
         self.then(inner, node.args, node.body)
         self.then(place, *node.args.defaults, *node.args.kw_defaults)
@@ -188,6 +123,7 @@ class Expressions:
             self.bind(argument.arg, PARAMETER, argument, inner)
 
     def _meet_comprehension(self, node: _Comprehension, place: Place) -> None:
+        _check_class("comprehension", node, place)
         kind = _kind(node)
         scope = self.enter(kind, place, node)
         is_inline = _COMPREHENSIONS_ARE_INLINE and kind != "generator expression"
@@ -241,11 +177,11 @@ class Expressions:
         scope = place.scope
         _check_closed("await expression", node, place)
         if not scope.is_function:
-            self.refuse("'await' outside function", node, place)
+            self.refuse_early("'await' outside function", node, place)
         elif scope.kind in COMPREHENSIONS:
             self._make_async(scope)
         elif scope.kind != "async function":
-            self.refuse("'await' outside async function", node, place)
+            self.refuse_early("'await' outside async function", node, place)
         scope.is_async = True
         self.then(place, node.value)
 
@@ -258,13 +194,8 @@ class Expressions:
                 return
             if outer.kind not in COMPREHENSIONS and outer.kind != "async function":
                 what = "asynchronous comprehension outside of an asynchronous function"
-                if scope.is_compiled:
-                    self.refuse_at(what, scope.order, scope.line)
+                self.refuse_scope(what, scope)
             scope = outer
-
-
-def _line(node: ast.AST) -> int:
-    return node.lineno if isinstance(node, _Located) else 0
 
 
 def _unstarred(parts: Sequence[ast.expr]) -> Iterable[ast.expr]:
@@ -295,3 +226,12 @@ def _check_closed(what: str, node: ast.expr, place: Place) -> None:
         if sys.version_info < (3, 12):
             raise Refused(f"'{what}' can not be used within {place.scope.kind}", node.lineno)
         raise Refused(f"{what} cannot be used within {place.scope.kind}", node.lineno)
+
+
+def _check_class(what: str, node: ast.expr, place: Place) -> None:
+    """Refuse what Python 3.12, and no other, refuses with type parameters inside a class."""
+    scope: Scope | None = place.scope
+    while scope is not None and scope.kind in CLOSED and scope.kind != "an annotation":
+        scope = scope.parent
+        if scope is not None and scope.kind == "class" and sys.version_info < (3, 13):
+            raise Refused(f"Cannot use {what} in annotation scope within class scope", node.lineno)

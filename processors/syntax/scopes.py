@@ -4,7 +4,7 @@ The rules are those of CPython's Python/symtable.c. That table itself is not ask
 names of each scope for each scope inside it, so its time grows with the product of both.
 """
 
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NoReturn
 
 USED, BOUND, PARAMETER, GLOBAL, NONLOCAL, ANNOTATED, IMPORTED, ITERATED, TYPE_PARAMETER = (
     1 << bit for bit in range(9)
@@ -162,23 +162,6 @@ class Scope:
                 return
             inner, scope = scope, scope.parent
         raise Refused(f"no binding for nonlocal '{name}' found", line)
-
-
-class Place(NamedTuple):
-    """Where a node stands.
-
-    blocks: how many loops, with and try are round it. jump: whether a break finds a loop, or an
-    except* before it; is_barred: whether a return finds one. in_target, in_iterable: of the loop
-    of a comprehension. is_evaluated: False in an annotation that no code is made for.
-    """
-
-    scope: Scope
-    blocks: int = 0
-    jump: str = "none"
-    is_barred: bool = False
-    in_target: bool = False
-    in_iterable: bool = False
-    is_evaluated: bool = True
 
 
 def _too_late(name: str, word: str, known: int) -> str:

@@ -1,7 +1,13 @@
 """The collector's own rows, which are CodeEval's: zenodo.org/records/17495202."""
 
+import re
+from collections.abc import Sequence
+from keyword import iskeyword
+from typing import get_args
+
 import msgspec
 
+from prompts.formats.row_keys import nearest_key
 from prompts.problem import Problem, SolutionKind, TestCase
 
 
@@ -17,6 +23,11 @@ class _Row(msgspec.Struct):
     object: SolutionKind | None = None
 
 
+KEYS = frozenset(_Row.__struct_fields__)
+_MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
+_BAD_CHOICE = re.compile(r"Invalid enum value (.*) - at `\$\.object`", re.DOTALL)
+
+
 def read_row(line: bytes, file_stem: str) -> Problem:
     """Return the problem of a line; raise ValueError, with a reason for the user, without one."""
     row = msgspec.json.decode(line, type=_Row)
@@ -25,6 +36,10 @@ def read_row(line: bytes, file_stem: str) -> Problem:
             raise ValueError(f"{field} is empty")
     if not row.name.isidentifier():
         raise ValueError(f"name {row.name!r} is not a Python identifier")
+    if iskeyword(row.name):
+        raise ValueError(f"name {row.name!r} is a keyword of Python")
+    if row.complexity is not None and row.complexity < 0:
+        raise ValueError(f"complexity is {row.complexity}: it is 0 or more")
     return Problem(
         task_id=row.task_id,
         name=row.name,
@@ -35,6 +50,19 @@ def read_row(line: bytes, file_stem: str) -> Problem:
         complexity=row.complexity,
         object=row.object,
     )
+
+
+def reason(error: Exception, keys: Sequence[str]) -> str:
+    """Return what is wrong with a line, for people; keys: of its object."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
+    said = str(error).replace("JSON is malformed: ", "not JSON: ")
+    if missing := _MISSING_FIELD.search(said):
+        slip = nearest_key(missing[1], [key for key in keys if key not in KEYS])
+        return f"{said} (there is `{slip}`)" if slip else said
+    if value := _BAD_CHOICE.search(said):
+        return f"object is {value[1]}: it is {' or '.join(get_args(SolutionKind))}"
+    return said
 
 
 def _tests(tests: str | list[TestCase]) -> tuple[TestCase, ...]:

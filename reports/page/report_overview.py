@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from config.prompt_text import prompt_of
+from config.reply_reading import recorded_reading
 from prompts.prompt_template import prompt_version
 from reports.latencies import answers_of, latencies_of
 from reports.outcomes import Outcome, ProblemOutcomes, SessionOutcomes
@@ -13,6 +14,7 @@ from reports.page.verdict_letters import LETTERS
 from storage.files.utf8_text import clean_text, clean_value
 from storage.records.solution_record import FinishReason
 from storage.records.tallies import Tally, total
+from storage.session.session_condition import condition_words
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
 
@@ -66,7 +68,9 @@ class Problems(msgspec.Struct):
 class Overview(msgspec.Struct):
     """What the page shows before anything is opened.
 
+    status: how the session stands, in words for people.
     width_seconds, starts: the stretches of time; errors: kind -> count in each.
+    reading: how replies were read, "" where that is not known.
     notes: sentences for people about what the page cannot show.
     """
 
@@ -75,6 +79,7 @@ class Overview(msgspec.Struct):
     started: float | None
     written: float
     total_problems: int
+    reading: str
     samples: int
     prompt: str
     parameters: dict[str, object]
@@ -104,10 +109,11 @@ def make_overview(
     )
     return Overview(
         session_id=store.session_id,
-        status=store.status,
+        status=condition_words(store),
         started=metadata.collection_start if metadata else None,
         written=written,
         total_problems=_planned(store, outcomes),
+        reading=clean_text(recorded_reading(parameters)),
         samples=store.samples,
         prompt=clean_text(prompt_version(prompt_of(parameters))),
         parameters={name: clean_value(value) for name, value in parameters.items()},

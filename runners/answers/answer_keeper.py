@@ -10,9 +10,9 @@ from functools import partial
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from config.errors import NoWorker, StoreError
+from processors.reading.bounded_reader import BoundedReader, is_short, read_short
 from processors.reading.llm_copy import copied_by_llm
 from processors.reading.reading import Reading
-from processors.reading.reply_reader import ReplyReader, is_short, read_short
 from processors.workers.bounds import Unfinished
 from runners.answers.answer_record import (
     answer_record,
@@ -28,6 +28,7 @@ from runners.lanes.lane import Lane, LaneStopped
 from runners.lanes.task import Task
 from storage.progress_tracker import ProgressTracker
 from storage.records.solution_record import FailureRecord, SolutionRecord, task_name
+from storage.records.tallies import is_valid
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
@@ -52,7 +53,7 @@ class AnswerKeeper:
         store: SolutionStore,
         tracker: ProgressTracker,
         caller: ReliableCaller,
-        reader: ReplyReader,
+        reader: BoundedReader,
         extraction_lane: Lane | None,
         clock: Clock,
         break_off: Callable[[StoreError], None],
@@ -124,10 +125,11 @@ class AnswerKeeper:
         for record in read:  # or the next run pays the LLM again
             self._append_or_break_off(record)
         if self.unkept_answers:
+            is_free = all(lane.model.config.is_free for lane, _, _ in self._unkept)
             logger.warning(
-                "%d answers arrived and could not be written: they were billed, and a resume "
-                "asks them again",
+                "%d answers arrived and could not be written: %sa resume asks them again",
                 self.unkept_answers,
+                "" if is_free else "they were billed, and ",
             )
 
     async def finish_pending(self) -> CapReached | None:
@@ -220,7 +222,9 @@ class AnswerKeeper:
 
     def _append(self, record: SolutionRecord) -> None:
         self._store.append(record)
-        self._tracker.answered(record.model, record.key, record.execution_time)
+        self._tracker.answered(
+            record.model, record.key, record.execution_time, is_valid=is_valid(record)
+        )
         self._kept_since_checkpoint += 1
 
     def _keep_failure(self, failure: FailureRecord) -> None:

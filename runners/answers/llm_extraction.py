@@ -2,41 +2,13 @@
 
 import logging
 
-from config.environment import Environment
-from config.errors import ConfigError, LaneClosed
-from config.model_configs import ModelConfig, select_models
+from config.errors import LaneClosed
 from models.base_model import Completion
 from prompts.prompt_template import Prompt
 from runners.calls.reliable_call import GaveUp, ReliableCaller
 from runners.lanes.lane import Lane, LaneStopped
 
 logger = logging.getLogger("collector")
-
-# The cheapest current model of each provider, in the order in which keys are looked for.
-CHEAPEST_MODELS = (
-    "gpt-6-luna",
-    "claude-haiku-5-5",
-    "gemini-3.5-flash-lite",
-    "deepseek-flash-chat",
-    "grok-4.3",
-)
-
-
-def extraction_model(environment: Environment) -> ModelConfig | None:
-    """Return the model that extracts: EXTRACTION_MODEL, else the cheapest with a key, else None.
-
-    Raises ConfigError where EXTRACTION_MODEL is unknown, or has no key.
-    """
-    named = environment.get("EXTRACTION_MODEL")
-    candidates = select_models([named] if named else CHEAPEST_MODELS)
-    own_key = environment.get("EXTRACTION_API_KEY") is not None
-    found = next((c for c in candidates if own_key or environment.can_call(c)), None)
-    if named and found is None:
-        raise ConfigError(
-            f"EXTRACTION_MODEL={named}: set EXTRACTION_API_KEY or {candidates[0].api_key_env}, "
-            "or choose --extraction regex"
-        )
-    return found
 
 
 class ExtractionAsk:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processors.extraction.code_candidates import EXTRACTION_VERSION
+from processors.reading.bounded_reader import BoundedReader
 from processors.reading.reading import Reading
-from processors.reading.reply_reader import ReplyReader
 from runners.answers.answer_record import reply_in, with_reading, without_reading
 from storage.files.durability import flush_file, write_error
+from storage.files.regular_file import make_folders, open_to_append
 from storage.records.record_json import encode_solution, solutions_in
 from storage.records.solution_record import SolutionRecord, task_name
 from storage.records.tallies import is_valid
@@ -35,7 +36,7 @@ class Change:
 
 
 async def reprocess_session(
-    store: SolutionStore, reader: ReplyReader
+    store: SolutionStore, reader: BoundedReader
 ) -> tuple[Path, dict[str, list[Change]]]:
     """Return the folder of the new records, and model -> one Change an answer.
 
@@ -46,6 +47,7 @@ async def reprocess_session(
     folder = store.path / "reprocessed" / EXTRACTION_VERSION
     building = folder.with_name(f".{folder.name}.building")
     try:
+        make_folders(store.path, folder.parent)
         shutil.rmtree(building, ignore_errors=True)
         changes: dict[str, list[Change]] = {}
         for model, files in store.save_solutions_jsonl().items():
@@ -62,9 +64,9 @@ async def reprocess_session(
     return folder, changes
 
 
-async def _reprocess_file(old: Path, target: Path, reader: ReplyReader) -> list[Change]:
+async def _reprocess_file(old: Path, target: Path, reader: BoundedReader) -> list[Change]:
     changes: list[Change] = []
-    with target.open("wb") as lines:
+    with open_to_append(target) as lines:
 
         def write(record: SolutionRecord, again: SolutionRecord) -> None:
             lines.write(encode_solution(again)[1])
@@ -77,7 +79,7 @@ async def _reprocess_file(old: Path, target: Path, reader: ReplyReader) -> list[
 
 async def _read_again(
     records: Iterable[SolutionRecord],
-    reader: ReplyReader,
+    reader: BoundedReader,
     write: Callable[[SolutionRecord, SolutionRecord], None],
 ) -> None:
     """Write what is made of each record, in their order; a few are read at a time."""
@@ -92,7 +94,7 @@ async def _read_again(
             write(first, await again)
 
 
-async def _again(record: SolutionRecord, reader: ReplyReader) -> SolutionRecord:
+async def _again(record: SolutionRecord, reader: BoundedReader) -> SolutionRecord:
     reading = await reader.read(reply_in(record))
     if isinstance(reading, Reading):
         return with_reading(record, reading)

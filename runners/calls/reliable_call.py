@@ -18,6 +18,7 @@ from config.errors import (
 )
 from models.base_model import BaseModel, Completion, Usage
 from models.catalog.pricing import price
+from models.wire.wrong_address import address_words, may_be_the_address
 from prompts.prompt_template import Prompt
 from runners.calls.budget import Budget, Reservation
 from runners.calls.retry_policy import RetryBounds, RetryPolicy
@@ -148,6 +149,7 @@ class ReliableCaller:
                 completion = await _complete(lane.model, prompt, bounds)
         except ModelError as error:
             leave.failed(error, _cost(lane.model, error.usage, started))
+            _name_address(error, lane.model)
             if isinstance(error, LaneClosed) and lane.is_closed_to(task_name):
                 raise
             return _AttemptOutcome(error, None, started, self._clock.monotonic() - from_)
@@ -191,6 +193,14 @@ class _Leave:
     def abandoned(self) -> None:
         self.permit.released()
         self.reservation.settle(self.reservation.worst_usd)
+
+
+def _name_address(error: ModelError, model: BaseModel) -> None:
+    """Add to an error that may come of it where the call went."""
+    if model.call_url and may_be_the_address(error):
+        is_default = model.base_url == model.home().rstrip("/")
+        where = address_words(model.call_url, model.config.base_url_env, is_default=is_default)
+        error.args = (f"{error}; {where}",)
 
 
 async def _complete(model: BaseModel, prompt: Prompt, bounds: RetryBounds) -> Completion:

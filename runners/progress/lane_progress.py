@@ -94,13 +94,13 @@ class LaneWatch:
         if lane.closed_by:
             return f"closed: {lane.closed_by}"
         if lane.stopping and lane.ended < lane.tasks:
-            return f"stopping, {lane.out} still out" if lane.out else "stopped"
+            return f"stopping, {lane.out} still in flight" if lane.out else "stopped"
         if blocked_seconds:
             until = datetime.fromtimestamp(self._clock.time() + blocked_seconds)
             return f"rate limit until {until:%H:%M:%S}"
         if long_out := lane.out_for(LONG_OUT_SECONDS):
             seconds = self._clock.monotonic() - long_out[0].since
-            return f"{long_out[0].task_name} still out after {seconds:.0f} s"
+            return f"{long_out[0].task_name} still in flight after {seconds:.0f} s"
         return _why_held(lane.waits)
 
 

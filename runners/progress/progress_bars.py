@@ -1,6 +1,6 @@
 """Bars on a terminal, one for the whole and one a model: what does not fit is left out, last first.
 
-gpt-4o       |████▏   | answered 123/240, failed 1, 0:02:10 left, 55 of 60/min, 3 out, ...
+gpt-4o       |████▏   | answered 123/240, failed 1, 0:02:10 left, 55 of 60/min, 3 in flight ...
 grok-4.3     |██▊     | 84/240, failed 2, rate limit until 14:03:20, 0:05:02 left
 """
 

@@ -10,7 +10,7 @@ class LaneProgress:
     """One model's state. Counts are of tasks, tokens of answers kept so far.
 
     answers_per_minute: over about the last minute.
-    in_flight: requests that are out. waiting: tasks that were begun and wait to be sent.
+    in_flight: requests that have left. waiting: tasks that were begun and wait to be sent.
     limit_per_minute: requests that the provider takes, as far as is known, else None.
     seconds_left: an estimate that includes a wait for a rate limit, None where there is none yet.
     waiting_because: why the lane stands still, "" where it does not.
@@ -60,7 +60,7 @@ class LaneProgress:
     def details(self) -> list[str]:
         """The rest, the more important first."""
         rate = [self._rate] if self.seconds_left != 0 else []
-        in_use = [f"{self.in_flight} out"] if self.in_flight else []
+        in_use = [f"{self.in_flight} in flight"] if self.in_flight else []
         queued = [f"{self.waiting} waiting"] if self.waiting else []
         tokens = f"{self.tokens:,}" if self.tokens < 10_000 else f"{self.tokens // 1000:,}k"
         return [*rate, *in_use, *queued, f"{tokens} tokens", f"{self.cost_usd:.4f} USD"]

@@ -13,13 +13,14 @@ from config.clock import Clock, SystemClock
 from config.collection_settings import ProgressForm
 from config.errors import CollectionError, StoreError
 from models.wire.client_pool import ClientPool
-from processors.reading.reply_reader import ReplyReader
+from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
 from reports.report import write_report_or_warn
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
+from runners.session.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
 from runners.session.interrupt import on_interrupt
 from runners.session.loop_watch import watched_loop
 from runners.session.run_models import RunModels
@@ -40,10 +41,13 @@ async def run_session(
     clients: ClientPool,
     open_store: Callable[[], SolutionStore],
     progress: ProgressForm,
+    *,
+    release: bool = False,
 ) -> tuple[SolutionStore, RunOutcome]:
     """Return the session and how its run ended; every derived file is up to date then.
 
     open_store: called once the models are open, so that one that cannot be leaves no session.
+    release: the user says that no call of earlier runs was billed beside the answers.
     Raises StoreError where the session cannot be written or is in use.
     """
     clock = SystemClock()
@@ -53,16 +57,13 @@ async def run_session(
             await stack.enter_async_context(model)
         store = open_store()
         stack.enter_context(SessionLock(store.path))
-        for sentence in repair_session(store):
-            logger.warning("%s", sentence)
-        _keep_accepted_changes(plan, store)
-        tracker = _open_tracker(plan, store, clock)
+        tracker = _take_up(plan, models, store, clock, release=release)
         display = make_display(progress, sys.stderr)
         limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
         workers = await stack.enter_async_context(Workers())
         runner = CollectionRunner(
             *(plan.settings, store, tracker, display, limiter, clock, Random()),
-            ReplyReader(workers),
+            BoundedReader(workers),
         )
         conclude = partial(_conclude, store, tracker)
         try:
@@ -105,16 +106,20 @@ async def _run_interruptibly(
     return outcome
 
 
-def finish_session(store: SolutionStore) -> None:
+def finish_session(store: SolutionStore, *, release: bool = False) -> None:
     """Bring every file of a session up to date whose every task is answered; nothing is sent.
 
-    A whole one is left as it is. Raises StoreError where it cannot be written or is in use.
+    A whole one is left as it is. release: as run_session has it.
+    Raises StoreError where it cannot be written or is in use.
     """
     metadata = store.metadata
     assert metadata is not None, "only a session that was opened has tasks"
     with SessionLock(store.path):
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
+        if release:
+            release_reserved(store, take_up_spending(store, lambda: 0.0))
+            store.save_analysis_summary()
         if not is_concluded(store):
             tracker = ProgressTracker(
                 store.path,
@@ -146,24 +151,44 @@ def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetad
     )
 
 
+def _take_up(
+    plan: CollectionPlan, models: RunModels, store: SolutionStore, clock: Clock, *, release: bool
+) -> ProgressTracker:
+    """Return the counts to go on with, once the session is whole and its money is known."""
+    for sentence in repair_session(store):
+        logger.warning("%s", sentence)
+    _keep_accepted_changes(plan, store)
+    lost_calls = _calls_of_a_lost_record(plan, store)
+    spending = take_up_spending(store, lambda: lost_calls * dearest_call_usd(plan, models))
+    if release:
+        spending = release_reserved(store, spending)
+    tracker = _open_tracker(plan, store, lost_calls, clock)
+    tracker.spent_usd = spending.committed_usd
+    return tracker
+
+
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
-    """Let the session know the dataset, the cap and the samples as they are now."""
+    """Let the session know its dataset, cap, reader and samples as they are now."""
     metadata = store.metadata
     if metadata is None:
         return
-    cap_changed = metadata.session_parameters.get("max_cost_usd") != plan.settings.max_cost_usd
-    samples_changed = metadata.samples != plan.settings.samples
-    if cap_changed or samples_changed or metadata.dataset != plan.content_hashes:
+    kept, now = metadata.session_parameters, plan.settings.to_parameters()
+    changed = any(kept.get(name) != now[name] for name in ("max_cost_usd", "extraction_model"))
+    changed = changed or metadata.samples != plan.settings.samples
+    if changed or metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
 
 
-def _open_tracker(plan: CollectionPlan, store: SolutionStore, clock: Clock) -> ProgressTracker:
-    unknown = _calls_of_a_lost_record(plan, store)
+def _open_tracker(
+    plan: CollectionPlan, store: SolutionStore, unknown: int, clock: Clock
+) -> ProgressTracker:
     if unknown:
+        is_free = all(config.is_free for config in (*plan.models, plan.reader) if config)
         logger.warning(
-            "The last run could not say what came of up to %d calls: they were possibly billed, "
-            "and are asked again where no answer is on disk",
+            "The last run could not say what came of up to %d calls: they %sare asked again where "
+            "no answer is on disk",
             unknown,
+            "" if is_free else "were possibly billed, and ",
         )
     tracker = ProgressTracker(
         store.path,

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
+from pathlib import Path
 
 from config.clock import Clock
 from config.errors import StoreError
@@ -18,6 +20,8 @@ from runners.rate_limiter import AdaptiveRateLimiter
 from storage.progress_tracker import ProgressTracker
 from storage.session.rate_limits_file import write_rate_limits
 from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
 
 _TICK_SECONDS = 0.5  # answers are on the disk, and shown, at most this much later
 _LEARNED_SECONDS = 30.0
@@ -43,6 +47,7 @@ class Upkeep:
         self._budget = budget
         self._display = display
         self._clock = clock
+        self._missed: set[Path] = set()
 
     def loops(
         self,
@@ -79,6 +84,8 @@ class Upkeep:
         progress = watch.progress()
         self._tracker.spent_usd = self._budget.spent_usd
         self._tracker.seconds_left = progress.whole.seconds_left
+        with contextlib.suppress(StoreError):  # what stands there is more, not less
+            self._budget.close_ledger()
         with contextlib.suppress(StoreError):  # the next run learns it again
             self._save_learned()
         with contextlib.suppress(OSError):
@@ -96,8 +103,17 @@ class Upkeep:
 
     async def _save(self) -> None:
         self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
+        await self._budget.write_ahead()
         await asyncio.to_thread(self._store.sync)
+        await asyncio.to_thread(self._miss_files)
         await asyncio.to_thread(self._tracker.save_if_due)
+
+    def _miss_files(self) -> None:
+        """Say at once what somebody deletes; at the end its answers are counted as undone."""
+        for path in self._store.shrunk_files():
+            if path not in self._missed:
+                self._missed.add(path)
+                logger.warning("%s: answers that were written are gone; the run goes on", path)
 
     async def _export(self, keeper: AnswerKeeper) -> None:
         """Apart from the above: a long export must not keep answers from the disk."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from config.clock import Clock, SystemClock
 from config.errors import StoreError
-from storage.files.durability import flush_file, flush_folder, write_error
-from storage.files.jsonl_file import append_line, read_lines
+from storage.files.durability import write_error
+from storage.files.jsonl_file import read_lines
+from storage.files.line_log import LineLog
+from storage.files.regular_file import refuse_link
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
 from storage.records.record_json import (
@@ -22,7 +24,9 @@ from storage.records.session_scan import (
     PENDING_NAME,
     repair_file,
     scan_session,
+    session_files,
     set_orphans_aside,
+    size_of,
 )
 from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
@@ -61,15 +65,20 @@ class AnswerLog:
         self.status: SessionStatus = (summary and summary.status) or "in_progress"
         self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
+        self._ends = dict(self._scan.sizes)
         self._lock = threading.Lock()
-        self._unsynced: set[Path] = set()
-        self._unsynced_folders: set[Path] = set()
+        self._lines = LineLog(self.path)
         self._unexported: set[tuple[str, str]] = set()
 
     @property
     def tallies(self) -> Mapping[tuple[str, str], Tally]:
         """(model, category) -> counts."""
         return self._index.tallies
+
+    @property
+    def answers_usd(self) -> float:
+        """What all answers cost, in US dollars, as far as prices are known."""
+        return sum(tally.cost_usd for tally in self.tallies.values())
 
     @property
     def failed_tasks(self) -> Mapping[str, Mapping[TaskKey, FailedTask]]:
@@ -115,12 +124,11 @@ class AnswerLog:
         Returns its place, for pending_at.
         """
         kept, line = encode_solution(record)
-        path = self.path / PENDING_NAME
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(path, line)
+            place = self._append_line(self.path / PENDING_NAME, line)
             self._index.add_pending(kept.model, kept.key)
-            return path.stat().st_size - len(line)
+            return place
 
     def pending_at(self, place: int) -> SolutionRecord:
         """Return the reply that append_pending put there. Raises StoreError where it is gone."""
@@ -148,8 +156,33 @@ class AnswerLog:
                 self._scan = scan_session(self.path)
             said = [repair_file(damage) for damage in self._scan.damages]
             self._scan.damages.clear()
+            self._ends = session_files(self.path)
             known = frozenset(self._index.paths.values())
             return [*said, *set_orphans_aside(self.path, known)]
+
+    def shrunk_files(self) -> list[Path]:
+        """Return the files that hold less than was written: somebody deleted or emptied them."""
+        with self._lock:
+            return [path for path, end in self._ends.items() if size_of(path) < end]
+
+    def take_stock(self) -> list[str]:
+        """Return, for people, which answers were written and are gone; they count no longer.
+
+        Call it when nothing is appended any more.
+        """
+        if not self.shrunk_files():
+            return []
+        before = self.answered_counts()
+        with self._lock:
+            self._scan = scan_session(self.path)
+            self._ends = dict(self._scan.sizes)
+        gone = {m: count - len(self._index.answered(m)) for m, count in before.items()}
+        return [
+            f"{count} answers of {model} are gone: their file was deleted or emptied while the "
+            "run went on; a resume asks them again"
+            for model, count in gone.items()
+            if count
+        ]
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk.
@@ -157,24 +190,13 @@ class AnswerLog:
         Raises StoreError where the disk refuses; the next call tries again.
         """
         with self._lock:
-            files, self._unsynced = self._unsynced, set()
-            folders, self._unsynced_folders = self._unsynced_folders, set()
             done_with = self._bytes_done_with()
-        try:
-            for file in files:
-                flush_file(file)
-            for folder in folders:
-                flush_folder(folder)
-        except OSError as error:
-            with self._lock:
-                self._unsynced |= files
-                self._unsynced_folders |= folders
-            raise write_error(self.path, error) from error
+        self._lines.sync()
         with self._lock:
             # Their answers are on the disk now; whatever came since is not theirs.
             if done_with > _MOST_DONE_WITH and done_with == self._bytes_done_with():
-                with contextlib.suppress(OSError):
-                    (self.path / PENDING_NAME).unlink()
+                with contextlib.suppress(StoreError):
+                    self._drop_pending()
 
     def _bytes_done_with(self) -> int:
         """Return how much of replies is kept that were read, and that none waits; else 0."""
@@ -200,10 +222,23 @@ class AnswerLog:
             which = f", sample {record.sample}" if record.sample > 1 else ""
             raise StoreError(f"{record.model} has already answered {record.task_id!r}{which}")
 
-    def _append_line(self, path: Path, line: bytes) -> None:
-        if append_line(path, line):
-            self._unsynced_folders |= {path.parent, self.path}
-        self._unsynced.add(path)
+    def _append_line(self, path: Path, line: bytes) -> int:
+        """Return where the line stands, in bytes."""
+        if path.parent != self.path:
+            refuse_link(path.parent)
+        offset = self._lines.append(path, line)
+        if offset >= self._ends.get(path, 0):  # else what was written before is gone
+            self._ends[path] = offset + len(line)
+        return offset
+
+    def _drop_pending(self) -> None:
+        """Delete the replies that waited: all of them have been read."""
+        path = self.path / PENDING_NAME
+        self._ends.pop(path, None)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
 
 
 def _clean(key: TaskKey) -> TaskKey:

@@ -9,6 +9,7 @@ import msgspec
 from config.errors import StoreError
 from storage.files.jsonl_file import Line, read_lines
 from storage.files.utf8_text import clean_value, count_lone_surrogates
+from storage.records.absurd_figures import without_absurd_figures
 from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 
 T = TypeVar("T")
@@ -43,7 +44,10 @@ def encode_failure(failure: FailureRecord) -> tuple[FailureRecord, bytes]:
 
 
 def decode_solution(content: bytes) -> SolutionRecord | None:
-    """Return the solution of a line, or None where the line is none."""
+    """Return the solution of a line, or None where the line is none.
+
+    A figure that nobody can have measured (1e300 s) counts as not known; the rest is the answer.
+    """
     return _decode(_SOLUTION_DECODER, content)
 
 
@@ -86,7 +90,11 @@ def _decode(decoder: msgspec.json.Decoder[T], content: bytes) -> T | None:
     try:
         if not content.isascii():
             content.decode("utf-8")  # msgspec does not look into fields that it passes over
-        return decoder.decode(content)
+        try:
+            return decoder.decode(content)
+        except msgspec.ValidationError:
+            fields = msgspec.json.decode(content)
+            return msgspec.convert(without_absurd_figures(fields, decoder.type), decoder.type)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 

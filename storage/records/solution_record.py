@@ -1,4 +1,7 @@
-"""One answer as it stands in a category's .jsonl file."""
+"""One answer as it stands in a category's .jsonl file.
+
+The bounds hold where a line is read; record_json.py says what becomes of a figure beyond them.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -6,6 +9,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from config.collection_settings import MOST_SAMPLES
+
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
+Moment = Annotated[float, msgspec.Meta(ge=0.0, le=32_503_680_000.0)]  # from 1970 to 3000
+Usd = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 JsonObject = Mapping[str, object]  # named before a field that is called object
 Sample = Annotated[int, msgspec.Meta(ge=1, le=MOST_SAMPLES)]
@@ -23,10 +31,10 @@ def task_name(key: TaskKey) -> str:
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one call: cached is part of input, reasoning is part of output."""
 
-    input_tokens: int
-    cached_tokens: int = 0
-    output_tokens: int
-    reasoning_tokens: int = 0
+    input_tokens: Count
+    cached_tokens: Count = 0
+    output_tokens: Count
+    reasoning_tokens: Count = 0
 
 
 class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,22 +46,22 @@ class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     method: str
     version: str
-    candidates: int
+    candidates: Count
     ambiguous: bool
     truncated: bool
-    span: tuple[int, int] | None = None
+    span: tuple[Count, Count] | None = None
     model: str | None = None
-    cost_usd: float | None = None
+    cost_usd: Usd | None = None
     reason: str | None = None
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One try of one call: when it left, what came of it, and how long the wait before it was."""
 
-    started: float
-    seconds: float
-    wait_seconds: float
-    status: int | None = None
+    started: Moment
+    seconds: Seconds
+    wait_seconds: Seconds
+    status: Count | None = None
     error: str | None = None
     message: str | None = None
 
@@ -67,7 +75,7 @@ class FailureRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     message: str
     attempts: list[AttemptRecord]
-    timestamp: float
+    timestamp: Moment
     sample: Sample = 1
 
     @property
@@ -91,13 +99,13 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     problem: str
     category: str
-    complexity: int | None
+    complexity: Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)] | None
     raw_response: str
     extracted_solution: str
     validation: JsonObject
     llm_call_success: bool
-    execution_time: float
-    timestamp: float
+    execution_time: Seconds
+    timestamp: Moment
     name: str = ""
     object: str | None = None
     prompt_version: str = ""
@@ -108,11 +116,11 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: FinishReason = "stop"
     reasoning_text: str | None = None
     usage: UsageRecord | None = None
-    cost_usd: float | None = None
-    attempts: int = 1
-    wait_time: float = 0.0
+    cost_usd: Usd | None = None
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=10**12)] = 1
+    wait_time: Seconds = 0.0
     extraction: ExtractionRecord | None = None
-    escaped_surrogates: int = 0
+    escaped_surrogates: Count = 0
     usage_note: str | None = None
     sample: Sample = 1
 

@@ -37,7 +37,11 @@ class Tally:
         return self.answered + self.failed
 
     @property
-    def success_percent(self) -> float:
+    def answered_percent(self) -> float:
+        return percent(self.answered, self.attempted)
+
+    @property
+    def valid_percent(self) -> float:
         return percent(self.valid, self.attempted)
 
     @property

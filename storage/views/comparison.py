@@ -10,6 +10,7 @@ from storage.files.durability import replace_file
 from storage.records.record_json import solutions_in
 from storage.records.solution_record import SolutionRecord
 from storage.records.tallies import is_valid
+from storage.views.verdicts import is_evaluated, judged_answers
 
 COMPARISON_NAME = "cross_model_comparison.json"
 
@@ -18,13 +19,15 @@ COMPARISON_NAME = "cross_model_comparison.json"
 class _Row:
     """One problem: where its text stands (file and offset), and what came of it by model.
 
-    first: (valid, seconds) of sample 1. samples: (valid, answered) of all.
+    first: (valid, seconds) of sample 1. samples: (valid, answered) of all. passed: sample 1's
+    tests, where they were run.
     """
 
     path: Path
     offset: int
     first: dict[str, tuple[bool, float]] = field(default_factory=dict)
     samples: dict[str, tuple[int, int]] = field(default_factory=dict)
+    passed: dict[str, bool | None] = field(default_factory=dict)
 
     def add(self, record: SolutionRecord) -> None:
         """Count one answer."""
@@ -56,7 +59,7 @@ def write_comparison(
         "categories_processed": sorted({category for _, category in paths}),
         "total_problems": total_problems,
     }
-    entries = _entries(models, paths, counts_samples)
+    entries = _entries(models, paths, counts_samples, is_evaluated(folder))
     replace_file(target, _chunks(summary, entries), durable=False)
     return target
 
@@ -71,7 +74,10 @@ def _chunks(summary: Mapping[str, object], entries: Iterable[dict[str, object]])
 
 
 def _entries(
-    models: Sequence[str], paths: Mapping[tuple[str, str], Path], counts_samples: bool
+    models: Sequence[str],
+    paths: Mapping[tuple[str, str], Path],
+    counts_samples: bool,
+    shows_passed: bool,
 ) -> Iterator[dict[str, object]]:
     for category in sorted({category for _, category in paths}):
         files = {path: None for (_, name), path in paths.items() if name == category}
@@ -84,6 +90,8 @@ def _entries(
             for model in models:
                 valid, seconds = row.first.get(model, (None, None))
                 entry |= {f"{model}_valid": valid, f"{model}_time": seconds}
+                if shows_passed:
+                    entry[f"{model}_passed"] = row.passed.get(model)
                 if counts_samples:
                     valid_samples, answered = row.samples.get(model, (0, 0))
                     entry[f"{model}_samples"] = {"valid": valid_samples, "answered": answered}
@@ -96,6 +104,9 @@ def _rows(category: str, files: Iterable[Path]) -> dict[str, _Row]:
         for line, record in solutions_in(path):
             if record.category == category:
                 rows.setdefault(record.task_id, _Row(path, line.offset)).add(record)
+        for judged in judged_answers(path):
+            if judged.sample == 1 and judged.task_id in rows:
+                rows[judged.task_id].passed[judged.model] = judged.passed
     return rows
 
 

@@ -16,6 +16,8 @@ from storage.session.manifest import (
     dataset_hash,
     pretty_json,
 )
+from storage.session.spending_file import Spending, read_spending
+from storage.views.verdicts import evaluation_summary
 
 ModelTallies = Mapping[str, Mapping[str, Tally]]  # model -> category -> counts
 
@@ -104,21 +106,30 @@ def write_session_summary(
         "collection_metadata": _collection_metadata(session_id, metadata, models, collection_end),
         "model_summaries": {
             model: model_summary(
-                model,
-                tallies.get(model, {}),
-                Extent(
-                    problems=metadata.total_problems,
-                    samples=metadata.samples,
-                    problems_answered=problems_answered.get(model, 0),
-                ),
+                model, tallies.get(model, {}), _extent(metadata, problems_answered.get(model, 0))
             )
             for model in models
         },
+        "spending": _spending(folder, tallies),
         "collection_date": _local_time(metadata.collection_start),
+        **_evaluation(folder),
     }
     path = folder / SUMMARY_NAME
     replace_file(path, pretty_json(content, path))
     return path
+
+
+def _evaluation(folder: Path) -> dict[str, object]:
+    found = evaluation_summary(folder)
+    return {} if found is None else {"evaluation": found}
+
+
+def _extent(metadata: SessionMetadata, problems_answered: int) -> Extent:
+    return Extent(
+        problems=metadata.total_problems,
+        samples=metadata.samples,
+        problems_answered=problems_answered,
+    )
 
 
 def _collection_metadata(
@@ -133,6 +144,11 @@ def _collection_metadata(
         "session_id": session_id,
         "session_parameters": metadata.session_parameters,
     }
+    if "extraction_model" in metadata.session_parameters:
+        described["extraction"] = {
+            "mode": metadata.session_parameters.get("extraction"),
+            "model": metadata.session_parameters["extraction_model"],
+        }
     if metadata.dataset is not None:
         described["dataset"] = {
             "problems": len(metadata.dataset),
@@ -149,9 +165,22 @@ def _samples(extent: Extent) -> dict[str, int]:
     return {"samples": extent.samples, "problems_answered": extent.problems_answered}
 
 
+def _spending(folder: Path, tallies: ModelTallies) -> dict[str, object]:
+    """Return what the answers cost, and the most that was billed beside them."""
+    answers_usd = total(tally for kinds in tallies.values() for tally in kinds.values()).cost_usd
+    spending = read_spending(folder) or Spending()
+    return {
+        "answers_usd": round(answers_usd, 6),
+        "reserved_usd": round(spending.reserved_usd(answers_usd), 6),
+        "held_usd": spending.held_usd,
+    }
+
+
 def _rates(tally: Tally) -> dict[str, float]:
     return {
-        "success_rate": tally.success_percent,
+        "success_rate": tally.valid_percent,  # guide.md's word; final_report.json has another sense
+        "answered_rate": tally.answered_percent,
+        "valid_rate": tally.valid_percent,
         "syntax_validity_rate": tally.syntax_percent,
     }
 

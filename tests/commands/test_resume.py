@@ -134,10 +134,10 @@ BROKEN_RULES = """
 import runpy, sys
 sys.argv = sys.argv[1:]
 sys.path.insert(0, sys.argv[0].rpartition("/")[0] + "/..")
-import processors.reading.reply_reader
+import processors.reading.bounded_reader
 def read_reply(reply):
     raise RuntimeError("broken")
-processors.reading.reply_reader.read_reply = read_reply
+processors.reading.bounded_reader.read_reply = read_reply
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 

@@ -82,14 +82,14 @@ def connect(
 
 async def listed(server: ListServer, provider: Provider) -> frozenset[str]:
     async with server.serve() as url, ClientPool() as clients:
-        return await listed_models(connect(provider, url, clients))
+        return (await listed_models(connect(provider, url, clients))).names
 
 
 @pytest.mark.parametrize("provider", list(PREFIXES))
 async def test_every_provider_lists_its_models(provider: Provider) -> None:
     async with ProviderServer(served={provider: ["one", "two"]}) as server, ClientPool() as clients:
         model = connect(provider, server.url(provider), clients)
-        assert await listed_models(model) == {"one", "two"}
+        assert (await listed_models(model)).names == {"one", "two"}
 
 
 @pytest.mark.parametrize("provider", ["openai", "xai", "huggingface", "deepseek", "local"])
@@ -126,6 +126,22 @@ async def test_xai_lists_aliases() -> None:
 async def test_ollama_calls_its_models_latest() -> None:
     server = ListServer({"data": [{"id": "llama3.2:latest"}, {"id": "qwen2.5:7b"}]})
     assert await listed(server, "local") == {"llama3.2:latest", "llama3.2", "qwen2.5:7b"}
+
+
+@pytest.mark.parametrize(
+    ("more", "takes_any_name"),
+    [
+        ({"owned_by": "llamacpp"}, True),
+        ({"owned_by": "llamacpp", "status": {"value": "loaded"}}, False),  # one of several
+        ({"owned_by": "library"}, False),
+    ],
+)
+async def test_llama_cpp_with_one_model_takes_any_name(more: Json, takes_any_name: bool) -> None:
+    assert isinstance(more, dict)
+    server = ListServer({"data": [{"id": "model.gguf", **more}]})
+    async with server.serve() as url, ClientPool() as clients:
+        listing = await listed_models(connect("local", url, clients))
+    assert listing.takes_any_name == takes_any_name
 
 
 async def test_the_router_lists_a_model_by_its_live_hosts() -> None:
@@ -280,4 +296,5 @@ async def test_a_list_that_nobody_meant_is_an_error(provider: Provider) -> None:
 async def test_a_key_and_a_novel_are_no_ids() -> None:
     ids: list[Json] = [{"id": name} for name in ("a-model", KEY, f"x-{KEY}", "y" * 1_000_000)]
     async with raw_server(http({"data": ids})) as server, ClientPool() as clients:
-        assert await listed_models(connect("openai", server.url, clients)) == {"a-model"}
+        listing = await listed_models(connect("openai", server.url, clients))
+    assert listing.ids == listing.names == {"a-model"}

@@ -37,7 +37,7 @@ NEW_VERSION = "2026-10-21"
 OLD_VERSION = "2023-06-01"
 
 
-def row(name: str = "claude-haiku-4-5") -> ModelConfig:
+def row(name: str = "claude-haiku-4-5-20251001") -> ModelConfig:
     return select_models([name])[0]
 
 

@@ -12,6 +12,7 @@ from storage.sessions import create_session
 from storage.solution_store import SolutionStore
 from tests.support.command import Finished, run
 from tests.support.store_records import failure, metadata, solution, validation
+from tests.support.tables import cells
 
 Answers = dict[str, str]  # task id -> what became of it
 
@@ -105,8 +106,27 @@ async def test_models_of_one_session_stand_against_the_first(tmp_path: Path) -> 
     session(tmp_path, "only", {"one": {"t_1": "valid"}, "two": {"t_1": "syntax", "t_2": "valid"}})
     said = (await compare(tmp_path, "only")).stdout
     assert "only/two against only/one:" in said
-    assert "1 valid here\n    t_2: undone -> valid" in said
+    assert "0 valid here\n" in said and "t_2" not in said
     assert "1 valid there\n    t_1: valid -> syntax" in said
+    assert "  1 not asked on both sides, not compared\n" in said
+
+
+async def test_a_short_session_is_held_against_a_long_one_where_both_asked(tmp_path: Path) -> None:
+    tasks = [f"t_{number}" for number in range(50)]
+    session(tmp_path, "long", {"one": dict.fromkeys(tasks, "valid")})
+    session(tmp_path, "short", {"one": {"t_0": "valid", "t_1": "syntax", "new": "valid"}})
+    said = (await compare(tmp_path, "long", "short")).stdout
+    _, _, difference = said.partition("short/one against long/one:\n")
+    assert difference.splitlines()[:7] == [
+        "  0 became valid",
+        "  1 valid no more",
+        "    t_1: valid -> syntax",
+        "  0 not valid, for another reason",
+        "  0 with the same verdict and other code",
+        "  1 the same",
+        "  49 not asked on both sides, not compared",
+    ]
+    assert cells(said)["short/one"]["undone"] == "0"
 
 
 async def test_a_model_that_is_new_stands_against_the_first_column(tmp_path: Path) -> None:

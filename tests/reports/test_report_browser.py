@@ -224,6 +224,36 @@ def test_two_models_stand_side_by_side_with_their_difference(
     assert active_text(browser).startswith("one")
 
 
+def test_two_long_answers_that_have_nothing_in_common_do_not_freeze_the_page(
+    browser: WebDriver, tmp_path: Path
+) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    for place, model in enumerate(("one", "two")):
+        lines = "".join(f"{'xy'[n % (place + 2) == 0]}\n" for n in range(14_900))
+        store.append(solution(model=model, code=lines))
+        harm = '"\\' * 20_000  # a string that ends nowhere, again and again
+        store.append(solution("dataclass_2", model=model, code=f"{harm}{model}"))
+    browser.set_script_timeout(10)
+    load(browser, write_report(store))
+    open_problem(browser, 1)
+    said = one(browser, "#not-compared").text
+    assert said == "The two differ in more than 600 lines: that is too much to compare here."
+    press(browser, Keys.ARROW_RIGHT)
+    WebDriverWait(browser, 10).until(lambda b: active_text(b).startswith("dataclass_2"))
+    assert "too long to compare" in one(browser, "#not-compared").text
+    assert complaints(browser) == []
+
+
+def test_values_that_no_run_wrote_leave_the_page_usable(browser: WebDriver, tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    odd = {"syntax": None, "structure": {"found_names": "f"}, "imports": {"from_imports": 7}}
+    store.append(solution(model="one", verdict=odd))
+    load(browser, write_report(store))
+    open_problem(browser, 1)
+    assert "Validation" in one(browser, "#detail-body").text
+    assert complaints(browser) == []
+
+
 def test_the_list_is_walked_by_keys_and_gives_the_focus_back(page: WebDriver) -> None:
     page.execute_script("document.querySelector('#table tbody button').focus()")
     press(page, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)

@@ -17,7 +17,7 @@ from config.errors import AuthFailed, StoreError
 from config.model_config import ModelConfig
 from models.base_model import BaseModel, CallOptions, Completion, make_model
 from models.embedded.embedded_llama import SLOTS
-from processors.reading.reply_reader import ReplyReader
+from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
 from prompts.problems import load_problems
 from prompts.prompt_template import Prompt
@@ -151,7 +151,7 @@ class Session:
                 self.limiter,
                 self.clock,
                 random.Random(1),
-                ReplyReader(workers),
+                BoundedReader(workers),
             )
             asked = RunModels(answering=models, extraction=extraction)
             return await runner.run(asked, self.problems)
@@ -343,7 +343,7 @@ async def test_a_call_that_is_out_for_long_is_spoken_of_once(
             await asyncio.sleep(0)
         model.release(100)
     (said,) = [message for message in caplog.messages if "given up" in message]
-    assert said == "held, sums_1: still out after 121 s; it is given up after 300 s"
+    assert said == "held, sums_1: still in flight after 121 s; it is given up after 300 s"
 
 
 async def test_a_call_that_never_ends_is_given_up_with_its_task(session: Session) -> None:

@@ -22,6 +22,7 @@ from tests.support.datasets import write_dataset
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer, ProviderServer
 from tests.support.raw_replies import good, http, raw_server
+from tests.support.tables import cells
 
 
 async def test_a_call_waits_for_money_that_is_reserved() -> None:
@@ -225,19 +226,22 @@ async def test_a_dry_run_prices_every_model(tmp_path: Path) -> None:
         environment={"OPENAI_API_KEY": "x"},
     )
     assert finished.exit_code == 0, finished.output
-    lines = [line.replace(",", "").split() for line in finished.stdout.splitlines()]
-    rows = {cells[0]: cells for cells in lines if cells}
-    _, tasks, tokens, expected, worst, usd, worst_usd, *least_time = rows["gpt-4o"]
-    assert (tasks, worst, least_time) == ("10", "40960", ["no", "limit", "known"])
-    assert int(tokens) > 500 and 500 < int(expected) < 40_960
+    rows = cells(finished.stdout.replace(",", ""))
+    row = rows["gpt-4o"]
+    assert (row["tasks"], row["out at worst"]) == ("10", "40960")
+    assert row["minutes at least"] == "no limit known"
+    tokens, expected = int(row["tokens in"]), int(row["out expected"])
+    assert tokens > 500 and 500 < expected < 40_960
     # 2.5 and 10 USD a million tokens: the list price of gpt-4o.
-    at_list_price = (int(tokens) * 2.5 + int(expected) * 10) / 1e6
-    assert float(usd) == pytest.approx(at_list_price, abs=1e-4)
-    assert 0.4 < float(worst_usd) < 0.45
-    assert rows["gpt-6.2-sol"][5:7] == ["unknown", "unknown"]
+    at_list_price = (tokens * 2.5 + expected * 10) / 1e6
+    assert float(row["USD expected"]) == pytest.approx(at_list_price, abs=1e-4)
+    assert 0.4 < float(row["USD at worst"]) < 0.45
+    dearer = rows["gpt-6.2-sol"]
+    assert (dearer["USD expected"], dearer["USD at worst"]) == ("unknown", "unknown")
     assert "No price is known for gpt-6.2-sol" in finished.stdout
     assert "Prices: genai-prices" in finished.stdout
-    assert rows["all"][5:9] == [usd, "+", "unknown", worst_usd]
+    assert rows["all"]["USD expected"] == f"{row['USD expected']} + unknown"
+    assert rows["all"]["USD at worst"] == f"{row['USD at worst']} + unknown"
 
 
 @pytest.mark.slow
@@ -258,7 +262,7 @@ async def test_a_dry_run_says_what_a_cap_covers(tmp_path: Path, cap: str, said: 
         environment={"OPENAI_API_KEY": "x"},
     )
     assert finished.exit_code == 0, finished.output
-    assert said in finished.stdout
+    assert said in " ".join(finished.stdout.split())
 
 
 @pytest.mark.slow
@@ -269,7 +273,7 @@ async def test_a_cap_that_covers_one_call_is_not_said_to_send_none(tmp_path: Pat
     async with ProviderServer() as server:
         environment = pointed_at(server, "openai")
         dry = await run("run_collection.py", *command, *out, "--dry-run", environment=environment)
-        assert "about 1 of 10 tasks fit, at worst about 1." in dry.stdout
+        assert "about 1 of 10 tasks fit, at worst about 1." in " ".join(dry.stdout.split())
         await run("run_collection.py", *command, *out, environment=environment)
         assert server.requests
 
@@ -345,6 +349,7 @@ async def test_models_that_share_a_keys_limit_take_at_least_as_long_as_all_of_th
     )
 
     assert dry.exit_code == 0, dry.output
-    least = {line.split()[0]: line for line in dry.stdout.splitlines() if "/min" in line}
-    assert "2.0 (5 requests/min, learned before)" in least["gpt-4o"]
-    assert "4.0 (5 requests/min, learned before, all openai models)" in least["all"]
+    rows = cells(dry.stdout)
+    least = {label: row["minutes at least"] for label, row in rows.items()}
+    assert least["gpt-4o"] == "2.0 (5 requests/min, learned before)"
+    assert least["all"] == "4.0 (5 requests/min, learned before, all openai models)"

@@ -243,7 +243,8 @@ def test_a_spreadsheet_runs_no_formula(tmp_path: Path, formula: str) -> None:
     [path] = store.path.glob("*/*.csv")
     with path.open(encoding="utf-8", newline="") as file:
         [row] = csv.DictReader(file)
-    assert row["raw_response"] == f"'{formula}"
+    first, rest = formula[0], formula[1:]
+    assert row["raw_response"] == (f"'{first}'{rest}" if first.isspace() else f"'{formula}")
     for cell in row.values():
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
@@ -266,3 +267,28 @@ def test_any_text_anywhere_comes_back_as_utf8_can_hold_it(
 def _as_utf8(text: str) -> str:
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     return joined.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+INNER_FORMULAS = [
+    "x;=1+1",
+    "x\t=1+1",
+    "x\n=1+1",
+    "x\r\n-1",
+    'x;"=1+1"',
+    'x;""@SUM(1)',
+    ";+1",
+    "a,b;－1",  # noqa: RUF001
+]
+
+
+@pytest.mark.parametrize("text", INNER_FORMULAS)
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_a_spreadsheet_that_splits_elsewhere_runs_no_formula(
+    tmp_path: Path, text: str, separator: str
+) -> None:
+    store = SolutionStore(tmp_path, "s")
+    store.append(solution("t", "m", "c", raw_response=text, code=f"def f(): pass\n{text}"))
+    store.finish()
+    with (store.path / "m" / "c.csv").open(encoding="utf-8", newline="") as lines:
+        cells = [cell for row in csv.reader(lines, delimiter=separator) for cell in row]
+    assert not [cell for cell in cells if cell.lstrip('" ').startswith(tuple("=+-@＝＋－＠"))]  # noqa: RUF001

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigError, StoreError
+from reports.report import write_report
 from storage.progress_tracker import ProgressTracker
+from storage.session.session_condition import condition_words
 from storage.sessions import create_session, list_sessions, open_session, repair_session
 from storage.solution_store import SolutionStore
 from tests.support.command import run
@@ -241,7 +243,7 @@ def test_summary_and_manifest_each_stand_in_for_the_other(
     if content is not None:
         path.write_bytes(content)
     [row] = list_sessions(tmp_path)
-    assert (row.status, row.successful) == ("in_progress", 3)
+    assert (row.status, row.successful) == ("interrupted", 3)
     again, [said] = repaired(tmp_path)
     assert said.startswith(f"{name} is missing" if content is None else f"{name} cannot be read")
     assert again.metadata is not None
@@ -253,6 +255,21 @@ def test_summary_and_manifest_each_stand_in_for_the_other(
     assert open_session(tmp_path, "s").metadata == again.metadata
     if content is not None:
         assert path.with_name(f"{name}.damaged").read_bytes() == content
+
+
+@pytest.mark.parametrize("status", ["in_progress", "completed"])
+def test_a_session_with_undone_tasks_is_interrupted_whatever_its_files_say(
+    tmp_path: Path, status: str
+) -> None:
+    store = session(tmp_path)
+    claims = {"status": status, "current_progress": {"successful_tasks": 8, "total_tasks": 8}}
+    (store.path / "progress.json").write_text(json.dumps({"session_id": "s", **claims}))
+    summary = json.loads((store.path / "summary.json").read_text())
+    (store.path / "summary.json").write_text(json.dumps({**summary, "status": status}))
+    [row] = list_sessions(tmp_path)
+    assert (row.status, row.successful, row.total_tasks) == ("interrupted", 3, 8)
+    assert condition_words(open_session(tmp_path, "s")) == "interrupted, 5 undone"
+    assert '"status":"interrupted, 5 undone"' in write_report(store).read_text(encoding="utf-8")
 
 
 def test_without_summary_and_manifest_a_session_is_refused_and_listed_as_broken(

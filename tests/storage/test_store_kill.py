@@ -53,7 +53,7 @@ with SessionLock(store.path):
             if not store.is_answered(model, (f"t{number}", 1)):
                 answer = solution(f"t{number}", model, f"c{number % 5}", raw_response="x" * 500)
                 store.append(answer)
-                tracker.answered(model, (f"t{number}", 1), 2.0)
+                tracker.answered(model, (f"t{number}", 1), 2.0, is_valid=True)
                 print(model, f"t{number}", flush=True)
 """
 

@@ -16,9 +16,9 @@ HURTING = """
 import runpy, sys
 sys.argv = sys.argv[1:]
 sys.path.insert(0, sys.argv[0].rpartition("/")[0] + "/..")
-import processors.reading.reply_reader
+import processors.reading.bounded_reader
 from tests.support.hostile_work import read_or_be_hurt
-processors.reading.reply_reader.read = read_or_be_hurt
+processors.reading.bounded_reader.read = read_or_be_hurt
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 _HOW = re.compile(rb"hurt by (\w+)")

@@ -5,6 +5,7 @@ anywhere. About half of the programs are refused, most of them for one reason.
 """
 
 import random
+import sys
 from collections.abc import Callable
 from itertools import count
 
@@ -17,7 +18,8 @@ _SIMPLE = (
     "import {n} as {m}", "from {n} import {m}", "from x import *", "assert {e}, {e}",
     "raise {e} from {e}", "{n}, *{m} = {e}", "[{n}, (*{m}, b)] = {e}", "*{n}, *{m} = {e}",
     "*{n}, = {e}", "{n}.x = {n}[{e}] = {e}", "__debug__ = {e}", "{n}.__debug__ = {e}",
-    "from __future__ import annotations", "{n} = *{e},", "{n} = *{m}", "return {e}", "yield", "await {n}",
+    "from __future__ import annotations", "{n} = *{e},", "{n} = *{m}", "return {e}", "yield",
+    "await {n}",
 )  # fmt: skip
 _HEADS = (
     "if {e}:", "while {e}:", "for {n} in {e}:", "for {n}, *{m} in {e}:", "with {e} as {n}:",
@@ -26,8 +28,13 @@ _HEADS = (
     "def {n}({m}: {e} = {e}, *, c={e}) -> {e}:", "async def {n}():", "async def {n}({p}):",
     "@{e}\ndef {n}(self):",
 )  # fmt: skip
+if sys.version_info >= (3, 12):
+    _SIMPLE += ("type {n} = {e}", "type {n}[T, {m}: {e}] = {e}")
+    _HEADS += ("def {n}[T]({p}):", "def {n}[T: {e}]({m}: {e} = {e}) -> {e}:", "class {n}[T, T]:",
+               "class {n}[{m}, *T]({e}, x={e}):", "async def {n}[**{m}](a={e}):")  # fmt: skip
 _EXPRESSIONS = (
-    "{n}", "{n}", "{n}", "1", "'s'", "{n}.x", "{n}[{e}]", "{n}[{e}:{e}]", "({e} + {e})", "(not {e})",
+    "{n}", "{n}", "{n}", "1", "'s'", "{n}.x", "{n}[{e}]", "{n}[{e}:{e}]", "({e} + {e})",
+    "(not {e})",
     "{n}({e}, *{m}, x={e})", "{n}(x={e}, y={e})", "{n}(x={e}, x={e})", "{n}(__debug__=1)",
     "[{e}, *{n}]", "({e}, {e})", "{{{e}: {e}, **{n}}}", "{{*{n}, {e}}}", "(lambda: {e})",
     "(lambda {p}: {e})", "(lambda {n}={e}: {e})", "({e} if {e} else {e})", "(yield)", "(yield {e})",

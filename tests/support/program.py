@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from signal import SIGKILL, Signals
 
@@ -89,6 +89,13 @@ class Program:
     async def ended(self) -> None:
         """Return once it has ended, in whatever way."""
         await self._process.wait()
+
+    async def ended_or(self, event: Coroutine[None, None, None]) -> None:
+        """Return once it has ended or the event has come, whichever is first."""
+        tasks = [asyncio.create_task(event), asyncio.create_task(self.ended())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
     async def killed(self) -> Finished:
         """Kill it at once and return what it had printed."""

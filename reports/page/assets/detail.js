@@ -1,6 +1,9 @@
 // One problem opened: its texts, two answers side by side, and what tells them apart.
 
 const REFERENCE = "reference solution";
+const MOST_COLOURED = 20000; // characters: code that means harm takes Prism the square of its length
+const MOST_COMPARED = 60000; // characters of both sides
+const MOST_EDITS = 600; // lines that stand on one side alone: a comparison takes the square of these
 const opened = { wanted: null, row: null, left: null, right: null, body: null, sample: { left: 1, right: 1 } };
 
 /** Code as coloured text: Prism gives tokens, and every token becomes text, never markup. */
@@ -13,7 +16,7 @@ function colouredCode(code) {
     append(span, token.content);
     return parent.append(span);
   };
-  append(pre.firstChild, code.length < 100000 ? Prism.tokenize(code, Prism.languages.python) : code);
+  append(pre.firstChild, code.length < MOST_COLOURED ? Prism.tokenize(code, Prism.languages.python) : code);
   return pre;
 }
 
@@ -168,14 +171,15 @@ function failureParts(record) {
 
 function validationFacts({ validation, extraction }) {
   const yes = (value) => (value === true ? "yes" : value === false ? "no" : null);
-  const { syntax = {}, structure = {}, imports = {} } = validation;
+  const names = (value) => (Array.isArray(value) ? value : []); // other programs may have written it
+  const [syntax, structure, imports] = ["syntax", "structure", "imports"].map((part) => validation[part] ?? {});
   return facts([
     ["Fully valid", yes(validation.is_fully_valid)],
     ["Parses", yes(syntax.is_valid)],
     ["Syntax error", syntax.error],
     ["Expected name", yes(structure.has_expected_name)],
-    ["Found names", (structure.found_names ?? []).join(", ")],
-    ["Imports", [...(imports.imports ?? []), ...(imports.from_imports ?? [])].join(", ")],
+    ["Found names", names(structure.found_names).join(", ")],
+    ["Imports", [...names(imports.imports), ...names(imports.from_imports)].join(", ")],
     ["Lines", validation.line_count],
     ["Extraction", extraction && `${extraction.method}, candidates: ${extraction.candidates}`
       + (extraction.ambiguous ? ", ambiguous" : "") + (extraction.model ? `, by ${extraction.model}` : "")],
@@ -202,7 +206,7 @@ function callFacts(record, file) {
   ]);
 }
 
-/** The lines of two texts in pairs: [what is left, what is right, same / removed / added / changed]. */
+/** The lines of two texts in pairs: [what is left, what is right]; null where too much differs. */
 function pairedLines(left, right) {
   const pairs = [];
   let removed = [];
@@ -212,7 +216,9 @@ function pairedLines(left, right) {
     }
     removed = [];
   };
-  for (const part of Diff.diffLines(left, right, { stripTrailingCr: true })) {
+  const parts = Diff.diffLines(left, right, { stripTrailingCr: true, maxEditLength: MOST_EDITS });
+  if (!parts) return null;
+  for (const part of parts) {
     const lines = part.value.replace(/\n$/, "").split("\n");
     if (part.removed) removed = lines;
     else if (part.added) flush(lines);
@@ -231,9 +237,11 @@ function differenceParts() {
   const [one, other] = [codeOn("left"), codeOn("right")];
   if (!one || !other) return [heading, element("p", {}, "There is no code on one of the sides.")];
   if (one === other) return [heading, element("p", {}, "The two are the same, letter for letter.")];
-  // A comparison of two very long texts could take minutes.
-  if (one.length + other.length > 60000) return [heading, element("p", {}, "The two are too long to compare here.")];
-  return [heading, differenceTable(left, right, pairedLines(`${one.trimEnd()}\n`, `${other.trimEnd()}\n`))];
+  const said = (text) => [heading, element("p", { id: "not-compared" }, text)];
+  if (one.length + other.length > MOST_COMPARED) return said("The two are too long to compare here.");
+  const pairs = pairedLines(`${one.trimEnd()}\n`, `${other.trimEnd()}\n`);
+  if (!pairs) return said(`The two differ in more than ${MOST_EDITS} lines: that is too much to compare here.`);
+  return [heading, differenceTable(left, right, pairs)];
 }
 
 function differenceTable(left, right, pairs) {

@@ -89,12 +89,13 @@ function fillTable(table, headings, rows) {
 function fillHeader() {
   byId("title").textContent = overview.session_id;
   const parts = [
-    `${overview.status.replace("_", " ")}`,
+    overview.status,
     `started ${moment(overview.started)}`,
     `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`
       + (overview.samples > 1 ? ` × ${overview.samples} samples` : ""),
     ...(overview.prompt === "1" ? [] : [`prompt ${overview.prompt}`]),
     `page written ${moment(overview.written)}`,
+    ...(overview.reading ? [overview.reading] : []),
   ];
   byId("subtitle").textContent = parts.join(" · ");
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));
