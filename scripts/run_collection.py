@@ -157,14 +157,20 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
 def _add_patience(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how long to try")
     group.add_argument(
-        "--max-attempts", type=positive_int, default=8, metavar="N", help="per task (default: 8)"
+        "--max-attempts",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="per task; a 429 does not count: it costs time (default: 8)",
     )
     group.add_argument(
         "--task-timeout",
         type=seconds,
         default=1800.0,
         metavar="SECONDS",
-        help="for all attempts at one task (default: 1800)",
+        help="for all attempts at one task, counted from the first, waits for a rate limit "
+        "included; where a model answers nothing but 429 for that long, its other tasks fail too "
+        "(default: 1800)",
     )
     group.add_argument(
         "--request-timeout",
