@@ -43,6 +43,11 @@ def is_evaluated(session: Path) -> bool:
     return (session / EVALUATION_FOLDER / _SUMMARY_NAME).is_file()
 
 
+def has_verdicts(session: Path) -> bool:
+    """Return whether any answer of a session is judged, an evaluation that goes on included."""
+    return any((session / EVALUATION_FOLDER).glob("*/*.jsonl"))
+
+
 def evaluation_summary(session: Path) -> dict[str, object] | None:
     """Return what the last evaluation came to, None where there was none or it cannot be read."""
     path = session / EVALUATION_FOLDER / _SUMMARY_NAME
