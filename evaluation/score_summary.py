@@ -1,43 +1,9 @@
 """Scores as evaluation/summary.json has them; derived, and made anew after every evaluation."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import msgspec
 
 from evaluation.pass_rates import Interval, PassRate
 from evaluation.scores import ModelScore, Pair
-from storage.views.verdicts import evaluation_summary
-
-
-class RateSummary(msgspec.Struct, frozen=True):
-    """A pass rate as it stands in the file."""
-
-    rate: float
-    interval: tuple[float, float]
-
-
-class ModelSummary(msgspec.Struct, frozen=True):
-    """What is read back of one model."""
-
-    judged: int
-    passed: int
-    pass_at_1: RateSummary | None = None
-
-
-class ScoreSummary(msgspec.Struct, frozen=True):
-    """What is read back of the file; bad_problems: task_id -> why it judges nobody."""
-
-    models: dict[str, ModelSummary]
-    bad_problems: dict[str, str]
-
-
-def read_score_summary(session: Path) -> ScoreSummary | None:
-    """Return what the last evaluation of a session came to, None where that cannot be read."""
-    try:
-        return msgspec.convert(evaluation_summary(session), ScoreSummary | None)
-    except msgspec.ValidationError:
-        return None
 
 
 def score_summary(

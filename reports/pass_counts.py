@@ -26,7 +26,8 @@ def unjudged_answers(store: SolutionStore) -> int:
     return sum(counts.unjudged for counts in pass_counts(store).values())
 
 
-def _counts(store: SolutionStore, model: str) -> PassCounts:
+def model_verdicts(store: SolutionStore, model: str) -> dict[tuple[str, int], bool | None]:
+    """Return (task_id, sample) -> passed, None for not run, of answers that were tried."""
     answered = store.answered(model)
     verdicts: dict[tuple[str, int], bool | None] = {}
     for path in dict.fromkeys(store.get_category_files(model).values()):
@@ -34,6 +35,12 @@ def _counts(store: SolutionStore, model: str) -> PassCounts:
             key = (judged.task_id, judged.sample)
             if judged.model == model and key in answered:
                 verdicts[key] = judged.passed
+    return verdicts
+
+
+def _counts(store: SolutionStore, model: str) -> PassCounts:
+    verdicts = model_verdicts(store, model)
     passed = sum(passed is True for passed in verdicts.values())
     not_run = sum(passed is None for passed in verdicts.values())
-    return PassCounts(passed, len(verdicts) - not_run, not_run, len(answered) - len(verdicts))
+    judged, tried = len(verdicts) - not_run, len(verdicts)
+    return PassCounts(passed, judged, not_run, len(store.answered(model)) - tried)

@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config.collection_settings import CollectionSettings, EvaluateMode, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError, SessionInUse, StoreError
 from config.reply_reading import reading_words
-from evaluation.cage import Isolation
-from evaluation.isolation import NoIsolation, find_isolation
-from evaluation.policy import Policy
 from models.wire.client_pool import ClientPool
 from reports.pass_counts import unjudged_answers
 from runners.answers.reply_reader import reader_is_default
@@ -30,6 +28,9 @@ from storage.files.durability import WriteError
 from storage.session.session_folder import check_sessions_can_be_made, session_folder
 from storage.sessions import create_session
 from storage.solution_store import SolutionStore
+
+if TYPE_CHECKING:
+    from evaluation.cage import Isolation
 
 logger = logging.getLogger("collector")
 
@@ -120,13 +121,16 @@ def prepare(
     return plan, models, clients
 
 
-def sandbox(mode: EvaluateMode) -> Isolation | None:
+def sandbox(mode: EvaluateMode) -> "Isolation | None":
     """Return the isolation in which answers can be judged here, None for not at all; it is said.
 
     Raises NoIsolation where they have to be and cannot.
     """
     if mode == "no":
         return None
+    from evaluation.isolation import NoIsolation, find_isolation  # a run without starts sooner
+    from evaluation.policy import Policy
+
     try:
         isolation = asyncio.run(find_isolation(None, Policy()))
     except NoIsolation:
@@ -156,7 +160,7 @@ def run_and_report(
     progress: ProgressForm,
     *,
     release: bool = False,
-    isolation: Isolation | None = None,
+    isolation: "Isolation | None" = None,
 ) -> int:
     """Run a session to its end or interruption; print what came out; return the exit code.
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from evaluation.score_summary import ModelSummary, read_score_summary
 from reports.pass_counts import unjudged_answers
 from scripts._paste import line_to_paste
 from scripts._root import ROOT
 from scripts._terminal import print_table, print_wrapped
 from storage.solution_store import SolutionStore
+from storage.views.verdicts import ModelSummary, read_score_summary
 
 RATE_HEADINGS = ("passed", "pass@1", "95 % interval")
 _MOST_NAMED = 3

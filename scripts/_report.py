@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from evaluation.score_summary import read_score_summary
 from reports.latencies import latencies_of
 from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.report import REPORT_PAGE_NAME
@@ -17,6 +16,7 @@ from storage.records.tallies import Tally, total
 from storage.session.spending_file import read_spending
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
+from storage.views.verdicts import read_score_summary
 
 _LEAST_SHOWN_USD = 0.00005  # with four digits after the point
 _HEADINGS = (

@@ -5,11 +5,11 @@ import logging
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config.collection_settings import CollectionSettings, EvaluateMode, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError
-from evaluation.cage import Isolation
 from reports.pass_counts import unjudged_answers
 from runners.session.collection_plan import CollectionPlan
 from runners.session.dataset_changes import dataset_changes
@@ -21,6 +21,9 @@ from scripts._pass_rates import print_pass_rates
 from storage.session.manifest import SessionMetadata
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
+
+if TYPE_CHECKING:
+    from evaluation.cage import Isolation
 
 logger = logging.getLogger("collector")
 
@@ -78,7 +81,7 @@ def resume(
     )
 
 
-def _sandbox(settings: CollectionSettings, wishes: ResumeWishes) -> Isolation | None:
+def _sandbox(settings: CollectionSettings, wishes: ResumeWishes) -> "Isolation | None":
     """Return where answers are judged; what the session once asked for does not stop a resume."""
     if wishes.evaluate is None and settings.evaluate == "yes":
         return sandbox("auto")

@@ -35,13 +35,11 @@ _MOST_ERROR_CHARACTERS = 300
 class LiveJudging:
     """`async with LiveJudging(store, isolation, progress) as judging:`, then finish() or stop().
 
-    store: its lock held, its manifest.json written. isolation: probed; None does nothing at all.
+    store: its lock held, its manifest.json written. isolation: probed.
     was_stopped: stop() was called.
     """
 
-    def __init__(
-        self, store: SolutionStore, isolation: Isolation | None, progress: ProgressForm
-    ) -> None:
+    def __init__(self, store: SolutionStore, isolation: Isolation, progress: ProgressForm) -> None:
         self._store = store
         self._isolation = isolation
         self._progress = JudgingProgress() if progress != "json" else None
@@ -56,8 +54,6 @@ class LiveJudging:
         return self._process is None or self._process.returncode is not None
 
     async def __aenter__(self) -> Self:
-        if self._isolation is None:
-            return self
         order = LiveOrder(
             session=str(self._store.path), isolation=self._isolation, workers=usable_cores()
         )

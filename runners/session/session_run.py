@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 from config.clock import Clock, SystemClock
 from config.collection_settings import ProgressForm
 from config.errors import CollectionError, StoreError, first_error
-from evaluation.cage import Isolation
 from models.wire.client_pool import ClientPool
 from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
@@ -24,7 +24,6 @@ from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
 from runners.session.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
 from runners.session.interrupt import on_interrupt
-from runners.session.live_judging import LiveJudging
 from runners.session.loop_watch import watched_loop
 from runners.session.run_models import RunModels
 from storage.progress_tracker import ProgressTracker
@@ -34,6 +33,10 @@ from storage.session.session_lock import SessionLock
 from storage.sessions import repair_session
 from storage.solution_store import SolutionStore
 from storage.views.session_views import has_all_views, is_concluded
+
+if TYPE_CHECKING:
+    from evaluation.cage import Isolation
+    from runners.session.live_judging import LiveJudging
 
 logger = logging.getLogger("collector")
 
@@ -46,7 +49,7 @@ async def run_session(
     progress: ProgressForm,
     *,
     release: bool = False,
-    isolation: Isolation | None = None,
+    isolation: "Isolation | None" = None,
 ) -> tuple[SolutionStore, RunOutcome]:
     """Return the session and how its run ended; every derived file is up to date then.
 
@@ -71,7 +74,9 @@ async def run_session(
             BoundedReader(workers),
         )
         conclude = partial(_conclude, store, tracker)
-        judging = await stack.enter_async_context(LiveJudging(store, isolation, progress))
+        judging = None
+        if isolation:
+            judging = await stack.enter_async_context(_judging(store, isolation, progress))
         try:
             outcome = await _run_interruptibly(runner, judging, models, plan, conclude)
         except* CollectionError as errors:
@@ -84,7 +89,7 @@ async def run_session(
 
 async def _run_interruptibly(
     runner: CollectionRunner,
-    judging: LiveJudging,
+    judging: "LiveJudging | None",
     models: RunModels,
     plan: CollectionPlan,
     conclude: Callable[[RunOutcome], None],
@@ -95,8 +100,9 @@ async def _run_interruptibly(
         is_over = False
 
         def stop_gently() -> None:
-            judging.stop()
-            if is_over and not judging.has_ended:
+            if judging:
+                judging.stop()
+            if judging and is_over and not judging.has_ended:
                 logger.warning("Interrupted: what is not judged yet is left to a resume")
                 return
             if is_over:
@@ -113,9 +119,10 @@ async def _run_interruptibly(
             is_over = True
             for stop in stops:
                 stop.cancel()
-            await judging.finish()
-            if judging.was_stopped:
-                outcome = replace(outcome, interrupted=True)
+            if judging:
+                await judging.finish()
+                if judging.was_stopped:
+                    outcome = replace(outcome, interrupted=True)
             await asyncio.to_thread(conclude, outcome)
     return outcome
 
@@ -154,18 +161,24 @@ def finish_session(store: SolutionStore, *, release: bool = False) -> None:
 
 
 async def judge_the_rest(
-    store: SolutionStore, isolation: Isolation, progress: ProgressForm
+    store: SolutionStore, isolation: "Isolation", progress: ProgressForm
 ) -> None:
     """Judge what a finished session's runs did not come to; its views and report say so then.
 
     Raises StoreError where it cannot be written or is in use.
     """
     with SessionLock(store.path):
-        async with LiveJudging(store, isolation, progress) as judging:
+        async with _judging(store, isolation, progress) as judging:
             await judging.finish()
         store.save_analysis_summary()
         store.save_cross_model_comparison()
         write_report_or_warn(store)
+
+
+def _judging(store: SolutionStore, isolation: "Isolation", progress: ProgressForm) -> "LiveJudging":
+    from runners.session.live_judging import LiveJudging  # a run without starts sooner
+
+    return LiveJudging(store, isolation, progress)
 
 
 def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetadata:
