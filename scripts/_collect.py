@@ -174,17 +174,13 @@ def run_and_report(
 
     try:
         run = run_session(
-            *(plan, models, clients, open_and_note, progress),
-            release=release,
-            isolation=isolation,
+            *(plan, models, clients, open_and_note, progress), release=release, isolation=isolation
         )
         store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
-        for store in opened:
-            if isinstance(error, SessionInUse):
-                continue
+        if opened and not isinstance(error, SessionInUse):
             print("To go on with this session:")
-            print(f"  {resume_command(store.session_id, plan.settings.output_dir)}")
+            print(f"  {resume_command(opened[0].session_id, plan.settings.output_dir)}")
         if opened and isinstance(error, WriteError):
             raise error.then("resume the session") from error
         raise

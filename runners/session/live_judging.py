@@ -23,6 +23,7 @@ from evaluation.priority import give_way
 from processors.workers.pool import usable_cores
 from processors.workers.worker import bare_environment
 from runners.progress.judging_progress import JudgingProgress
+from runners.session.judging import Judging
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
@@ -32,14 +33,14 @@ _STOP_SECONDS = 20.0  # to end its jobs and write the scores
 _MOST_ERROR_CHARACTERS = 300
 
 
-class LiveJudging:
+class LiveJudging(Judging):
     """`async with LiveJudging(store, isolation, progress) as judging:`, then finish() or stop().
 
     store: its lock held, its manifest.json written. isolation: probed.
-    was_stopped: stop() was called.
     """
 
     def __init__(self, store: SolutionStore, isolation: Isolation, progress: ProgressForm) -> None:
+        super().__init__()
         self._store = store
         self._isolation = isolation
         self._progress = JudgingProgress() if progress != "json" else None
@@ -47,7 +48,6 @@ class LiveJudging:
         self._complaints: IO[bytes] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._total = 0
-        self.was_stopped = False
 
     @property
     def has_ended(self) -> bool:
@@ -98,6 +98,7 @@ class LiveJudging:
         if self._process is None or self._listening is None:
             return
         self._total = sum(self._store.answered_counts().values())
+        logger.debug("%d answers are there: waiting for those not judged yet", self._total)
         self._tell(FINISH)
         code = await self._process.wait()
         await self._listening
@@ -111,7 +112,7 @@ class LiveJudging:
 
     def stop(self) -> None:
         """Have it end soon: what is not judged by now is left for later."""
-        self.was_stopped = True
+        super().stop()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 

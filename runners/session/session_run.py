@@ -24,6 +24,7 @@ from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
 from runners.session.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
 from runners.session.interrupt import on_interrupt
+from runners.session.judging import Judging
 from runners.session.loop_watch import watched_loop
 from runners.session.run_models import RunModels
 from storage.progress_tracker import ProgressTracker
@@ -36,7 +37,6 @@ from storage.views.session_views import has_all_views, is_concluded
 
 if TYPE_CHECKING:
     from evaluation.cage import Isolation
-    from runners.session.live_judging import LiveJudging
 
 logger = logging.getLogger("collector")
 
@@ -66,17 +66,14 @@ async def run_session(
         store = open_store()
         stack.enter_context(SessionLock(store.path))
         tracker = _take_up(plan, models, store, clock, release=release)
+        reader = BoundedReader(await stack.enter_async_context(Workers()))
         display = make_display(progress, sys.stderr)
         limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
-        workers = await stack.enter_async_context(Workers())
         runner = CollectionRunner(
-            *(plan.settings, store, tracker, display, limiter, clock, Random()),
-            BoundedReader(workers),
+            *(plan.settings, store, tracker, display, limiter, clock, Random(), reader)
         )
         conclude = partial(_conclude, store, tracker)
-        judging = None
-        if isolation:
-            judging = await stack.enter_async_context(_judging(store, isolation, progress))
+        judging = await stack.enter_async_context(_judging(store, isolation, progress))
         try:
             outcome = await _run_interruptibly(runner, judging, models, plan, conclude)
         except* CollectionError as errors:
@@ -89,7 +86,7 @@ async def run_session(
 
 async def _run_interruptibly(
     runner: CollectionRunner,
-    judging: "LiveJudging | None",
+    judging: Judging,
     models: RunModels,
     plan: CollectionPlan,
     conclude: Callable[[RunOutcome], None],
@@ -100,9 +97,8 @@ async def _run_interruptibly(
         is_over = False
 
         def stop_gently() -> None:
-            if judging:
-                judging.stop()
-            if judging and is_over and not judging.has_ended:
+            judging.stop()
+            if is_over and not judging.has_ended:
                 logger.warning("Interrupted: what is not judged yet is left to a resume")
                 return
             if is_over:
@@ -119,10 +115,9 @@ async def _run_interruptibly(
             is_over = True
             for stop in stops:
                 stop.cancel()
-            if judging:
-                await judging.finish()
-                if judging.was_stopped:
-                    outcome = replace(outcome, interrupted=True)
+            await judging.finish()
+            if judging.was_stopped:
+                outcome = replace(outcome, interrupted=True)
             await asyncio.to_thread(conclude, outcome)
     return outcome
 
@@ -175,7 +170,11 @@ async def judge_the_rest(
         write_report_or_warn(store)
 
 
-def _judging(store: SolutionStore, isolation: "Isolation", progress: ProgressForm) -> "LiveJudging":
+def _judging(
+    store: SolutionStore, isolation: "Isolation | None", progress: ProgressForm
+) -> Judging:
+    if isolation is None:
+        return Judging()
     from runners.session.live_judging import LiveJudging  # a run without starts sooner
 
     return LiveJudging(store, isolation, progress)
