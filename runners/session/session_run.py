@@ -66,12 +66,8 @@ async def run_session(
         store = open_store()
         stack.enter_context(SessionLock(store.path))
         tracker = _take_up(plan, models, store, clock, release=release)
-        reader = BoundedReader(await stack.enter_async_context(Workers()))
-        display = make_display(progress, sys.stderr)
-        limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
-        runner = CollectionRunner(
-            *(plan.settings, store, tracker, display, limiter, clock, Random(), reader)
-        )
+        workers = await stack.enter_async_context(Workers())
+        runner = _runner(plan, store, tracker, progress, workers, clock)
         conclude = partial(_conclude, store, tracker)
         judging = await stack.enter_async_context(_judging(store, isolation, progress))
         try:
@@ -82,6 +78,22 @@ async def run_session(
                 await asyncio.to_thread(tracker.save)
             raise first_error(errors) from errors
         return store, outcome
+
+
+def _runner(
+    plan: CollectionPlan,
+    store: SolutionStore,
+    tracker: ProgressTracker,
+    progress: ProgressForm,
+    workers: Workers,
+    clock: Clock,
+) -> CollectionRunner:
+    display = make_display(progress, sys.stderr)
+    limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
+    return CollectionRunner(
+        *(plan.settings, store, tracker, display, limiter, clock, Random()),
+        BoundedReader(workers),
+    )
 
 
 async def _run_interruptibly(
