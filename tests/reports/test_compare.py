@@ -247,8 +247,8 @@ async def test_problems_that_became_right_or_wrong(tmp_path: Path) -> None:
     answers = {f"t_{n}": "valid" for n in range(1, 6)}
     before = session(tmp_path, "before", {"gpt-4": answers})
     after = session(tmp_path, "after", {"gpt-4": answers})
-    judge(before, "gpt-4", dict(zip(answers, ["failed", "passed", "passed", "not_run"])))
-    judge(after, "gpt-4", dict(zip(answers, ["passed", "flaky", "passed", "passed", "passed"])))
+    judge(before, "gpt-4", {"t_1": "failed", "t_2": "passed", "t_3": "passed", "t_4": "not_run"})
+    judge(after, "gpt-4", dict.fromkeys(answers, "passed") | {"t_2": "flaky"})
     finished = await compare(tmp_path, "before", "after")
     assert cells(finished.stdout)["before/gpt-4"]["passed"] == "2 of 3"
     assert cells(finished.stdout)["after/gpt-4"]["passed"] == "4 of 5"
