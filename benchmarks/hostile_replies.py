@@ -34,7 +34,7 @@ _GROWING = [
     "a:" + " " * 60_000,
     "<|channel|>" * 27_000,
     "def solve(x):\n    try:\n" + "        return x\n" * 20_000 + "    finally:\n        x = 1\n",
-    _nested_finally(20) + "# more\n" * 400,
+    _nested_finally(20),
     "def solve(x): return " + "(" * 100_000,
     "def solve(x): return " + "-" * 100_000 + "x",
     "def solve(x): return " + " + ".join(["x"] * 200_000),

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from storage.files.jsonl_file import read_lines
+from storage.files.regular_file import is_regular, refuse_link
 from storage.session.session_folder import EVALUATION_FOLDER
 
 _SUMMARY_NAME = "summary.json"
@@ -52,8 +53,9 @@ _DECODER = msgspec.json.Decoder(JudgedAnswer)
 
 def judged_answers(answers: Path) -> Iterator[JudgedAnswer]:
     """Yield the judgements of a file of answers, <session>/<model>/<category>.jsonl, if any."""
-    session = answers.parent.parent
-    for line in read_lines(session / EVALUATION_FOLDER / answers.parent.name / answers.name):
+    folder = answers.parent.parent / EVALUATION_FOLDER / answers.parent.name
+    refuse_link(folder)
+    for line in read_lines(folder / answers.name):
         try:
             yield _DECODER.decode(line.content)
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -62,7 +64,7 @@ def judged_answers(answers: Path) -> Iterator[JudgedAnswer]:
 
 def is_evaluated(session: Path) -> bool:
     """Return whether answers of a session were judged."""
-    return (session / EVALUATION_FOLDER / _SUMMARY_NAME).is_file()
+    return is_regular(session / EVALUATION_FOLDER / _SUMMARY_NAME)
 
 
 def has_verdicts(session: Path) -> bool:

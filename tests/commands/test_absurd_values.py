@@ -13,6 +13,8 @@ from tests.support.command import Finished
 from tests.support.session_check import lines_of
 from tests.support.session_commands import (
     COMMANDS,
+    EVALUATE,
+    MODELS,
     Hung,
     SessionBench,
     is_one_line_or_well,
@@ -34,7 +36,7 @@ READ_AGAIN: dict[str, tuple[str, ...]] = {
 }
 LONGEST_LINE = 2_000
 NO_SANE_FIGURE = re.compile(r"(?<![\w/])(nan|inf|\d{25,}(\.\d+)?)(?![\w/])")
-QUICK = 30
+QUICK = 15
 
 Place = tuple[str | int, ...]
 
@@ -80,6 +82,19 @@ def test_no_absurd_value_in_a_derived_file_ends_a_command_badly(bench: SessionBe
     assert [complaint for case in some for complaint in tried(bench, case)] == []
 
 
+@pytest.mark.slow
+def test_no_absurd_value_in_a_verdict_ends_a_command_badly(bench: SessionBench) -> None:
+    bench.evaluate()
+    files = [file for file in files_of(bench.whole) if file.startswith("evaluation/")]
+    cases = [case for file in files for case in cases_of(bench.whole, file)]
+    complaints = [c for case in Random(3).sample(cases, 120) for c in tried(bench, case)]
+    for case in Random(4).sample(cases, 30):
+        _put(bench.fresh_copy() / case.file, case)
+        if wrong := _what_is_wrong(bench.run(EVALUATE)):
+            complaints.append(f"{case}: evaluate: {wrong}")
+    assert complaints == []
+
+
 def files_of(session: Path) -> list[str]:
     """Return the files with fields."""
     found = (path for path in session.rglob("*.json*") if path.suffix in (".json", ".jsonl"))
@@ -98,12 +113,16 @@ def cases_of(session: Path, file: str) -> list[Case]:
 
 
 def places(value: object, place: Place = ()) -> Iterator[tuple[Place, object]]:
-    """Yield every place in a JSON value, and what stands there; of a list, its first item."""
+    """Yield every place in a JSON value, and what stands there.
+
+    Of a list its first item, of what stands there for each model the first one's.
+    """
     if place:
         yield place, value
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from places(item, (*place, key))
+            if key != MODELS[1]:
+                yield from places(item, (*place, key))
     elif isinstance(value, list) and value:
         yield from places(value[0], (*place, 0))
 
