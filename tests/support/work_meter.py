@@ -79,8 +79,11 @@ class Meter:
         if name in ("sub", "split", "findall"):
             self.steps += len(arguments[-1])
             return getattr(pattern, name)(*arguments)
-        text, start, end = (*arguments, 0, len(arguments[0]))[:3] if len(arguments) < 2 else (
-            *arguments, len(arguments[0]))[:3]
+        text, start, end = (
+            (*arguments, 0, len(arguments[0]))[:3]
+            if len(arguments) < 2
+            else (*arguments, len(arguments[0]))[:3]
+        )
         if name == "finditer":
             return self._each(pattern, text, start, min(end, len(text)))
         found = getattr(pattern, name)(*arguments)
@@ -115,7 +118,7 @@ def _cost_of_text(text: str, name: str, arguments: tuple[Any, ...], found: Any) 
 class _Counting(ast.NodeTransformer):
     """Puts the meter into a module's code."""
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         match node.func:
             case ast.Name(id="super"):
@@ -125,7 +128,7 @@ class _Counting(ast.NodeTransformer):
             case function:
                 return _metered("called", function, *node.args, rest=node.keywords)
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:  # noqa: N802
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         self.generic_visit(node)
         if not isinstance(node.slice, ast.Slice) or not isinstance(node.ctx, ast.Load):
             return node
@@ -133,14 +136,14 @@ class _Counting(ast.NodeTransformer):
         parts = [limit or ast.Constant(None) for limit in limits]
         return _metered("sliced", node.value, ast.Call(ast.Name("slice", ast.Load()), parts, []))
 
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
         if len(node.ops) != 1 or not isinstance(node.ops[0], ast.In | ast.NotIn):
             return node
         found = _metered("contains", node.left, node.comparators[0])
         return found if isinstance(node.ops[0], ast.In) else ast.UnaryOp(ast.Not(), found)
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
         return _metered("added", node.left, node.right) if isinstance(node.op, ast.Add) else node
 
