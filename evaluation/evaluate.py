@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from config.clock import Clock, SystemClock
+from config.errors import CollectionError, first_error
 from evaluation.answers import Answer
 from evaluation.evaluation_log import Basis, EvaluationLog, EvaluationRecord
 from evaluation.judge import Judge
@@ -74,8 +75,14 @@ class Evaluation:
         """Return once every answer is judged, and on the disk.
 
         answers: each with the path of its file in the session, as they arrive or all at once; they
-        are taken as workers are free.
+        are taken as workers are free. Raises StoreError where a judgement cannot be written.
         """
+        try:
+            await self._judge_all(answers)
+        except* CollectionError as errors:
+            raise first_error(errors) from errors
+
+    async def _judge_all(self, answers: AsyncIterable[tuple[Answer, Path]]) -> None:
         queue: asyncio.Queue[tuple[Answer, Path] | None] = asyncio.Queue(self._workers)
         async with asyncio.TaskGroup() as group:
             lanes = self._workers * _WAITING_A_WORKER

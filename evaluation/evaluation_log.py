@@ -18,7 +18,7 @@ from evaluation.self_test import SelfTestRecord
 from storage.files.durability import replace_file, write_error
 from storage.files.jsonl_file import cut_torn_tail, read_lines, set_aside
 from storage.files.line_log import LineLog
-from storage.files.regular_file import refuse_link
+from storage.files.regular_file import make_folders, refuse_link
 from storage.files.utf8_text import clean_value
 from storage.session.session_folder import EVALUATION_FOLDER
 
@@ -103,13 +103,15 @@ class EvaluationLog:
         return said
 
     def append(self, record: EvaluationRecord, place: Path) -> None:
-        """Return once the record's line is with the operating system.
+        """Return once the record's line is with the operating system; StoreError where it is not.
 
         place: of the answer's file in the session; the judgement's file has the same names.
         """
         path = self.folder / place.parent.name / place.name
-        refuse_link(path.parent)
-        path.parent.mkdir(exist_ok=True)
+        try:
+            make_folders(self.folder, path.parent)
+        except OSError as error:
+            raise write_error(path.parent, error) from error
         offset = self._lines.append(path, _encode(record))
         self._note(record, path, offset)
 
