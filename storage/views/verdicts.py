@@ -26,6 +26,28 @@ class JudgedAnswer(msgspec.Struct, frozen=True):
         return None if self.verdict == "not_run" else self.verdict == "passed"
 
 
+class RateSummary(msgspec.Struct, frozen=True):
+    """A pass rate as it stands in the file."""
+
+    rate: float
+    interval: tuple[float, float]
+
+
+class ModelSummary(msgspec.Struct, frozen=True):
+    """What is read back of one model."""
+
+    judged: int
+    passed: int
+    pass_at_1: RateSummary | None = None
+
+
+class ScoreSummary(msgspec.Struct, frozen=True):
+    """What is read back of the file; bad_problems: task_id -> why it judges nobody."""
+
+    models: dict[str, ModelSummary]
+    bad_problems: dict[str, str]
+
+
 _DECODER = msgspec.json.Decoder(JudgedAnswer)
 
 
@@ -45,6 +67,11 @@ def is_evaluated(session: Path) -> bool:
     return is_regular(session / EVALUATION_FOLDER / _SUMMARY_NAME)
 
 
+def has_verdicts(session: Path) -> bool:
+    """Return whether any answer of a session is judged, an evaluation that goes on included."""
+    return any((session / EVALUATION_FOLDER).glob("*/*.jsonl"))
+
+
 def evaluation_summary(session: Path) -> dict[str, object] | None:
     """Return what the last evaluation came to, None where there was none or it cannot be read."""
     path = session / EVALUATION_FOLDER / _SUMMARY_NAME
@@ -52,4 +79,12 @@ def evaluation_summary(session: Path) -> dict[str, object] | None:
     try:
         return msgspec.json.decode(content, type=dict[str, object]) if content else None
     except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def read_score_summary(session: Path) -> ScoreSummary | None:
+    """Return what the last evaluation of a session came to, None where that cannot be read."""
+    try:
+        return msgspec.convert(evaluation_summary(session), ScoreSummary | None)
+    except msgspec.ValidationError:
         return None
