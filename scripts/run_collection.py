@@ -30,10 +30,10 @@ from scripts._cli import (
 _EPILOG = """\
 examples, each after "python scripts/run_collection.py":
   --quick-test --models smollm2_135m     a first run: no key, no network
-  --list-models                          what is available, and which keys are set
+  --list-models                          the models, and which keys are set
   --list-models openai google            only these providers
-  --check-models --models gpt-4o         is it still served, and what to use instead
-  --dry-run --models gpt-4o grok-4.7     what it would ask and cost; needs no key
+  --check-models --models gpt-4o         is it served, or what replaces it
+  --dry-run --models gpt-4o grok-4.7     its requests and price; needs no key
   --show-prompt --categories typing      and what it would send
   --models gpt-4o --categories typing regex
   --models gpt-4o --evaluate             and which answers are right
