@@ -30,20 +30,22 @@ _OUTPUT_LOST = "standard output cannot be written:"
 def add_output_dir_flag(parser: argparse.ArgumentParser) -> None:
     """Add the flag that every command takes."""
     parser.add_argument(
-        "--output-dir", metavar="DIR", help="the folder of sessions (default: generated)"
+        "--output-dir", metavar="DIR", help="the folder that holds sessions (default: generated)"
     )
 
 
 def add_log_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of commands that log what they do; with them comes set_up_logging."""
-    group = parser.add_argument_group("what is said")
+    group = parser.add_argument_group("what to show")
     group.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
-    group.add_argument("--log-file", metavar="FILE", help="also write the log, with DEBUG, to FILE")
+    group.add_argument(
+        "--log-file", metavar="FILE", help="also write the log, DEBUG included, to FILE"
+    )
     group.add_argument(
         "--progress",
         default="auto",
         choices=("auto", "bars", "lines", "json"),
-        help="auto: bars on a terminal, else a line every 10 s; json: a line a second on stderr, "
+        help="auto: bars on a terminal, else a line every 10 s; json: a line per second on stderr, "
         "for other programs (default: auto)",
     )
 
@@ -55,8 +57,8 @@ def add_evaluate_flag(group: argparse._ActionsContainer) -> None:
         nargs="?",
         const="yes",
         choices=("yes", "auto", "no"),
-        help="run the problems' tests on every answer as it arrives, in a sandbox; where none "
-        "holds, yes (the word may be left out) refuses to start, auto goes on without",
+        help="run the problems' tests on every answer as it arrives, in a sandbox; if none "
+        "holds, yes (or --evaluate alone) refuses to start, auto continues without",
     )
 
 

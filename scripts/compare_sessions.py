@@ -33,24 +33,24 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(
         description=__doc__,
-        epilog="Each model is held against the same model in the session before; one that no "
-        "session before has, against the first model of the first session.",
+        epilog="Each model is compared with itself in the previous session or, if no earlier "
+        "session has it, with the first model of the first session.",
     )
     parser.add_argument(
-        "sessions", nargs="+", metavar="SESSION", help="ids or folders, the oldest first"
+        "sessions", nargs="+", metavar="SESSION", help="ids or folders, oldest first"
     )
     parser.add_argument(
         "--limit",
         type=positive_int,
         default=20,
         metavar="N",
-        help="changed problems printed of each kind (default: %(default)s); the file has all",
+        help="changed problems to print of each kind (default: %(default)s); the file has all",
     )
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="the .csv to write, a row a problem (default: comparison_<sessions>.csv beside the "
-        "last session)",
+        help="the .csv to write, one row per problem (default: comparison_<sessions>.csv beside "
+        "the last session)",
     )
     add_output_dir_flag(parser)
     return parser

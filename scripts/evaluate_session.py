@@ -1,4 +1,4 @@
-"""Run the tests of every answer of a session in a sandbox, and say how many are right."""
+"""Run the tests on every answer of a session in a sandbox, and print how many are right."""
 
 import argparse
 import asyncio
@@ -31,7 +31,7 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(
         description=__doc__,
-        epilog="Verdicts are kept under SESSION/evaluation: what was judged is not judged again "
+        epilog="Verdicts are kept in SESSION/evaluation: what was judged is not judged again "
         "until its code, its tests or these settings change.",
     )
     parser.add_argument("sessions", nargs="+", metavar="SESSION", help="ids or folders")
@@ -54,16 +54,18 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dataset-path", metavar="DIR", help="the problems (default: the session's own)"
     )
-    group.add_argument("--again", action="store_true", help="judge what is judged already, too")
+    group.add_argument(
+        "--again", action="store_true", help="also judge again what was already judged"
+    )
     group.add_argument(
         "--repeat",
         type=positive_int,
         default=1,
         metavar="N",
-        help="judge everything N times; what then differs is flaky",
+        help="judge everything N times; verdicts that differ are flaky",
     )
     group.add_argument(
-        "--self-test-only", action="store_true", help="try the problems alone, no answers"
+        "--self-test-only", action="store_true", help="test only the problems, no answers"
     )
 
 
@@ -74,7 +76,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="answers judged at once (default: one a core)",
+        help="answers judged at once (default: one per core)",
     )
     _add_isolation(group)
     group.add_argument(
@@ -82,8 +84,8 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=DEFAULT_CPU_SECONDS,
         metavar="SECONDS",
-        help="processor time of one answer; problems whose own solution is slow get ten times "
-        "that (default: 3)",
+        help="processor time of one answer (default: 3); if the reference takes longer, ten times "
+        "what it takes",
     )
     group.add_argument(
         "--memory",
@@ -101,7 +103,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-decoys",
         action="store_true",
-        help="do not try answers that passed on changed tests: faster, and easy to cheat",
+        help="do not try passing answers on changed tests: faster, and easy to cheat",
     )
 
 
@@ -110,12 +112,12 @@ def _add_isolation(group: argparse._ArgumentGroup) -> None:
         "--isolation",
         choices=("auto", *LAYERS),
         default="auto",
-        help="what keeps answers from the machine (default: auto, the best that holds here)",
+        help="what isolates answers from this machine (default: auto, the best that holds)",
     )
     group.add_argument(
         "--unsafe-no-sandbox",
         action="store_true",
-        help="run answers with nothing between them and this machine",
+        help="run answers with no isolation from this machine",
     )
 
 

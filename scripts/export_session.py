@@ -18,9 +18,9 @@ from storage.solution_store import SolutionStore
 
 _EPILOG = """\
 formats:
-  parquet      one row a task; needs: pip install -r requirements-export.txt
-  jsonl, csv   the same table as JSON lines, or for spreadsheets, which have
-               long cells cut
+  parquet      one row per task; needs: pip install -r requirements-export.txt
+  jsonl, csv   the same table as JSON lines, or for spreadsheets, with long
+               cells cut
   runcodeeval  <out>/<model>/<category>.jsonl with task_id, model and
                candidate_solution
 """

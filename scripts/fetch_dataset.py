@@ -40,15 +40,13 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--dataset-path",
         metavar="DIR",
-        help="the folder to make (default: DATASET_PATH, else ../dataset/generated/codeeval; "
+        help="the folder to create (default: DATASET_PATH, else ../dataset/generated/codeeval; "
         "humaneval goes beside it)",
     )
+    parser.add_argument("--replace", action="store_true", help="replace an existing folder")
+    parser.add_argument("--url", metavar="URL", help="download the archive from here instead")
     parser.add_argument(
-        "--replace", action="store_true", help="put it in the place of a folder that is there"
-    )
-    parser.add_argument("--url", metavar="URL", help="another place to download the archive from")
-    parser.add_argument(
-        "--checksum", metavar="ALGORITHM:HEX", help="of another release of the archive"
+        "--checksum", metavar="ALGORITHM:HEX", help="checksum of another release of the archive"
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Write a session's report.html: one file to open in a browser, from disk, without a network."""
+"""Write a session's report.html: one file to open in a browser, no network needed."""
 
 import argparse
 import sys

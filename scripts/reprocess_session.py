@@ -1,4 +1,4 @@
-"""Extract and validate a session's replies again, with today's rules; nothing is sent."""
+"""Extract and validate a session's replies again with today's rules; nothing is sent."""
 
 import argparse
 import asyncio
@@ -39,21 +39,21 @@ def build_parser() -> CommandParser:
         "--workers",
         type=positive_int,
         metavar="N",
-        help="processes that read (default: 2, or 1 on a single core)",
+        help="reading processes (default: 2, or 1 on a single core)",
     )
     parser.add_argument(
         "--seconds-per-reply",
         type=seconds,
         default=_BOUNDS.cpu_seconds,
         metavar="SECONDS",
-        help="processor time that reading one reply may take (default: %(default)g)",
+        help="processor time allowed for reading one reply (default: %(default)g)",
     )
     parser.add_argument(
         "--memory-per-reply",
         type=positive_int,
         default=_BOUNDS.memory_mb,
         metavar="MB",
-        help="memory that reading one reply may take (default: %(default)s)",
+        help="memory allowed for reading one reply (default: %(default)s)",
     )
     add_output_dir_flag(parser)
     return parser

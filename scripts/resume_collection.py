@@ -1,4 +1,4 @@
-"""Go on with a session: its own parameters, only what is not answered yet."""
+"""Continue a session with its own parameters; only what is unanswered is asked."""
 
 import argparse
 import asyncio
@@ -33,29 +33,29 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(description=__doc__)
     parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id or folder")
-    parser.add_argument("--list-sessions", action="store_true", help="list the sessions there are")
-    parser.add_argument("--status", action="store_true", help="show how the session stands")
+    parser.add_argument("--list-sessions", action="store_true", help="list the sessions")
+    parser.add_argument("--status", action="store_true", help="show the session's progress")
     parser.add_argument(
         "--accept-dataset-changes",
         action="store_true",
-        help="go on although problems have changed since the session began",
+        help="continue even if problems have changed since the session began",
     )
     parser.add_argument(
-        "--max-cost", type=usd, metavar="USD", help="raise or set the cap on the whole session"
+        "--max-cost", type=usd, metavar="USD", help="set or raise the cap on the whole session"
     )
     parser.add_argument(
         "--samples",
         type=samples,
         metavar="M",
-        help="ask for more samples, finished session or not: M answers to each problem in all",
+        help="ask for more samples, even if the session is finished: M answers per problem in all",
     )
     parser.add_argument(
         "--release-reserved",
         action="store_true",
-        help="count what is reserved for calls that may have been billed as not billed",
+        help="free the money reserved for calls that may have been billed, as not billed",
     )
     parser.add_argument(
-        "--watch", action="store_true", help="keep showing how it stands until it ends"
+        "--watch", action="store_true", help="keep showing the progress until the run ends"
     )
     add_evaluate_flag(parser)
     add_output_dir_flag(parser)

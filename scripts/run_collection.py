@@ -30,17 +30,17 @@ from scripts._cli import (
 _EPILOG = """\
 examples, each after "python scripts/run_collection.py":
   --quick-test --models smollm2_135m     a first run: no key, no network
-  --list-models                          what there is, and which keys are set
-  --list-models openai google            of these providers
-  --check-models --models gpt-4o         is it served, and what else to use
-  --dry-run --models gpt-4o grok-4.7     what it asks and costs; needs no key
-  --show-prompt --categories typing      and what is sent
+  --list-models                          the models, and which keys are set
+  --list-models openai google            only these providers
+  --check-models --models gpt-4o         is it served, or what replaces it
+  --dry-run --models gpt-4o grok-4.7     its requests and price; needs no key
+  --show-prompt --categories typing      and what it would send
   --models gpt-4o --categories typing regex
   --models gpt-4o --evaluate             and which answers are right
 
 exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong
 usage or configuration (nothing was sent), 130 interrupted
-(resume_collection.py goes on).
+(resume_collection.py continues).
 """
 
 
@@ -54,7 +54,7 @@ def build_parser() -> CommandParser:
     _add_what_to_collect(parser)
     _add_what_to_do(parser)
     _add_how_to_call(parser)
-    add_evaluate_flag(parser.add_argument_group("what becomes of answers"))
+    add_evaluate_flag(parser.add_argument_group("what to do with answers"))
     _add_patience(parser)
     _add_money(parser)
     add_output_dir_flag(parser)
@@ -72,21 +72,21 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
         "--all-models", action="store_true", help="every served model whose key is set"
     )
     group.add_argument(
-        "--categories", nargs="+", metavar="CATEGORY", help="only these categories of problems"
+        "--categories", nargs="+", metavar="CATEGORY", help="only problems in these categories"
     )
     group.add_argument(
         "--samples",
         type=samples,
         metavar="N",
-        help="answers to ask every model for to each problem (default: 1)",
+        help="answers to request from every model for each problem (default: 1)",
     )
     group.add_argument(
-        "--quick-test", action="store_true", help="one problem a category, at low concurrency"
+        "--quick-test", action="store_true", help="one problem per category, at low concurrency"
     )
     group.add_argument(
         "--dataset-path", metavar="DIR", help="a folder of .jsonl problems (or one such file)"
     )
-    group.add_argument("--session-id", metavar="ID", help="name the session (default: by time)")
+    group.add_argument("--session-id", metavar="ID", help="the session's name (default: the time)")
 
 
 def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +95,7 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
         "--list-models",
         nargs="*",
         metavar="PROVIDER",
-        help="list models and key status: all, or those of openai, anthropic ...",
+        help="list models and key status: all, or only of openai, anthropic ...",
     )
     group.add_argument(
         "--check-models",
@@ -105,7 +105,7 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dry-run",
         action="store_true",
-        help="check everything, say what a run would ask and may cost",
+        help="check everything; print what a run would ask and may cost",
     )
     group.add_argument(
         "--show-prompt",
@@ -115,7 +115,7 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--yes",
         action="store_true",
-        help="start at once where no --models were named: do not ask",
+        help="start at once even without --models: do not ask",
     )
 
 
@@ -125,7 +125,7 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         "--max-concurrent",
         type=_concurrency,
         metavar="N",
-        help="calls in flight per model, an LLM's --extraction aside; or auto (default: 3)",
+        help="calls in flight per model, not counting --extraction by an LLM; or auto (default: 3)",
     )
     group.add_argument(
         "--batch-size",
@@ -137,7 +137,7 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         "--extraction",
         choices=("auto", "agentic", "regex"),
         default="auto",
-        help="auto asks an LLM only where rules find no code; agentic asks for every reply that "
+        help="auto asks an LLM only if rules find no code; agentic asks for every reply that "
         "is not clean code; regex never asks (default: auto)",
     )
     group.add_argument(
@@ -146,7 +146,7 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         help="the words around every problem: one of prompts/texts, or a file (default: default)",
     )
     group.add_argument(
-        "--system", metavar="TEXT|FILE", help="the system text, as it is or in a file"
+        "--system", metavar="TEXT|FILE", help="the system text itself, or a file that holds it"
     )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
     group.add_argument(
@@ -172,7 +172,7 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
         default=1800.0,
         metavar="SECONDS",
         help="for all attempts at one task, counted from the first, waits for a rate limit "
-        "included; where a model answers nothing but 429 for that long, its other tasks fail too "
+        "included; if a model answers nothing but 429 for that long, its other tasks fail too "
         "(default: 1800)",
     )
     group.add_argument(
@@ -197,13 +197,13 @@ def _add_money(parser: argparse.ArgumentParser) -> None:
         "--max-cost",
         type=usd,
         metavar="USD",
-        help="cap on the session, resumes included: a call whose worst case does not fit under "
+        help="cap on the session, resumes included: a call whose worst case would exceed "
         "it is not sent",
     )
     group.add_argument(
         "--allow-unknown-prices",
         action="store_true",
-        help="under a cap, also run models whose price is not known; they count as free",
+        help="under a cap, also run models of unknown price; they count as free",
     )
 
 
