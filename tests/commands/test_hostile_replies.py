@@ -31,7 +31,8 @@ A_HANDFUL = (
 
 async def test_a_handful_of_hostile_replies_hurts_no_run(tmp_path: Path) -> None:
     by_name = {kind.name: kind for part in PARTS for kind in part.kinds}
-    outcome = await attack(tmp_path, {CHAT: [by_name[name] for name in A_HANDFUL]}, ordinary=4)
+    plan = {CHAT: [by_name[name] for name in A_HANDFUL]}
+    outcome = await attack(tmp_path, plan, "--request-timeout", "30", ordinary=4)
     assert outcome.hurt == []
     assert outcome.sent == len(A_HANDFUL)
 

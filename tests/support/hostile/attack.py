@@ -25,7 +25,7 @@ _GUARD_MIB = 1600  # a run that grows so far is ended: the machine is to survive
 _LARGEST_ANSWER = 7_900_000  # bytes; a greater reply is asked for again
 _STEERING = re.compile("[\0\x07\x1b\x9b\u202a-\u202e\u2066-\u2069]")
 _FLAGS = (
-    *("--max-concurrent", "4", "--request-timeout", "6", "--task-timeout", "60"),
+    *("--max-concurrent", "4", "--request-timeout", "6", "--task-timeout", "300"),
     *("--extraction", "regex", "--progress", "lines"),
 )
 # Runs a command and writes the peak memory, in KiB, of the largest process in it.

@@ -34,13 +34,14 @@ class Part:
     """Kinds that go through one run.
 
     each_wire: every kind goes over every wire; else the wires share them, for what lies behind
-    the wire. quick_clock: its run waits at sixty times the speed.
+    the wire. quick_clock: its run waits at sixty times the speed. stalls: some never end.
     """
 
     name: str
     kinds: Sequence[Hostile]
     each_wire: bool = True
     quick_clock: bool = False
+    stalls: bool = False
     environment: tuple[tuple[str, str], ...] = ()
     then: tuple[str, ...] = ()
 
@@ -48,17 +49,22 @@ class Part:
         self, folder: Path, kinds: Sequence[Hostile], *, ordinary: int, within_seconds: float = 60.0
     ) -> Outcome:
         """Return what a run with these kinds came to."""
-        quick = ("--request-timeout", "360", "--task-timeout", "3600") if self.quick_clock else ()
         return await attack(
             folder,
             self.plan(kinds),
-            *quick,
+            *self._patience(),
             ordinary=ordinary,
             within_seconds=within_seconds,
             wrapper=QUICK_CLOCK if self.quick_clock else "",
             environment=dict(self.environment),
             then=self.then,
         )
+
+    def _patience(self) -> tuple[str, ...]:
+        """Return how long an attempt and a task may take, on a busy machine too."""
+        if self.quick_clock:
+            return ("--request-timeout", "360", "--task-timeout", "3600")
+        return ("--request-timeout", "6" if self.stalls else "60")
 
     def plan(self, kinds: Sequence[Hostile]) -> Plan:
         """Return which wire gets which of these kinds."""
@@ -80,8 +86,8 @@ def _refusals(kinds: Sequence[Hostile]) -> list[Hostile]:
 _SDK_LOGS = (("OPENAI_LOG", "debug"), ("ANTHROPIC_LOG", "debug"))
 _REFUSALS = _refusals([*hostile_bodies(), *hostile_json()])
 PARTS = (
-    Part("bodies", _but_refusals(hostile_bodies())),
-    Part("headers", hostile_headers()),
+    Part("bodies", _but_refusals(hostile_bodies()), stalls=True),
+    Part("headers", hostile_headers(), stalls=True),
     Part("json", _but_refusals(hostile_json())),
     Part("usages", hostile_usages()),
     Part("keys", hostile_keys(), environment=_SDK_LOGS),
