@@ -1,6 +1,6 @@
 """What the evaluation of a session found, as far as other views show it; see evaluation/."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,15 +10,24 @@ from storage.files.regular_file import is_regular, refuse_link
 from storage.session.session_folder import EVALUATION_FOLDER
 
 _SUMMARY_NAME = "summary.json"
+NO_ISOLATION = "none"  # an answer that ran with nothing between it and the machine
 
 
 class JudgedAnswer(msgspec.Struct, frozen=True):
-    """One line of evaluation/<model>/<category>.jsonl; a later one of the same answer wins."""
+    """One line of evaluation/<model>/<category>.jsonl; a later one of the same answer wins.
+
+    cpu_seconds: of the job that decided. isolation: what kept the answer from the machine.
+    """
 
     task_id: str
     model: str
     sample: int
     verdict: str
+    reason: str = ""
+    passed_tests: int = 0
+    total_tests: int = 0
+    cpu_seconds: float = 0.0
+    isolation: str = ""
 
     @property
     def passed(self) -> bool | None:
@@ -38,6 +47,15 @@ def judged_answers(answers: Path) -> Iterator[JudgedAnswer]:
             yield _DECODER.decode(line.content)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             continue
+
+
+def last_judgements(answers: Iterable[Path]) -> dict[tuple[str, str, int], JudgedAnswer]:
+    """Return (model, task_id, sample) -> what was said of it last, over these files of answers."""
+    return {
+        (judged.model, judged.task_id, judged.sample): judged
+        for path in answers
+        for judged in judged_answers(path)
+    }
 
 
 def is_evaluated(session: Path) -> bool:
