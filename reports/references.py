@@ -1,4 +1,4 @@
-"""The dataset's problems that a session asked, as far as they can still be read and are the same."""
+"""The problems of a session, from its dataset: those that are still as it asked them."""
 
 from pathlib import Path
 

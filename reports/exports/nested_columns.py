@@ -34,9 +34,7 @@ VALIDATION = Shape(
     "struct",
     {
         "is_fully_valid": _BOOL,
-        "syntax": Shape(
-            "struct", {"is_valid": _BOOL, "error": _TEXT, "line": _INT, "kind": _TEXT}
-        ),
+        "syntax": Shape("struct", {"is_valid": _BOOL, "error": _TEXT, "line": _INT, "kind": _TEXT}),
         "structure": Shape(
             "struct",
             {
