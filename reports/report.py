@@ -10,6 +10,7 @@ from config.clock import Clock, SystemClock
 from config.errors import CollectionError
 from config.prompt_text import prompt_of
 from reports.outcomes import SessionOutcomes, read_outcomes
+from reports.page.judged import Judgements, read_judgements
 from reports.page.report_bodies import packed_bodies
 from reports.page.report_overview import make_overview
 from reports.page.report_page import data_block, page_end, page_start
@@ -35,12 +36,13 @@ def write_report(
     Raises StoreError where a record cannot be read or the page cannot be written.
     """
     outcomes = read_outcomes(store)
+    judgements = read_judgements(store, outcomes)
     references, notes = references_of(store)
     written = (clock or SystemClock()).time()
     target = store.path / REPORT_PAGE_NAME
     prompt = prompt_of(store.metadata.session_parameters) if store.metadata else None
-    bodies = packed_bodies(outcomes.problems, references, prompt, most_body_bytes)
-    chunks = _chunks(store, outcomes, bodies, notes, written)
+    bodies = packed_bodies(outcomes.problems, references, judgements, prompt, most_body_bytes)
+    chunks = _chunks(store, outcomes, judgements, bodies, notes, written)
     replace_file(target, (chunk.encode("utf-8") for chunk in chunks), durable=False)
     return target
 
@@ -57,6 +59,7 @@ def write_report_or_warn(store: SolutionStore) -> Path | None:
 def _chunks(
     store: SolutionStore,
     outcomes: SessionOutcomes,
+    judgements: Judgements,
     bodies: Iterable[tuple[int, str]],
     notes: list[str],
     written: float,
@@ -81,6 +84,6 @@ def _chunks(
             *notes,
             f"{unreached} of {planned} problems were not asked yet: they are not listed.",
         ]
-    overview = make_overview(store, outcomes, notes, written)
+    overview = make_overview(store, outcomes, judgements, notes, written)
     yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))
     yield page_end()
