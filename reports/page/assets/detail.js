@@ -165,7 +165,8 @@ function testParts(judged) {
   if (!judged) return [];
   const { verdict, reason, passed_tests, total_tests, cpu_seconds, isolation } = judged;
   const kind = verdict === "passed" ? "v" : verdict === "not_run" ? "t" : "n";
-  const counted = verdict === "not_run" ? "" : `, ${passed_tests} of ${total_tests} tests passed in ${cpu_seconds.toFixed(2)} s`;
+  const isKnown = verdict !== "not_run" && typeof passed_tests === "number" && typeof cpu_seconds === "number";
+  const counted = isKnown ? `, ${passed_tests} of ${total_tests} tests passed in ${cpu_seconds.toFixed(2)} s` : "";
   const because = reason ? ` (${reason.replaceAll("_", " ")})` : "";
   return [
     element("p", { class: kind }, `Tests: ${verdict.replace("_", " ")}${because}${counted}`),
