@@ -32,7 +32,7 @@ Verdict = Literal[
     "failed",
     "undone",
 ]
-_TITLE_CHARACTERS = 120
+_TITLE_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from evaluation.policy import Policy
 from evaluation.score_files import write_conditions, write_scores
 from evaluation.scores import pairs, scores
 from prompts.problems import Problem
+from reports.report import write_report_or_warn
 from runners.progress.judging_progress import JudgingProgress
 from runners.progress.terminal_text import printable
 from scripts._evaluation_report import print_bad_problems, print_scores
@@ -104,7 +105,7 @@ async def _evaluate(
 
 
 def _refresh_views(store: SolutionStore) -> None:
-    """Bring the session's own summary.json and comparison up to date.
+    """Bring the session's own summary.json, comparison and report up to date.
 
     Where a run owns the session it writes them itself, and finds the verdicts there.
     """
@@ -112,6 +113,7 @@ def _refresh_views(store: SolutionStore) -> None:
         fresh = open_session(store.path.parent, store.session_id)
         fresh.save_analysis_summary()
         fresh.save_cross_model_comparison()
+        write_report_or_warn(fresh)
 
 
 async def _self_test(judge: Judge, problems: list[Problem], log: EvaluationLog) -> None:

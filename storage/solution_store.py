@@ -242,4 +242,9 @@ def _failure_of(record: SolutionRecord) -> FailureRecord:
         attempts=[],
         timestamp=record.timestamp,
         sample=record.sample,
+        name=record.name or None,
+        object=record.object,
+        complexity=record.complexity,
+        problem=record.problem or None,
+        requested_model=record.requested_model or None,
     )

@@ -10,8 +10,10 @@ from config.prompt_text import PromptText
 from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import build_prompt, prompt_version
 from reports.outcomes import ProblemOutcomes, read_record
+from reports.page.judged import Judgements
 from reports.page.verdict_letters import LETTERS
 from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.views.verdicts import JudgedAnswer
 
 _MOST_CHARACTERS = 200_000  # of one text: a reply that repeats itself may have millions
 _GZIP_LEVEL = 4  # a third of the time of level 9, for a tenth more bytes
@@ -29,7 +31,8 @@ class Prompt(msgspec.Struct):
 class Answer(msgspec.Struct):
     """One model's answer, or its failure.
 
-    letter: its verdict, as in the overview. file: where the whole record stands.
+    letter: its verdict, as in the overview. file: where the whole record stands. judged: what its
+    tests came to, None where they were not run.
     """
 
     model: str
@@ -37,6 +40,7 @@ class Answer(msgspec.Struct):
     letter: str
     file: str
     record: SolutionRecord | FailureRecord
+    judged: JudgedAnswer | None
 
 
 class Body(msgspec.Struct):
@@ -51,6 +55,7 @@ class Body(msgspec.Struct):
 def packed_bodies(
     problems: Sequence[ProblemOutcomes],
     references: Mapping[str, Problem],
+    judgements: Judgements,
     text: PromptText | None,
     most_bytes: int,
 ) -> Iterator[tuple[int, str]]:
@@ -61,7 +66,8 @@ def packed_bodies(
     """
     left = most_bytes
     for place in _most_wanted_first(problems):
-        body = _body(problems[place], references.get(problems[place].task_id), text)
+        problem = problems[place]
+        body = _body(problem, references.get(problem.task_id), judgements, text)
         block = base64.b64encode(gzip.compress(msgspec.json.encode(body), _GZIP_LEVEL, mtime=0))
         left -= len(block)
         if left < 0:
@@ -76,7 +82,12 @@ def _most_wanted_first(problems: Sequence[ProblemOutcomes]) -> list[int]:
     return sorted(range(len(problems)), key=is_solved)
 
 
-def _body(problem: ProblemOutcomes, reference: Problem | None, text: PromptText | None) -> Body:
+def _body(
+    problem: ProblemOutcomes,
+    reference: Problem | None,
+    judgements: Judgements,
+    text: PromptText | None,
+) -> Body:
     answers: list[Answer] = []
     words, prompt = (reference.problem, None) if reference else ("", None)
     for outcome in problem.outcomes:
@@ -85,10 +96,13 @@ def _body(problem: ProblemOutcomes, reference: Problem | None, text: PromptText 
             continue
         if isinstance(record, SolutionRecord) and prompt is None:
             words, prompt = record.problem, _prompt(record, text)
+        if isinstance(record, FailureRecord):
+            words = words or record.problem or ""
         file = f"{outcome.path.parent.name}/{outcome.path.name}"
         letter = LETTERS[outcome.verdict]
         shown = _without_repetition(record)
-        answers.append(Answer(record.model, record.sample, letter, file, shown))
+        judged = judgements.get((record.model, record.task_id, record.sample))
+        answers.append(Answer(record.model, record.sample, letter, file, shown, judged))
     solution = reference.canonical_solution if reference else None
     return Body(words, prompt, solution, answers)
 
@@ -118,7 +132,7 @@ def _kind(text: str | None) -> SolutionKind | None:
 def _without_repetition(record: SolutionRecord | FailureRecord) -> SolutionRecord | FailureRecord:
     """Return the record without the problem's text, which stands once, and no text over-long."""
     if isinstance(record, FailureRecord):
-        return record
+        return msgspec.structs.replace(record, problem=None)
     return msgspec.structs.replace(
         record,
         problem="",

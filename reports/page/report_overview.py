@@ -1,6 +1,7 @@
 """The figures of report.html: everything but the texts, as the JSON that the page reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -9,6 +10,13 @@ from config.reply_reading import recorded_reading
 from prompts.prompt_template import prompt_version
 from reports.latencies import answers_of, latencies_of
 from reports.outcomes import Outcome, ProblemOutcomes, SessionOutcomes
+from reports.page.judged import (
+    EvaluationLine,
+    JudgedModel,
+    Judgements,
+    evaluation_line,
+    judged_model,
+)
 from reports.page.timeline import make_timeline
 from reports.page.verdict_letters import LETTERS
 from storage.files.utf8_text import clean_text, clean_value
@@ -27,7 +35,7 @@ class Model(msgspec.Struct):
 
     seconds: the curve of reports/latencies.py. finish_reasons: of replies that could be read.
     verdicts, cell_seconds: of each problem's first sample. samples: (valid, attempted) of each
-    problem, () where there is one sample a problem.
+    problem, () where there is one sample a problem. tests: None where nothing was evaluated.
     """
 
     label: str
@@ -53,6 +61,7 @@ class Model(msgspec.Struct):
     cell_seconds: list[float | None]
     samples: list[tuple[int, int]]
     categories: list[tuple[int, int]]
+    tests: JudgedModel | None = None
 
 
 class Problems(msgspec.Struct):
@@ -90,10 +99,15 @@ class Overview(msgspec.Struct):
     starts: list[float | None]
     errors: dict[str, list[int]]
     notes: list[str]
+    evaluation: EvaluationLine
 
 
 def make_overview(
-    store: SolutionStore, outcomes: SessionOutcomes, notes: list[str], written: float
+    store: SolutionStore,
+    outcomes: SessionOutcomes,
+    judgements: Judgements,
+    notes: list[str],
+    written: float,
 ) -> Overview:
     """Return the figures of a session."""
     problems = outcomes.problems
@@ -101,12 +115,9 @@ def make_overview(
     parameters = metadata.session_parameters if metadata else {}
     categories = list(dict.fromkeys(problem.category for problem in problems))
     errors = _errors(outcomes)
-    answered = {
-        model: [o.finished for o in answers_of(outcomes, model)] for model in outcomes.models
-    }
-    timeline = make_timeline(
-        [moment for moments in [*answered.values(), *errors.values()] for moment in moments]
-    )
+    answered = {m: [o.finished for o in answers_of(outcomes, m)] for m in outcomes.models}
+    timeline = make_timeline(list(chain(*answered.values(), *errors.values())))
+    counts = {model: timeline.counts(moments) for model, moments in answered.items()}
     return Overview(
         session_id=store.session_id,
         status=condition_words(store),
@@ -118,16 +129,29 @@ def make_overview(
         prompt=clean_text(prompt_version(prompt_of(parameters))),
         parameters={name: clean_value(value) for name, value in parameters.items()},
         categories=categories,
-        models=[
-            _model(store, outcomes, model, categories, timeline.counts(answered[model]))
-            for model in outcomes.models
-        ],
+        models=_models(store, outcomes, judgements, categories, counts),
         problems=_columns(problems, categories),
         width_seconds=timeline.width_seconds,
         starts=timeline.starts,
         errors={kind: timeline.counts(moments) for kind, moments in sorted(errors.items())},
         notes=[clean_text(note) for note in notes],
+        evaluation=evaluation_line(store, judgements),
     )
+
+
+def _models(
+    store: SolutionStore,
+    outcomes: SessionOutcomes,
+    judgements: Judgements,
+    categories: Sequence[str],
+    answers_over_time: Mapping[str, list[int]],
+) -> list[Model]:
+    models = []
+    for label in outcomes.models:
+        model = _model(store, outcomes, label, categories, answers_over_time[label])
+        model.tests = judged_model(label, outcomes.problems, judgements)
+        models.append(model)
+    return models
 
 
 def _model(

@@ -122,6 +122,11 @@ def failure_record(task: Task, lane: Lane, failure: GaveUp, timestamp: float) ->
         attempts=failure.attempts,
         timestamp=timestamp,
         sample=task.sample,
+        name=task.problem.name,
+        object=task.problem.object,
+        complexity=task.problem.complexity,
+        problem=task.problem.problem,
+        requested_model=lane.model.model_name,
     )
 
 

@@ -13,6 +13,7 @@ from config.collection_settings import MOST_SAMPLES
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Moment = Annotated[float, msgspec.Meta(ge=0.0, le=32_503_680_000.0)]  # from 1970 to 3000
 Usd = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
+Complexity = Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 JsonObject = Mapping[str, object]  # named before a field that is called object
@@ -67,7 +68,11 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailureRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of failures.jsonl; a later answer to the same task supersedes it."""
+    """One line of failures.jsonl; a later answer to the same task supersedes it.
+
+    name, object, complexity, problem: as in SolutionRecord; older sessions did not keep them, nor
+    requested_model, the API id.
+    """
 
     task_id: str
     model: str
@@ -77,6 +82,11 @@ class FailureRecord(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[AttemptRecord]
     timestamp: Moment
     sample: Sample = 1
+    name: str | None = None
+    object: str | None = None
+    complexity: Complexity | None = None
+    problem: str | None = None
+    requested_model: str | None = None
 
     @property
     def key(self) -> TaskKey:
@@ -99,7 +109,7 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     problem: str
     category: str
-    complexity: Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)] | None
+    complexity: Complexity | None
     raw_response: str
     extracted_solution: str
     validation: JsonObject

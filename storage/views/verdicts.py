@@ -1,24 +1,36 @@
 """What the evaluation of a session found, as far as other views show it; see evaluation/."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from storage.files.jsonl_file import read_lines
 from storage.files.regular_file import is_regular, refuse_link
+from storage.records.absurd_figures import without_absurd_figures
+from storage.records.solution_record import Count, Sample, Seconds
 from storage.session.session_folder import EVALUATION_FOLDER
 
 _SUMMARY_NAME = "summary.json"
+NO_ISOLATION = "none"  # an answer that ran with nothing between it and the machine
 
 
 class JudgedAnswer(msgspec.Struct, frozen=True):
-    """One line of evaluation/<model>/<category>.jsonl; a later one of the same answer wins."""
+    """One line of evaluation/<model>/<category>.jsonl; a later one of the same answer wins.
+
+    cpu_seconds: of the job that decided. isolation: what kept the answer from the machine.
+    Figures are None where they are not known.
+    """
 
     task_id: str
     model: str
-    sample: int
+    sample: Sample
     verdict: str
+    reason: str = ""
+    passed_tests: Count | None = None
+    total_tests: Count | None = None
+    cpu_seconds: Seconds | None = None
+    isolation: str = ""
 
     @property
     def passed(self) -> bool | None:
@@ -56,10 +68,33 @@ def judged_answers(answers: Path) -> Iterator[JudgedAnswer]:
     folder = answers.parent.parent / EVALUATION_FOLDER / answers.parent.name
     refuse_link(folder)
     for line in read_lines(folder / answers.name):
-        try:
-            yield _DECODER.decode(line.content)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            continue
+        judged = _decoded(line.content)
+        if judged is not None:
+            yield judged
+
+
+def _decoded(content: bytes) -> JudgedAnswer | None:
+    """Return the judgement of a line, without figures that nobody can have measured."""
+    try:
+        return _DECODER.decode(content)
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    try:
+        mended = without_absurd_figures(msgspec.json.decode(content), JudgedAnswer)
+        return msgspec.convert(mended, JudgedAnswer)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def last_judgements(answers: Iterable[Path]) -> dict[tuple[str, str, int], JudgedAnswer]:
+    """Return (model, task_id, sample) -> what was said of it last, over these files of answers."""
+    return {
+        (judged.model, judged.task_id, judged.sample): judged
+        for path in answers
+        for judged in judged_answers(path)
+    }
 
 
 def is_evaluated(session: Path) -> bool:

@@ -356,8 +356,9 @@ async def test_a_call_that_never_ends_is_given_up_with_its_task(session: Session
         await session.goes_on_until(running.done)
     outcome = running.result()
     assert (outcome.failed, outcome.undone) == (30, 0)
-    failure = (session.store.path / "failures.jsonl").read_text().splitlines()[0]
-    assert json.loads(failure)["error"] == "TimedOut"
+    failure = json.loads((session.store.path / "failures.jsonl").read_text().splitlines()[0])
+    assert failure["error"] == "TimedOut"
+    assert failure["name"] and failure["problem"] and failure["requested_model"]
 
 
 async def test_a_refused_extraction_key_costs_no_answer(session: Session) -> None:

@@ -37,15 +37,19 @@ function axis(title, more = {}) {
 }
 
 /** A figure with its chart and, behind a fold, the same figures as a table. */
-function addChart({ title, hint, label, config, headings, rows }) {
+function addChart({ title, hint, label, config, headings, rows, isEmpty }) {
+  const caption = element("figcaption", {}, title, element("small", {}, hint));
+  if (isEmpty) {
+    byId("charts").append(element("figure", {}, caption, element("p", { class: "none" }, "none")));
+    return;
+  }
   const canvas = element("canvas", { role: "img", "aria-label": label });
   const table = element("table", {}, element("caption", {}, title), element("thead"), element("tbody"));
   const fold = element("details", {}, element("summary", {}, "The figures as a table"),
     element("div", { class: "scroll" }, table));
   fold.addEventListener("toggle", () => fillTable(table, headings, rows()), { once: true });
   byId("charts").append(
-    element("figure", {}, element("figcaption", {}, title, element("small", {}, hint)),
-      element("div", { class: "canvas" }, canvas), fold),
+    element("figure", {}, caption, element("div", { class: "canvas" }, canvas), fold),
   );
   drawn.push({ canvas, config, chart: new Chart(canvas, config()) });
 }
@@ -101,6 +105,7 @@ function addFinishReasons() {
     config: () => stackedBars(models.map((model) => short(model.label)), series, "answers", true),
     headings: ["Model", ...series.map(([name]) => name)],
     rows: () => models.map((model, place) => [model.label, ...series.map(([, values]) => values[place])]),
+    isEmpty: series.length === 0,
   });
 }
 
@@ -141,6 +146,7 @@ function addLatencies() {
       const shown = [fastest, quarter, model.median_seconds, threeQuarters, model.p95_seconds, slowest];
       return [model.label, ...shown.map(seconds)];
     }),
+    isEmpty: timed.length === 0,
   });
 }
 
@@ -169,6 +175,7 @@ function addOverTime(title, hint, series, unit) {
     config: () => stackedBars(labels, series, `${unit} per ${stretchName()}`, false),
     headings: ["From", ...series.map(([name]) => name)],
     rows: () => labels.map((label, place) => [label, ...series.map(([, values]) => values[place])]),
+    isEmpty: !series.some(([, values]) => values.some(Boolean)),
   });
 }
 

@@ -150,13 +150,36 @@ function answerParts(which) {
   if ("error" in record) return failureParts(record);
   const parts = [
     element("p", { class: verdictClass(letter) }, `${VERDICTS[letter].sign} ${VERDICTS[letter].word}`),
+    ...testParts(answer.judged),
     element("h3", {}, "Extracted code"),
-    record.extracted_solution ? colouredCode(record.extracted_solution) : element("p", {}, "No code was found."),
+    record.extracted_solution ? colouredCode(record.extracted_solution) : element("p", {}, whyNoCode(record)),
     fold("Raw reply", !record.extracted_solution, textBlock(record.raw_response || "(empty)")),
   ];
   if (record.reasoning_text) parts.push(fold("Reasoning", false, textBlock(record.reasoning_text)));
   parts.push(fold("Validation", true, validationFacts(record)), fold("Timing, tokens and cost", true, callFacts(record, file)));
   return parts;
+}
+
+/** What the answer's tests came to; nothing where they were not run. */
+function testParts(judged) {
+  if (!judged) return [];
+  const { verdict, reason, passed_tests, total_tests, cpu_seconds, isolation } = judged;
+  const kind = verdict === "passed" ? "v" : verdict === "not_run" ? "t" : "n";
+  const isKnown = verdict !== "not_run" && typeof passed_tests === "number" && typeof cpu_seconds === "number";
+  const counted = isKnown ? `, ${passed_tests} of ${total_tests} tests passed in ${cpu_seconds.toFixed(2)} s` : "";
+  const because = reason ? ` (${reason.replaceAll("_", " ")})` : "";
+  return [
+    element("p", { class: kind }, `Tests: ${verdict.replace("_", " ")}${because}${counted}`),
+    ...(isolation === "none" ? [element("p", { class: "unsafe" }, "It ran without a sandbox.")] : []),
+  ];
+}
+
+/** What is missing where a reply gave no code. */
+function whyNoCode({ raw_response, finish_reason, extraction, name }) {
+  if (extraction?.method === "gave_up") return "The reply was not read.";
+  if (!raw_response.trim()) return "No code was found: the reply is empty.";
+  if (finish_reason === "refusal") return "No code was found: the model refused.";
+  return name ? `No code was found: none of it defines ${name}.` : "No code was found.";
 }
 
 function failureParts(record) {

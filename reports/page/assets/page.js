@@ -17,6 +17,9 @@ const VERDICTS = {
   "-": { sign: "·", word: "not done" },
 };
 
+// The letters are those of judged.py: what became of an answer's tests.
+const isEvaluated = overview.evaluation.command === "";
+
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -98,6 +101,9 @@ function fillHeader() {
     ...(overview.reading ? [overview.reading] : []),
   ];
   byId("subtitle").textContent = parts.join(" · ");
+  const { text, command, is_unsafe } = overview.evaluation;
+  byId("evaluation").replaceChildren(text, ...(command ? [" ", element("code", {}, command)] : []));
+  byId("evaluation").classList.toggle("unsafe", is_unsafe);
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));
   byId("notes").hidden = overview.notes.length === 0;
   byId("settings").append(facts(Object.entries(overview.parameters).map(([name, value]) =>
@@ -117,6 +123,7 @@ function fillOverview() {
     ["Answered", number(sum("answered"))],
     ["Valid", number(sum("valid"))],
     ["Valid rate", percent(sum("valid"), attempted)],
+    ...(isEvaluated ? [["Passed", number(models.reduce((total, model) => total + model.tests.passed, 0))]] : []),
     ["Failed", number(sum("failed"))],
     ["Not done", number(sum("undone"))],
     ["Truncated", number(sum("truncated"))],
@@ -129,7 +136,7 @@ function fillOverview() {
   byId("tiles").replaceChildren(
     ...tiles.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
   );
-  const headings = ["Model", "Answered", "Valid", "Valid rate", "Failed", "Not done", "Truncated", "Refused",
+  const headings = ["Model", "Answered", "Valid", "Valid rate", ...(isEvaluated ? ["Passed"] : []), "Failed", "Not done", "Truncated", "Refused",
     "No code", "Retries", "Median", "p95", "Tokens in", "Tokens out", "Cost", "Per valid"];
   fillTable(byId("models"), headings, models.map(overviewRow));
 }
@@ -146,6 +153,7 @@ function overviewRow(model) {
     number(model.answered),
     number(model.valid),
     percent(model.valid, model.answered + model.failed),
+    ...(isEvaluated ? [passedCell(model.tests)] : []),
     number(model.failed),
     number(model.undone),
     number(model.truncated),
@@ -159,6 +167,12 @@ function overviewRow(model) {
     costOf(model.cost_usd, model.unpriced, model.answered),
     isPriced && model.valid ? money(model.cost_usd / model.valid) : "–",
   ];
+}
+
+/** How many of the judged answers passed their tests; what could not be run is in the title. */
+function passedCell({ passed, judged, not_run }) {
+  const said = `${passed} of ${judged} judged answers passed, ${not_run} could not be run`;
+  return element("td", { title: said }, judged ? `${number(passed)} (${percent(passed, judged)})` : "–");
 }
 
 /** The heat map is a table: its cells are read aloud, chosen by key, and coloured by rate. */
