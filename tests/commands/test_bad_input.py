@@ -218,7 +218,7 @@ async def test_a_dry_run_tries_the_output_dir_and_leaves_nothing(tmp_path: Path)
         assert finished.exit_code == 0, finished.output
     for out in (dataset / "sums.jsonl", dataset / "sums.jsonl" / "out", tmp_path / ("x" * 300)):
         line = await refused(*arguments, "--output-dir", str(out), code=1)
-        assert line.startswith(f"error: {out}: cannot be written: ")
+        assert line.startswith(f"error: {str(out)[:100]}") and ": cannot be written: " in line
     assert sorted(tmp_path.rglob("*")) == before
 
 
