@@ -15,6 +15,7 @@ from tests.support.program import MODELS, Collection, open_files_of, possibly_bi
 from tests.support.provider_server import Answer, Request
 from tests.support.session_check import answers_in, check_agreement
 from tests.support.slow import few
+from tests.support.small_disk import file_system_of
 from tests.support.watched_server import WatchedServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limits or mounts")
@@ -25,15 +26,8 @@ FLAGS = ("--max-concurrent", str(AT_ONCE))
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Yield the folder of a real file system of 192 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting needs root")
-    try:
+    with file_system_of(192, tmp_path / "small") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def remount(folder: Path, options: str) -> None:

@@ -14,6 +14,7 @@ from config.errors import StoreError
 from storage.files.durability import write_error
 from storage.sessions import create_session, list_sessions, open_session, repair_session
 from storage.solution_store import SolutionStore
+from tests.support.small_disk import file_system_of
 from tests.support.store_records import (
     answers_on_disk,
     failure,
@@ -48,15 +49,8 @@ except StoreError as error:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Yield the folder of a real file system of 256 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting needs root")
-    try:
+    with file_system_of(256, tmp_path / "small") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def limited(folder: Path, limit: str, value: int) -> tuple[int, str]:
