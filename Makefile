@@ -16,7 +16,7 @@ endif
 .PHONY: run test check bench soak
 
 run: $(VENV)/run.stamp
-	$(BIN)/python scripts/run_collection.py --quick-test --models smollm2_135m
+	$(BIN)/python scripts/run_collection.py --quick-test --models smollm2_135m --evaluate auto
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -n auto -m "not slow"

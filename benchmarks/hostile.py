@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--part", nargs="+", help="only these parts")
     parser.add_argument("--kind", default="", help="only kinds with these words in their names")
     parser.add_argument("--ordinary", type=int, default=19, help="ordinary tasks a hostile one")
-    parser.add_argument("--seconds", type=float, default=60.0, help="bound on a command")
+    parser.add_argument("--seconds", type=float, default=900.0, help="bound on a command")
     return asyncio.run(_main(parser.parse_args()))
 
 

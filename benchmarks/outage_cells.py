@@ -13,6 +13,7 @@ LENGTHS_SECONDS = (5, 12, 25, 60, 180, 600)
 LATER_SECONDS = 457
 WATCHED_SECONDS = 600
 NO_LIMIT_SLOTS = 50
+MOST_IN_FLIGHT = 25
 NO_LIMIT = 1e9
 Kind = LimitKind | None
 
@@ -25,6 +26,8 @@ def outages(quick: bool) -> Iterator[Cell]:
         yield partial(outage, 500, *cell)
     for seconds, kind in itertools.product(lengths[::2], LIMIT_KINDS):
         yield partial(outage, 60, LATER_SECONDS, seconds, kind, False)
+    for cell in itertools.product((0, LATER_SECONDS), lengths):
+        yield partial(outage_under_calls_in_flight, *cell)
 
 
 def outage(per_minute: int, at: int, seconds: int, kind: Kind, headers: bool) -> Row:
@@ -38,11 +41,26 @@ def outage(per_minute: int, at: int, seconds: int, kind: Kind, headers: bool) ->
         outages=((at, at + seconds),),
     )
     what = f"{per_minute}/min, {kind}" if kind else "no limit"
-    when = "at the start" if at == 0 else "later"
-    return Row(
-        f"{what}{', headers' if headers else ''}, {seconds} s refused {when}",
-        figures_after(simulate(scenario), at + seconds),
+    return _row(f"{what}{', headers' if headers else ''}", scenario)
+
+
+def outage_under_calls_in_flight(at: int, seconds: int) -> Row:
+    """Return the same where calls in flight are limited, and refusals speak of nothing else."""
+    scenario = Scenario(
+        per_minute=NO_LIMIT,
+        slots=2 * MOST_IN_FLIGHT,
+        most_in_flight=MOST_IN_FLIGHT,
+        minutes=(at + seconds + WATCHED_SECONDS) / 60,
+        outages=((at, at + seconds),),
     )
+    return _row(f"{MOST_IN_FLIGHT} in flight", scenario)
+
+
+def _row(what: str, scenario: Scenario) -> Row:
+    (start, end), *_ = scenario.outages
+    when = "later" if start else "at the start"
+    name = f"{what}, {end - start:g} s refused {when}"
+    return Row(name, figures_after(simulate(scenario), int(end)))
 
 
 def figures_after(outcome: Outcome, end: int) -> tuple[Figure, ...]:
@@ -66,4 +84,5 @@ def _use(outcome: Outcome, start: int, end: int) -> float:
     if scenario.per_minute < NO_LIMIT:
         return outcome.use(start, end)
     latency = scenario.latency_seconds * exp(scenario.latency_spread**2 / 2)
-    return sum(outcome.admitted[start:end]) / (end - start) * latency / scenario.worker_count()
+    at_once = scenario.most_in_flight or scenario.worker_count()
+    return sum(outcome.admitted[start:end]) / (end - start) * latency / at_once

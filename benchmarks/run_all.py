@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import (
     evaluation,
     extraction,
+    live_judging,
     makespan,
     rate_control,
     scale,
@@ -79,6 +80,7 @@ _TURNS: tuple[dict[str, Callable[[], Iterable[Figure]]], ...] = (
     {"scale": scale.figures},
     {"stalls": stalls.figures},
     {"evaluation": evaluation.figures},
+    {"judging": live_judging.figures},
     {"short_run": short_run.figures, "rate_control": rate_control_figures},
 )
 PARTS = {name: figures for turn in _TURNS for name, figures in turn.items()}

@@ -16,6 +16,8 @@ from config.reply_reading import ExtractionMode
 from config.user_path import absolute_user_path
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
+# auto: where a sandbox holds; yes: refuse a run where none does.
+EvaluateMode = Literal["no", "auto", "yes"]
 
 DEFAULT_DATASETS = ("../dataset/generated/codeeval", "../dataset/generated")
 STARTER_DATASET = "dataset/starter"
@@ -57,6 +59,7 @@ class CollectionSettings:
     grace_seconds: how long calls in flight are waited for after an interrupt.
     max_cost_usd: cap on the session's spending, resumes included; None for no cap.
     allow_unknown_prices: run models without a known price under a cap, uncounted.
+    evaluate: whether answers are judged as they arrive.
     """
 
     models: tuple[str, ...] = ()
@@ -80,6 +83,7 @@ class CollectionSettings:
     grace_seconds: Amount = 30.0
     max_cost_usd: Amount | None = None
     allow_unknown_prices: bool = False
+    evaluate: EvaluateMode = "no"
 
     @classmethod
     def from_args(
@@ -115,6 +119,7 @@ class CollectionSettings:
             grace_seconds=args.grace,
             max_cost_usd=args.max_cost,
             allow_unknown_prices=args.allow_unknown_prices,
+            evaluate=args.evaluate or "no",
         )
 
     def to_parameters(self) -> dict[str, Any]:

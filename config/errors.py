@@ -132,3 +132,9 @@ class AllAlike(LaneClosed):
 
 class BadRequest(PermanentError):
     """The provider refuses this one request."""
+
+
+def first_error(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
+    """Return one error of a group, however deep it lies."""
+    first = errors.exceptions[0]
+    return first_error(first) if isinstance(first, BaseExceptionGroup) else first

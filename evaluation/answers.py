@@ -33,15 +33,21 @@ class AnswerFile:
 _DECODER = msgspec.json.Decoder(Answer)
 
 
+def decode_answer(content: bytes) -> Answer | None:
+    """Return the answer of a line, None where it is damaged, blank, or a call that failed."""
+    try:
+        answer = _DECODER.decode(content) if content else None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return answer if answer is not None and answer.llm_call_success else None
+
+
 def answers_in(file: AnswerFile) -> Iterator[Answer]:
     """Yield the answers of a file, one a task and sample; damage is passed over."""
     seen: set[tuple[str, int]] = set()
     for line in read_lines(file.path):
-        try:
-            answer = _DECODER.decode(line.content) if line.content else None
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            continue
-        if answer is None or not answer.llm_call_success:
+        answer = decode_answer(line.content)
+        if answer is None:
             continue
         key = (answer.task_id, answer.sample)
         is_own = (answer.model, answer.category) == (file.model, file.category)

@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Counts:
 
 
 class Evaluation:
-    """One session's answers on their way to judgements; feed it, as they arrive or all at once.
+    """One session's answers on their way to judgements.
 
     judge: prepared. log: opened, its lock held. again: what is known is judged again.
     """
@@ -70,10 +70,11 @@ class Evaluation:
         self._running: dict[Basis, asyncio.Future[Judgement]] = {}
         self._python = platform.python_version()
 
-    async def run(self, answers: Iterable[tuple[Answer, Path]]) -> None:
+    async def run(self, answers: AsyncIterable[tuple[Answer, Path]]) -> None:
         """Return once every answer is judged, and on the disk.
 
-        answers: each with the path of its file in the session; they are taken as workers are free.
+        answers: each with the path of its file in the session, as they arrive or all at once; they
+        are taken as workers are free.
         """
         queue: asyncio.Queue[tuple[Answer, Path] | None] = asyncio.Queue(self._workers)
         async with asyncio.TaskGroup() as group:
@@ -81,7 +82,7 @@ class Evaluation:
             for _ in range(lanes):
                 group.create_task(self._take(queue))
             syncing = group.create_task(self._keep_in_sync())
-            for pair in answers:
+            async for pair in answers:
                 await queue.put(pair)
             for _ in range(lanes):
                 await queue.put(None)

@@ -18,6 +18,7 @@ from evaluation.self_test import SelfTestRecord
 from storage.files.durability import replace_file, write_error
 from storage.files.jsonl_file import cut_torn_tail, read_lines, set_aside
 from storage.files.line_log import LineLog
+from storage.files.regular_file import refuse_link
 from storage.files.utf8_text import clean_value
 from storage.session.session_folder import EVALUATION_FOLDER
 
@@ -80,7 +81,7 @@ class EvaluationLog:
         self.self_tests: dict[str, SelfTestRecord] = {}
         self._places: dict[Basis, tuple[Path, int]] = {}
         self._lines = LineLog(self.folder)
-        _refuse_link(self.folder)
+        refuse_link(self.folder)
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -96,7 +97,7 @@ class EvaluationLog:
         for _, self_test in _read(self_test_path, SelfTestRecord, said):
             self.self_tests[self_test.key] = self_test
         for path in sorted(self.folder.glob("*/*.jsonl")):
-            _refuse_link(path.parent)
+            refuse_link(path.parent)
             for offset, record in _read(path, EvaluationRecord, said):
                 self._note(record, path, offset)
         return said
@@ -107,10 +108,9 @@ class EvaluationLog:
         place: of the answer's file in the session; the judgement's file has the same names.
         """
         path = self.folder / place.parent.name / place.name
-        _refuse_link(path.parent)
+        refuse_link(path.parent)
         path.parent.mkdir(exist_ok=True)
-        offset = path.stat().st_size if path.exists() else 0
-        self._lines.append(path, _encode(record))
+        offset = self._lines.append(path, _encode(record))
         self._note(record, path, offset)
 
     def append_self_test(self, record: SelfTestRecord) -> None:
@@ -164,7 +164,6 @@ def _encode(record: EvaluationRecord | SelfTestRecord) -> bytes:
 
 def _read(path: Path, kind: type[_T], said: list[str]) -> Iterator[tuple[int, _T]]:
     """Yield the records of a file with their offsets; say what was damaged and is set aside."""
-    _refuse_link(path)
     decoder = msgspec.json.Decoder(kind)
     try:
         if path.exists() and path.stat().st_size and cut_torn_tail(path):
@@ -178,12 +177,6 @@ def _read(path: Path, kind: type[_T], said: list[str]) -> Iterator[tuple[int, _T
     for line in read_lines(path):
         if line.content:
             yield line.offset, decoder.decode(line.content)
-
-
-def _refuse_link(path: Path) -> None:
-    """Raise StoreError where a session's file or folder is a link: it may lead anywhere."""
-    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
-        raise StoreError(f"{path}: is a link or a special file, which a session never has")
 
 
 def _reads(decoder: msgspec.json.Decoder[_T], content: bytes) -> bool:

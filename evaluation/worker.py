@@ -17,6 +17,7 @@ from evaluation.cage import ZygotePlan, command, environment
 from evaluation.inside.folders import clear_folder
 from evaluation.inside.protocol import MOST_VERDICT_BYTES, MOST_WALL_PERIODS, JobEnd
 from evaluation.jobs import Job, JobResult, result_of
+from evaluation.priority import give_way
 
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
@@ -78,6 +79,7 @@ class Worker:
                 limit=MOST_VERDICT_BYTES * 2,
             )
             self._handle = os.pidfd_open(process.pid)
+            await give_way(process.pid)
             assert process.stdout is not None
             async with asyncio.timeout(_START_SECONDS):
                 ready = await process.stdout.readline()

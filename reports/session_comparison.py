@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from config.prompt_text import prompt_of
 from prompts.prompt_template import prompt_version
 from reports.outcomes import ProblemOutcomes, read_outcomes
+from reports.pass_counts import model_verdicts
 from storage.solution_store import SolutionStore
 
 
@@ -34,13 +35,15 @@ class Standing:
 class Column:
     """One model in one session, and its problems by task id.
 
-    samples: how many answers it was asked for to each problem.
+    samples: how many answers it was asked for to each problem. passed: task id -> whether all
+    tests passed, of each sample that has a verdict; None where nothing was judged.
     """
 
     session_id: str
     model: str
     problems: Mapping[str, ProblemOutcomes]
     samples: int
+    passed: Mapping[str, list[bool]] | None = None
 
     @property
     def label(self) -> str:
@@ -56,6 +59,15 @@ class Column:
             return Standing(verdict, float(verdict == "valid"))
         valid, attempted = problem.valid_samples(self.model)
         return Standing(f"{valid}/{attempted} valid", valid / attempted)
+
+    def rightness(self, task_id: str) -> Standing | None:
+        """Return whether a problem is solved rightly, None where that is not known."""
+        passed = (self.passed or {}).get(task_id)
+        if not passed:
+            return None
+        if self.samples == 1:
+            return Standing("right" if passed[0] else "wrong", float(passed[0]))
+        return Standing(f"{sum(passed)}/{len(passed)} right", sum(passed) / len(passed))
 
     def has(self, task_id: str) -> bool:
         """Return whether the model answered or failed the problem at least once."""
@@ -85,7 +97,8 @@ class Column:
 class Difference:
     """How one column differs from another: (task id, standing before, standing after) each.
 
-    not_compared: problems of which one of the two has no outcome.
+    not_compared: problems of which one of the two has no outcome. rightness: the same by tests,
+    None where one of the two was not judged.
     """
 
     before: Column
@@ -96,6 +109,7 @@ class Difference:
     other_code: list[str]
     same: int
     not_compared: int
+    rightness: "RightnessDifference | None" = None
 
     @property
     def counts_samples(self) -> bool:
@@ -104,13 +118,30 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class RightnessDifference:
+    """Which problems became right or wrong: (task id, before, after) each.
+
+    not_compared: problems without a verdict on both sides.
+    """
+
+    gained: list[tuple[str, str, str]]
+    lost: list[tuple[str, str, str]]
+    same: int
+    not_compared: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One problem with the standing of every column; is_reworded: sessions asked it differently."""
+    """One problem with the standing of every column; is_reworded: sessions asked it differently.
+
+    rightness: of every column that was judged, "" where it has no verdict.
+    """
 
     task_id: str
     category: str
     is_reworded: bool
     standings: list[str]
+    rightness: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +172,13 @@ def compare(stores: Sequence[SolutionStore]) -> SessionComparison:
             categories.setdefault(task_id, problem.category)
     reworded = _reworded(stores)
     rows = [
-        Row(task_id, category, task_id in reworded, [c.standing(task_id).text for c in columns])
+        Row(
+            task_id,
+            category,
+            task_id in reworded,
+            [column.standing(task_id).text for column in columns],
+            [_text(column.rightness(task_id)) for column in columns if column.passed is not None],
+        )
         for task_id, category in sorted(categories.items(), key=lambda item: item[1])
     ]
     task_ids = [row.task_id for row in rows]
@@ -160,7 +197,22 @@ def _columns(store: SolutionStore) -> Iterator[Column]:
     outcomes = read_outcomes(store)
     problems = {problem.task_id: problem for problem in outcomes.problems}
     for model in outcomes.models:
-        yield Column(store.session_id, model, problems, store.samples)
+        passed = _passed(store, model)
+        yield Column(store.session_id, model, problems, store.samples, passed)
+
+
+def _passed(store: SolutionStore, model: str) -> dict[str, list[bool]] | None:
+    """Return task id -> whether each judged sample passed, None where nothing was judged."""
+    verdicts = model_verdicts(store, model)
+    found: dict[str, list[bool]] = {}
+    for (task_id, _), passed in sorted(verdicts.items()):
+        if passed is not None:
+            found.setdefault(task_id, []).append(passed)
+    return found if verdicts else None
+
+
+def _text(standing: Standing | None) -> str:
+    return standing.text if standing else ""
 
 
 def _prompt(store: SolutionStore) -> str:
@@ -192,7 +244,31 @@ def _difference(before: Column, after: Column, task_ids: Sequence[str]) -> Diffe
             otherwise.append(change)
     same = len(asked) - len(gained) - len(lost) - len(otherwise) - len(other_code)
     not_compared = len(task_ids) - len(asked)
-    return Difference(before, after, gained, lost, otherwise, other_code, same, not_compared)
+    return Difference(
+        *(before, after, gained, lost, otherwise, other_code, same, not_compared),
+        _rightness(before, after, task_ids),
+    )
+
+
+def _rightness(
+    before: Column, after: Column, task_ids: Sequence[str]
+) -> RightnessDifference | None:
+    if before.passed is None or after.passed is None:
+        return None
+    gained, lost, same = [], [], 0
+    for task_id in task_ids:
+        one, other = before.rightness(task_id), after.rightness(task_id)
+        if one is None or other is None:
+            continue
+        change = (task_id, one.text, other.text)
+        if other.share > one.share:
+            gained.append(change)
+        elif other.share < one.share:
+            lost.append(change)
+        else:
+            same += 1
+    compared = len(gained) + len(lost) + same
+    return RightnessDifference(gained, lost, same, len(task_ids) - compared)
 
 
 def _reworded(stores: Sequence[SolutionStore]) -> set[str]:

@@ -22,6 +22,7 @@ from runners.calls.retry_policy import RetryPolicy
 from runners.calls.spending_ledger import SpendingLedger
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.refusal_watch import RefusalWatch
 from runners.lanes.task import undone_tasks
 from runners.lanes.watchdog import Watchdog
 from runners.parallel_executor import ParallelExecutor
@@ -140,8 +141,14 @@ class CollectionRunner:
     ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
         executor = ParallelExecutor(self._caller, keeper, self._settings.prompt)
-        watchdog = Watchdog(self._stop.lanes, self._clock)
-        loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor, self._stop.break_off)
+        refusals = RefusalWatch(
+            self._stop.lanes,
+            self._limiter,
+            self._clock,
+            task_timeout_seconds=self._settings.task_timeout_seconds,
+        )
+        looks = (Watchdog(self._stop.lanes, self._clock).look, refusals.look)
+        loops = self._upkeep.loops(keeper, watch, looks, widths, executor, self._stop.break_off)
         with spare_files() as spare:
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]

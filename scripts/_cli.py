@@ -48,6 +48,18 @@ def add_log_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_evaluate_flag(group: argparse._ActionsContainer) -> None:
+    """Add the flag of commands that collect; None where it is left out."""
+    group.add_argument(
+        "--evaluate",
+        nargs="?",
+        const="yes",
+        choices=("yes", "auto", "no"),
+        help="run the problems' tests on every answer as it arrives, in a sandbox; where none "
+        "holds, yes (the word may be left out) refuses to start, auto goes on without",
+    )
+
+
 def load_environment() -> Environment:
     """Return the process's variables over those of the project's .env.
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from config.collection_settings import CollectionSettings, ProgressForm
+from config.collection_settings import CollectionSettings, EvaluateMode, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError, SessionInUse, StoreError
 from config.reply_reading import reading_words
 from models.wire.client_pool import ClientPool
+from reports.pass_counts import unjudged_answers
 from runners.answers.reply_reader import reader_is_default
 from runners.session.collection_plan import CollectionPlan, plan_collection
 from runners.session.run_models import RunModels, build_models
@@ -26,6 +28,9 @@ from storage.files.durability import WriteError
 from storage.session.session_folder import check_sessions_can_be_made, session_folder
 from storage.sessions import create_session
 from storage.solution_store import SolutionStore
+
+if TYPE_CHECKING:
+    from evaluation.cage import Isolation
 
 logger = logging.getLogger("collector")
 
@@ -44,6 +49,7 @@ def dry_run(
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, _ = prepare(settings, environment, needs_keys=False)
     check_sessions_can_be_made(settings.output_dir)
+    sandbox(settings.evaluate)
     if show_prompts:
         print_first_prompts(plan.problems, plan.settings.prompt)
     print_estimate(models, plan.problems, settings, _missing_keys(models))
@@ -62,6 +68,7 @@ def collect(
     """Run a new session; returns the exit code."""
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, clients = prepare(settings, environment)
+    isolation = sandbox(settings.evaluate)
     if not settings.models:  # what was not named is no surprise on the bill
         cost = expected_cost(models, plan.problems, settings)
         calls = "1 call" if plan.total_tasks == 1 else f"{plan.total_tasks} calls"
@@ -77,7 +84,7 @@ def collect(
         logger.info("Session %s", store.path)
         return store
 
-    return run_and_report(plan, models, clients, open_store, progress)
+    return run_and_report(plan, models, clients, open_store, progress, isolation=isolation)
 
 
 def prepare(
@@ -114,6 +121,27 @@ def prepare(
     return plan, models, clients
 
 
+def sandbox(mode: EvaluateMode) -> "Isolation | None":
+    """Return the isolation in which answers can be judged here, None for not at all; it is said.
+
+    Raises NoIsolation where they have to be and cannot.
+    """
+    if mode == "no":
+        return None
+    from evaluation.isolation import NoIsolation, find_isolation  # a run without starts sooner
+    from evaluation.policy import Policy
+
+    try:
+        isolation = asyncio.run(find_isolation(None, Policy()))
+    except NoIsolation:
+        if mode == "yes":
+            raise
+        logger.warning("Answers are not judged: no sandbox holds here (evaluate_session.py: why)")
+        return None
+    logger.info("Answers are judged as they arrive, in a sandbox (%s)", isolation)
+    return isolation
+
+
 def _too_cold_for_samples(models: RunModels, samples: int) -> list[str]:
     if samples == 1:
         return []
@@ -132,8 +160,12 @@ def run_and_report(
     progress: ProgressForm,
     *,
     release: bool = False,
+    isolation: "Isolation | None" = None,
 ) -> int:
-    """Run a session to its end or interruption; print what came out; return the exit code."""
+    """Run a session to its end or interruption; print what came out; return the exit code.
+
+    isolation: in which answers are judged as they arrive; None leaves them unjudged.
+    """
     opened: list[SolutionStore] = []
 
     def open_and_note() -> SolutionStore:
@@ -141,19 +173,20 @@ def run_and_report(
         return opened[0]
 
     try:
-        run = run_session(plan, models, clients, open_and_note, progress, release=release)
+        run = run_session(
+            *(plan, models, clients, open_and_note, progress), release=release, isolation=isolation
+        )
         store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
-        for store in opened:
-            if isinstance(error, SessionInUse):
-                continue
+        if opened and not isinstance(error, SessionInUse):
             print("To go on with this session:")
-            print(f"  {resume_command(store.session_id, plan.settings.output_dir)}")
+            print(f"  {resume_command(opened[0].session_id, plan.settings.output_dir)}")
         if opened and isinstance(error, WriteError):
             raise error.then("resume the session") from error
         raise
-    print_report(store, outcome, plan.settings.output_dir)
-    if outcome.interrupted and outcome.undone:
+    is_evaluated = isolation is not None
+    print_report(store, outcome, plan.settings.output_dir, is_evaluated=is_evaluated)
+    if outcome.interrupted and (outcome.undone or (is_evaluated and unjudged_answers(store))):
         return EXIT_INTERRUPTED
     return EXIT_INCOMPLETE if outcome.failed or outcome.undone else EXIT_OK
 

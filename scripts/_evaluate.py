@@ -1,9 +1,8 @@
 """The evaluation of sessions, from their folders to a printed table."""
 
 import contextlib
-import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,12 @@ from evaluation.evaluation_log import EvaluationLog, Key, Known
 from evaluation.isolation import find_isolation
 from evaluation.judge import Judge
 from evaluation.policy import Policy
-from evaluation.score_summary import score_summary
+from evaluation.score_files import write_conditions, write_scores
 from evaluation.scores import pairs, scores
 from prompts.problems import Problem
+from runners.progress.judging_progress import JudgingProgress
 from runners.progress.terminal_text import printable
-from scripts._evaluation_report import EvaluationProgress, print_bad_problems, print_scores
-from storage.session.manifest import dataset_hash
+from scripts._evaluation_report import print_bad_problems, print_scores
 from storage.session.session_lock import SessionLock
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
@@ -92,8 +91,8 @@ async def _evaluate(
         known = [(key, known) for key, known in log.known.items() if key[0] in models]
         found = scores(known)
         compared = pairs(found)
-        log.write_json("manifest.json", _manifest(isolation, request, problems))
-        log.write_json("summary.json", score_summary(found, compared, bad))
+        write_conditions(log, isolation, request.policy, problems)
+        write_scores(log, found, compared, bad)
     _refresh_views(store)
     if found:
         print(printable(f"\n{store.session_id}"))
@@ -126,7 +125,7 @@ async def _self_test(judge: Judge, problems: list[Problem], log: EvaluationLog) 
 async def _judge_answers(
     judge: Judge, log: EvaluationLog, files: list[AnswerFile], request: EvaluationRequest
 ) -> None:
-    progress = EvaluationProgress()
+    progress = JudgingProgress()
     evaluation = Evaluation(
         judge,
         log,
@@ -145,7 +144,7 @@ async def _judge_answers(
     print(f"Judged: {counts.judged}{known}{shared}")
 
 
-def _answers(files: list[AnswerFile]) -> Iterator[tuple[Answer, Path]]:
+async def _answers(files: list[AnswerFile]) -> AsyncIterator[tuple[Answer, Path]]:
     for file in files:
         for answer in answers_in(file):
             yield answer, file.path
@@ -189,20 +188,3 @@ def _say_isolation(isolation: Isolation) -> None:
         print(f"{_RED}{_UNSAFE}{_PLAIN}")
     else:
         print(_UNSAFE)
-
-
-def _manifest(
-    isolation: Isolation, request: EvaluationRequest, problems: list[Problem]
-) -> dict[str, object]:
-    policy = request.policy
-    return {
-        "isolation": isolation,
-        "policy": policy.name,
-        "cpu_limit_seconds": policy.cpu_seconds,
-        "memory_mb": policy.memory_mb,
-        "decoys": policy.use_decoys,
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "dataset": dataset_hash({problem.task_id: problem.content_hash for problem in problems}),
-    }

@@ -1,17 +1,12 @@
-"""What evaluate_session.py prints: how far it is, and what it found."""
+"""What evaluate_session.py prints of what it found."""
 
-import sys
-import time
 from collections.abc import Mapping, Sequence
 
-from evaluation.evaluate import Counts
 from evaluation.pass_rates import PassRate, smallest_difference
 from evaluation.scores import ModelScore, Pair
 from runners.progress.terminal_text import printable
 from scripts._terminal import print_table
 
-_LINE_SECONDS = 10.0
-_REDRAW_SECONDS = 0.2
 _MOST_NAMED = 10
 _SURE = 0.05
 _HEADINGS = (
@@ -25,39 +20,6 @@ _HEADINGS = (
     "flaky",
     "not run",
 )
-
-
-class EvaluationProgress:
-    """A line that is written over on a terminal; elsewhere a line every ten seconds."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._started = self._last = time.monotonic()
-        self._was_drawn = False
-
-    def show(self, counts: Counts) -> None:
-        """Say how far it is, where it is time to."""
-        now = time.monotonic()
-        if now - self._last < (_REDRAW_SECONDS if self._is_terminal else _LINE_SECONDS):
-            return
-        self._last = now
-        done = counts.judged + counts.skipped
-        rate = counts.judged / max(now - self._started, 1e-9)
-        passed, failed = (counts.by_verdict.get(kind, 0) for kind in ("passed", "failed"))
-        line = (
-            f"{done}/{counts.total} judged, {passed} passed, {failed} failed, "
-            f"{counts.by_reason.get('timeout', 0)} timeouts, {rate:.0f}/s"
-        )
-        if rate > 0:
-            line += f", {(counts.total - done) / rate:.0f} s left"
-        start, end = ("\r\x1b[K", "") if self._is_terminal else ("", "\n")
-        print(start + line, end=end, file=sys.stderr, flush=True)
-        self._was_drawn = True
-
-    def finish(self) -> None:
-        """Leave the terminal's line free."""
-        if self._is_terminal and self._was_drawn:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def print_scores(found: Mapping[str, ModelScore], compared: Sequence[Pair]) -> None:

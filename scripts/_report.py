@@ -7,6 +7,7 @@ from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.report import REPORT_PAGE_NAME
 from runners.collection_runner import RunOutcome
 from runners.progress.terminal_text import printable
+from scripts._pass_rates import RATE_HEADINGS, print_not_judged, rate_cells
 from scripts._paste import line_to_paste
 from scripts._root import ROOT
 from scripts._terminal import print_table, print_wrapped
@@ -15,6 +16,7 @@ from storage.records.tallies import Tally, total
 from storage.session.spending_file import read_spending
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
+from storage.views.verdicts import read_score_summary
 
 _LEAST_SHOWN_USD = 0.00005  # with four digits after the point
 _HEADINGS = (
@@ -31,14 +33,16 @@ _HEADINGS = (
 )
 
 
-def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> None:
-    """Print how a run ended, where its results are, and what to type next."""
-    outcomes = read_outcomes(store)
-    tallies = by_model(store.tallies)
-    rows = [
-        _row(model, total(tallies.get(model, {}).values()), outcomes) for model in outcomes.models
-    ]
-    print_table(_HEADINGS, rows, groups=(5, 2, 2))
+def print_report(
+    store: SolutionStore, outcome: RunOutcome, output_dir: Path, *, is_evaluated: bool = False
+) -> None:
+    """Print how a run ended, where its results are, and what to type next.
+
+    is_evaluated: answers were to be judged.
+    """
+    _print_table(store, is_evaluated)
+    if is_evaluated:
+        print_not_judged(store)
     print_unread(store)
     for label, reason in outcome.closed.items():
         print(printable(f"{label}: stopped early: {reason}"))
@@ -53,6 +57,21 @@ def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) ->
     if (store.path / FAILURES_NAME).exists():
         print(f"  {FAILURES_NAME}: what failed, with every attempt")
     print(_next_step(store, outcome, output_dir))
+
+
+def _print_table(store: SolutionStore, is_evaluated: bool) -> None:
+    outcomes = read_outcomes(store)
+    tallies = by_model(store.tallies)
+    rows = [
+        _row(model, total(tallies.get(model, {}).values()), outcomes) for model in outcomes.models
+    ]
+    if not is_evaluated:
+        print_table(_HEADINGS, rows, groups=(5, 2, 2))
+        return
+    summary = read_score_summary(store.path)
+    found = summary.models if summary else {}
+    rows = [[row[0], *rate_cells(found.get(row[0])), *row[1:]] for row in rows]
+    print_table([_HEADINGS[0], *RATE_HEADINGS, *_HEADINGS[1:]], rows, groups=(3, 5, 2, 2))
 
 
 def print_unread(store: SolutionStore) -> None:

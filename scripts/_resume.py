@@ -1,22 +1,29 @@
 """Goes on with a session: its own parameters, what it lacks, what may have changed since."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from config.collection_settings import CollectionSettings, ProgressForm
+from config.collection_settings import CollectionSettings, EvaluateMode, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError
+from reports.pass_counts import unjudged_answers
 from runners.session.collection_plan import CollectionPlan
 from runners.session.dataset_changes import dataset_changes
 from runners.session.model_choice import recorded_settings
-from runners.session.session_run import finish_session
+from runners.session.session_run import finish_session, judge_the_rest
 from scripts._cli import EXIT_OK
-from scripts._collect import prepare, run_and_report
+from scripts._collect import prepare, run_and_report, sandbox
+from scripts._pass_rates import print_pass_rates
 from storage.session.manifest import SessionMetadata
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
+
+if TYPE_CHECKING:
+    from evaluation.cage import Isolation
 
 logger = logging.getLogger("collector")
 
@@ -28,12 +35,14 @@ class ResumeWishes:
     accept_changes: go on although problems have changed. max_cost_usd: another cap, None for the
     session's. samples: how many answers to each problem there are to be, None for as many as
     before. release: what is reserved for calls that may have been billed is free again.
+    evaluate: whether answers are judged from now on, None for as before.
     """
 
     accept_changes: bool
     max_cost_usd: float | None
     samples: int | None
     release: bool
+    evaluate: EvaluateMode | None
 
 
 def resume(
@@ -52,18 +61,45 @@ def resume(
     if _is_finished(store, metadata, samples):
         finish_session(store, release=wishes.release)
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
+        _judge_the_rest(store, settings, wishes, progress)
         return EXIT_OK
     settings = replace(
         recorded_settings(settings, environment),
         output_dir=output_dir,
         samples=samples,
         max_cost_usd=wishes.max_cost_usd or settings.max_cost_usd,
+        evaluate=wishes.evaluate or settings.evaluate,
     )
     answered = sum(store.answered_counts().values())
     plan, models, clients = prepare(settings, environment, answered=answered)
     _refuse_other_models(plan, metadata)
     _check_dataset(plan, metadata, wishes.accept_changes)
-    return run_and_report(plan, models, clients, lambda: store, progress, release=wishes.release)
+    return run_and_report(
+        *(plan, models, clients, lambda: store, progress),
+        release=wishes.release,
+        isolation=_sandbox(settings, wishes),
+    )
+
+
+def _sandbox(settings: CollectionSettings, wishes: ResumeWishes) -> "Isolation | None":
+    """Return where answers are judged; what the session once asked for does not stop a resume."""
+    if wishes.evaluate is None and settings.evaluate == "yes":
+        return sandbox("auto")
+    return sandbox(wishes.evaluate or settings.evaluate)
+
+
+def _judge_the_rest(
+    store: SolutionStore,
+    settings: CollectionSettings,
+    wishes: ResumeWishes,
+    progress: ProgressForm,
+) -> None:
+    """Judge what the session's runs were to judge and did not come to."""
+    if (wishes.evaluate or settings.evaluate) == "no" or not unjudged_answers(store):
+        return
+    if isolation := _sandbox(settings, wishes):
+        asyncio.run(judge_the_rest(store, isolation, progress))
+        print_pass_rates(store)
 
 
 def _refuse_other_models(plan: CollectionPlan, metadata: SessionMetadata) -> None:

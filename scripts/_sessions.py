@@ -14,6 +14,7 @@ from config.model_configs import select_models
 from config.prompt_text import prompt_of
 from config.reply_reading import recorded_reading
 from prompts.prompt_template import prompt_version
+from reports.pass_counts import PassCounts, pass_counts
 from runners.progress.terminal_text import printable
 from scripts._report import print_reserved, print_unread, reserved_beside_answers, resume_command
 from scripts._terminal import print_table, print_wrapped, terminal_columns
@@ -22,6 +23,7 @@ from storage.session.session_condition import condition_words
 from storage.session.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
+from storage.views.verdicts import has_verdicts
 
 _WATCH_SECONDS = 2.0
 _FEWEST_COLUMNS = 20  # for the names of models
@@ -64,7 +66,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
     print(f"Session {store.session_id}: {condition_words(store)}, started {started}")
     tasks = metadata.total_problems * metadata.samples
     rows = [_status_row(store, model, tasks) for model in metadata.models]
-    print_table(["model", "answered", "valid", "failed", "undone"], rows, groups=(4,))
+    _print_status_table(store, rows)
     undone = any(row[-1] != "0" for row in rows)
     if reading := recorded_reading(metadata.session_parameters):
         print(reading)
@@ -92,6 +94,23 @@ def print_status(output_dir: Path, session_id: str) -> None:
     elif any(store.failed_tasks.values()):
         print(f"It has ended. To try the failed tasks again:\n  {command}")
     print(f"Results: {store.path}")
+
+
+def _print_status_table(store: SolutionStore, rows: list[list[str]]) -> None:
+    headings = ["model", "answered", "valid", "failed", "undone"]
+    if not has_verdicts(store.path):
+        print_table(headings, rows, groups=(4,))
+        return
+    found = pass_counts(store)
+    judged = [_passed_cells(found.get(row[0])) for row in rows]
+    rows = [[*row, *cells] for row, cells in zip(rows, judged, strict=True)]
+    print_table([*headings, "passed", "not judged"], rows, groups=(4, 2))
+
+
+def _passed_cells(counts: PassCounts | None) -> list[str]:
+    if counts is None:
+        return ["-", "-"]
+    return [f"{counts.passed} of {counts.judged}", str(counts.unjudged + counts.not_run)]
 
 
 async def watch_status(output_dir: Path, session_id: str, clock: Clock) -> None:

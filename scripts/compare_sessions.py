@@ -10,7 +10,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
 from config.user_path import user_path
-from reports.session_comparison import Difference, SessionComparison, compare
+from reports.session_comparison import (
+    Column,
+    Difference,
+    RightnessDifference,
+    SessionComparison,
+    compare,
+)
 from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive_int, run_command
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
@@ -93,7 +99,13 @@ def _print_columns(comparison: SessionComparison) -> None:
         counts = column.count([task_id for task_id in task_ids if task_id in column.problems])
         numbers = (counts.answered, counts.valid, counts.failed, counts.undone)
         rows.append([column.label, *map(str, numbers)])
-    print_table(["session/model", "answered", "valid", "failed", "undone"], rows, groups=(4,))
+    headings = ["session/model", "answered", "valid", "failed", "undone"]
+    if any(column.passed is not None for column in comparison.columns):
+        headings.append("passed")
+        rows = [
+            [*row, _passed(column)] for row, column in zip(rows, comparison.columns, strict=True)
+        ]
+    print_table(headings, rows, groups=(len(headings) - 1,))
     if comparison.only_in_some:
         print(f"Problems that not all of these have: {comparison.only_in_some}")
     if len(set(comparison.prompts.values())) > 1:
@@ -102,6 +114,13 @@ def _print_columns(comparison: SessionComparison) -> None:
     reworded = sum(row.is_reworded for row in comparison.rows)
     if reworded:
         print(f"Problems that another session worded otherwise: {reworded}")
+
+
+def _passed(column: Column) -> str:
+    if column.passed is None:
+        return "-"
+    verdicts = [passed for samples in column.passed.values() for passed in samples]
+    return f"{sum(verdicts)} of {len(verdicts)}"
 
 
 def _print_difference(difference: Difference, limit: int) -> None:
@@ -113,25 +132,47 @@ def _print_difference(difference: Difference, limit: int) -> None:
         names = ("valid more often", "valid less often")
     kinds = (difference.gained, difference.lost, difference.otherwise)
     for name, changes in zip((*names, "not valid, for another reason"), kinds, strict=True):
-        print(f"  {len(changes)} {name}")
-        for task_id, before, after in changes[:limit]:
-            print(f"    {task_id}: {before} -> {after}")
-        if len(changes) > limit:
-            print(f"    ... and {len(changes) - limit} more")
+        _print_changes(name, changes, limit)
     print(f"  {len(difference.other_code)} with the same verdict and other code")
     print(f"  {difference.same} the same")
     if difference.not_compared:
         print(f"  {difference.not_compared} not asked on both sides, not compared")
+    if difference.rightness is not None:
+        _print_rightness(difference.rightness, is_same_model, difference.counts_samples, limit)
+
+
+def _print_rightness(
+    found: RightnessDifference, is_same_model: bool, counts_samples: bool, limit: int
+) -> None:
+    names = ("became right", "became wrong") if is_same_model else ("right here", "right there")
+    if counts_samples:
+        names = ("right more often", "right less often")
+    print("  By their tests:")
+    for name, changes in zip(names, (found.gained, found.lost), strict=True):
+        _print_changes(name, changes, limit)
+    print(f"  {found.same} as right or wrong as before")
+    if found.not_compared:
+        print(f"  {found.not_compared} not judged on both sides, not compared")
+
+
+def _print_changes(name: str, changes: Sequence[tuple[str, str, str]], limit: int) -> None:
+    print(f"  {len(changes)} {name}")
+    for task_id, before, after in changes[:limit]:
+        print(f"    {task_id}: {before} -> {after}")
+    if len(changes) > limit:
+        print(f"    ... and {len(changes) - limit} more")
 
 
 def _write(comparison: SessionComparison, target: Path) -> None:
     labels = [column.label for column in comparison.columns]
+    judged = [column.label for column in comparison.columns if column.passed is not None]
+    labels += [f"{label} by tests" for label in judged]
     lines = [csv_line(["task_id", "category", "differs", "reworded", *map(csv_cell, labels)])]
     for row in comparison.rows:
         differs = "yes" if len(set(row.standings)) > 1 else "no"
         reworded = "yes" if row.is_reworded else "no"
         names = [csv_cell(row.task_id), csv_cell(row.category)]
-        lines.append(csv_line([*names, differs, reworded, *row.standings]))
+        lines.append(csv_line([*names, differs, reworded, *row.standings, *row.rightness]))
     replace_file(target, lines, durable=False)
 
 

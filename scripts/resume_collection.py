@@ -16,6 +16,7 @@ from config.errors import ConfigError
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
+    add_evaluate_flag,
     add_log_flags,
     add_output_dir_flag,
     load_environment,
@@ -56,6 +57,7 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--watch", action="store_true", help="keep showing how it stands until it ends"
     )
+    add_evaluate_flag(parser)
     add_output_dir_flag(parser)
     add_log_flags(parser)
     return parser
@@ -94,6 +96,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         max_cost_usd=args.max_cost,
         samples=args.samples,
         release=args.release_reserved,
+        evaluate=args.evaluate,
     )
     return resume(folder, session_id, environment, wishes, args.progress)
 

@@ -14,6 +14,7 @@ from runners.progress.terminal_text import shortened
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
+    add_evaluate_flag,
     add_log_flags,
     add_output_dir_flag,
     load_environment,
@@ -35,6 +36,7 @@ examples, each after "python scripts/run_collection.py":
   --dry-run --models gpt-4o grok-4.7     what it asks and costs; needs no key
   --show-prompt --categories typing      and what is sent
   --models gpt-4o --categories typing regex
+  --models gpt-4o --evaluate             and which answers are right
 
 exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong
 usage or configuration (nothing was sent), 130 interrupted
@@ -52,6 +54,7 @@ def build_parser() -> CommandParser:
     _add_what_to_collect(parser)
     _add_what_to_do(parser)
     _add_how_to_call(parser)
+    add_evaluate_flag(parser.add_argument_group("what becomes of answers"))
     _add_patience(parser)
     _add_money(parser)
     add_output_dir_flag(parser)
@@ -157,14 +160,20 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
 def _add_patience(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how long to try")
     group.add_argument(
-        "--max-attempts", type=positive_int, default=8, metavar="N", help="per task (default: 8)"
+        "--max-attempts",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="per task; a 429 does not count: it costs time (default: 8)",
     )
     group.add_argument(
         "--task-timeout",
         type=seconds,
         default=1800.0,
         metavar="SECONDS",
-        help="for all attempts at one task (default: 1800)",
+        help="for all attempts at one task, counted from the first, waits for a rate limit "
+        "included; where a model answers nothing but 429 for that long, its other tasks fail too "
+        "(default: 1800)",
     )
     group.add_argument(
         "--request-timeout",

@@ -44,6 +44,8 @@ _LONGEST_VALUE = 64  # characters of a header; no date and no count is longer
 _LONGEST_WAIT_SECONDS = 366 * 86_400.0  # what is longer is a mistake, and no calendar holds it
 _LEAST_PER_MINUTE = 1.0
 _WAIT_IN_WORDS = re.compile(r"(?:try again|retry) in ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)")
+# OpenAI names its daily limits RPD and TPD, Groq "requests per day", others "daily quota".
+_DAILY_IN_WORDS = re.compile(r"\bper day\b|\b[rt]pd\b|\bdaily\b", re.IGNORECASE)
 _CONCURRENCY_IN_WORDS = re.compile(r"concurren|too many requests|rate limit", re.IGNORECASE)
 # Providers whose every reply carries its limits, as far as their own addresses go.
 ANNOUNCES_LIMITS = frozenset({"openai", "anthropic", "together"})
@@ -95,7 +97,8 @@ def read_rate_signals(
     if wait is not None and wait > _LONGEST_WAIT_SECONDS:
         ignored(f"a wait of {wait:.0f} s")
     elif wait is not None:
-        signals.append(RateSignal(retry_after_seconds=wait))
+        is_daily = bool(_DAILY_IN_WORDS.search(body or ""))
+        signals.append(RateSignal(retry_after_seconds=wait, is_daily=is_daily))
     return tuple(signals)
 
 
@@ -155,15 +158,15 @@ def _signal(
         reset = None
     if limit is None and remaining is None:
         return
-    per_minute = None
-    if limit is not None and not _counts_by_the_day(meter, limit, remaining, reset):
-        per_minute = limit * windows_per_minute
+    by_the_day = limit is not None and _counts_by_the_day(meter, limit, remaining, reset)
+    per_minute = None if limit is None or by_the_day else limit * windows_per_minute
     yield RateSignal(
         meter=meter,
         scope="model",
         limit_per_minute=per_minute,
         remaining=remaining,
         reset_seconds=reset,
+        is_daily=by_the_day and remaining == 0,
     )
 
 

@@ -18,7 +18,7 @@ _TAG = re.compile(
     r"|<\|begin_of_thought\|>|\[THINK\]|\u25c1think\u25b7)"
     r"|(?P<close></(?:think|thinking|thought|thoughts|reasoning|scratchpad|seed:think)>"
     r"|<\|end_of_thought\|>|\[/THINK\]|\u25c1/think\u25b7)"
-    r"|(?P<fence>^[ \t>]*(?:`{3,}|~{3,})[^`<\[\n]*$)",
+    r"|(?P<fence>^[ \t>]*(?:`{3,}+|~{3,}+)[^`<\[\n]*+$)",
     re.M | re.I,
 )
 _ANY_TAG = re.compile(r"</?(?:think|thought|reason|scratch|seed:)|<\||\[/?THINK\]|\u25c1", re.I)
@@ -31,8 +31,8 @@ _TURN_END = re.compile(
 _QUOTED_AT_END = re.compile(r"(?:[\"'\\]|(?<!`)`{1,2})\Z")
 _QUOTED_AT_START = re.compile(r"[\"'\\]|`{1,2}(?!`)")
 _TURN_START = re.compile(
-    r"\A\s*(?:<\|(?:im_start|start_header_id|start)\|>\s*assistant\s*(?:<\|end_header_id\|>)?"
-    r"|<start_of_turn>model|<s>|assistant\n)\s*"
+    r"\A\s*+(?:<\|(?:im_start|start_header_id|start)\|>\s*+assistant\s*+(?:<\|end_header_id\|>)?"
+    r"|<start_of_turn>model|<s>|assistant\n)\s*+"
 )
 
 

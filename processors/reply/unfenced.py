@@ -29,7 +29,7 @@ _ANNOTATION = (
     r":(?:\s*+[\w.\[\],|]++(?: ++[\w.\[\],|]++)*+|[^\S ]*+ )"  # of a variable, in one line
 )
 _STARTS = re.compile(
-    r"\A(?:(?:async\s++)?def\s++\w++\s*+[\[(]|class\s++\w++\s*+[\[(:]|@\w[\w.]*+(?:\(.*)?\s*+$"
+    r"\A(?:(?:async\s++)?def\s++\w++\s*+[\[(]|class\s++\w++\s*+[\[(:]|@\w[\w.]*+(?:\(|\s*+$)"
     r"|import\s++\w[\w.]*+(?:\s++as\s++\w++)?(?:\s*+,\s*+\w[\w.]*+(?:\s++as\s++\w++)?)*+\s*+(?:#|$)"
     r"|from\s++[\w.]++\s++import\s++[\w*(]|if\s++__name__\b|try:\s*+$|>>>\s|In ?\[\d*+\]:"
     r"|(?:if|for|while|with|async\s++with|async\s++for)\b.*:\s*+(?:#|$)"

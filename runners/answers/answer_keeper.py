@@ -229,7 +229,9 @@ class AnswerKeeper:
 
     def _keep_failure(self, failure: FailureRecord) -> None:
         name = task_name(failure.key)
-        logger.warning("%s, %s: failed: %s", failure.model, name, failure.message)
+        # Of those that were never sent, all are spoken of at once.
+        level = logging.WARNING if failure.attempts else logging.DEBUG
+        logger.log(level, "%s, %s: failed: %s", failure.model, name, failure.message)
         self._store.append_failure(failure)
         self._tracker.failed(failure.model, failure.key, f"{failure.error}: {failure.message}")
         self._kept_since_checkpoint += 1

@@ -23,6 +23,7 @@ from prompts.prompt_template import Prompt
 from runners.calls.budget import Budget, Reservation
 from runners.calls.retry_policy import RetryBounds, RetryPolicy
 from runners.lanes.lane import Lane
+from runners.lanes.refusals import GivenUp
 from runners.rate_limiter import AdaptiveRateLimiter, Permit
 from storage.records.solution_record import AttemptRecord
 
@@ -58,7 +59,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaveUp:
-    """A call that was not answered within its bounds, with its last error."""
+    """A call that was not answered within its bounds, with its last error.
+
+    attempts: none where the lane was refused for so long that the call was not tried.
+    """
 
     error: ModelError
     attempts: list[AttemptRecord]
@@ -109,13 +113,16 @@ class ReliableCaller:
                 )
             has_answers = lane.has_answers or lane.answered_before
             pause_seconds = bounds.pause_after(outcome.result, lane_has_answers=has_answers)
-        assert bounds.last_error is not None, "nobody gives up before the first attempt"
+        assert bounds.last_error is not None, "nobody gives up without a reason"
         return GaveUp(error=bounds.last_error, attempts=attempts)
 
     async def _leave(
         self, lane: Lane, prompt: Prompt, pause_seconds: float, bounds: RetryBounds
     ) -> "_Leave | None":
-        """Return what it takes to send, None where the task's time ends before it is there."""
+        """Return what it takes to send, None where the task's time ends before it is there.
+
+        Or where the lane is given up.
+        """
         reservation: Reservation | None = None
         try:
             with lane.waiting(after=bounds.last_error) as wait:
@@ -134,6 +141,10 @@ class ReliableCaller:
         except BaseException as error:
             if reservation:
                 reservation.settle(0.0)
+            if isinstance(error, GivenUp):
+                bounds.last_error = bounds.last_error or error.error
+                await asyncio.sleep(0)  # many tasks may be given up at once
+                return None
             if isinstance(error, TimeoutError):
                 return None
             raise
@@ -149,6 +160,7 @@ class ReliableCaller:
                 completion = await _complete(lane.model, prompt, bounds)
         except ModelError as error:
             leave.failed(error, _cost(lane.model, error.usage, started))
+            lane.refusals.note(error, from_)
             _name_address(error, lane.model)
             if isinstance(error, LaneClosed) and lane.is_closed_to(task_name):
                 raise
@@ -158,6 +170,7 @@ class ReliableCaller:
             raise
         cost_usd = _cost(lane.model, completion.usage, started)
         leave.answered(completion, cost_usd)
+        lane.refusals.note(None, from_)
         return _AttemptOutcome(completion, cost_usd, started, self._clock.monotonic() - from_)
 
 

@@ -9,6 +9,7 @@ from config.clock import Clock
 from config.errors import LaneClosed, ModelError
 from models.base_model import BaseModel
 from runners.lanes.alike_failures import AlikeFailures
+from runners.lanes.refusals import GivenUp, Refusals
 from runners.lanes.task import Task
 from runners.rate_limiter import RateScope
 
@@ -66,10 +67,12 @@ class Lane:
     _refused_tasks: set[str] = field(default_factory=set)  # since the last answer, as for good
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
-    _called_off: set[asyncio.Task[None]] = field(default_factory=set)
+    _called_off: dict[asyncio.Task[None], LaneStopped | GivenUp] = field(default_factory=dict)
     _failures: AlikeFailures = field(init=False)
+    refusals: Refusals = field(init=False)
 
     def __post_init__(self) -> None:
+        self.refusals = Refusals(self.clock)
         self._failures = AlikeFailures(self.tasks, answered_before=self.answered_before)
 
     @property
@@ -138,12 +141,15 @@ class Lane:
 
     @contextmanager
     def waiting(self, *, after: ModelError | None = None) -> Iterator[Wait]:
-        """Mark that the worker waits to send: a stop ends it here. Raises LaneStopped.
+        """Mark that the worker waits to send: a stop ends it here.
 
+        Raises LaneStopped, and GivenUp where the lane was refused for too long.
         after: what its task's last attempt came to. Yields the mark, to be kept true.
         """
         if self.stopping:
             raise LaneStopped
+        if self.refusals.given_up:
+            raise GivenUp(self.refusals.given_up)
         worker = _current_worker()
         wait = self._waiting[worker] = Wait(after)
         try:
@@ -151,11 +157,11 @@ class Lane:
         except asyncio.CancelledError:
             # As asyncio.timeout does: take back our own cancellation, let any other one through.
             if worker in self._called_off and not worker.uncancel():
-                raise LaneStopped from None
+                raise self._called_off[worker] from None
             raise
         finally:
             del self._waiting[worker]
-            self._called_off.discard(worker)
+            self._called_off.pop(worker, None)
 
     @contextmanager
     def sending(self, task_name: str) -> Iterator[None]:
@@ -170,8 +176,17 @@ class Lane:
     def stop(self) -> None:
         """Send nothing more; requests that are out may still come back."""
         self.stopping = True
-        for worker in self._waiting.keys() - self._called_off:
-            self._called_off.add(worker)
+        self._call_off(LaneStopped())
+
+    def give_up(self) -> None:
+        """Send no task any more that waits, or comes, while nothing but refusals come back."""
+        self.refusals.given_up = error = self.refusals.last
+        if error is not None:
+            self._call_off(GivenUp(error))
+
+    def _call_off(self, reason: LaneStopped | GivenUp) -> None:
+        for worker in self._waiting.keys() - self._called_off.keys():
+            self._called_off[worker] = reason
             worker.cancel()
 
     def abandon(self) -> None:

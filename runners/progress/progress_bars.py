@@ -64,7 +64,9 @@ class Bars:
 def _row(lane: LaneProgress, columns: int, longest_label: int, more: Sequence[str]) -> str:
     """Return one row as tqdm's bar_format, no wider than the columns."""
     # Providers wrote parts of the reason.
-    lane = replace(lane, waiting_because=printable(lane.waiting_because))
+    lane = replace(
+        lane, waiting_because=printable(lane.waiting_because), refusal=printable(lane.refusal)
+    )
     label = _label(printable(lane.label), min(longest_label, max(_SHORTEST_LABEL, columns // 6)))
     plain_room = columns - disp_len(label) - 1
     cells = max(_FEWEST_CELLS, columns // 15)

@@ -14,6 +14,7 @@ class LaneProgress:
     limit_per_minute: requests that the provider takes, as far as is known, else None.
     seconds_left: an estimate that includes a wait for a rate limit, None where there is none yet.
     waiting_because: why the lane stands still, "" where it does not.
+    refusal: the provider's own words where it refuses every call for its rate, else "".
     """
 
     label: str
@@ -28,6 +29,7 @@ class LaneProgress:
     cost_usd: float
     seconds_left: float | None
     waiting_because: str = ""
+    refusal: str = ""
 
     @property
     def done(self) -> int:
@@ -51,7 +53,8 @@ class LaneProgress:
     @property
     def outlook(self) -> list[str]:
         """Why it waits and how long it will take, as far as there is anything to say."""
-        said = [self.waiting_because] if self.waiting_because else []
+        reason = ": ".join(part for part in (self.waiting_because, self.refusal) if part)
+        said = [reason] if reason else []
         if self.seconds_left:
             said.append(f"{_time(self.seconds_left)} left")
         return said

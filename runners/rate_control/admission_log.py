@@ -23,6 +23,7 @@ class AdmissionLog:
     amount: float = 1.0
     started_at: float | None = None
     _samples: deque[tuple[float, float]] = field(default_factory=deque)
+    _anew: tuple[float, float] | None = None
 
     def add(self, now: float, amount: float) -> None:
         """Count an amount that leaves now as admitted, until it is taken back."""
@@ -47,9 +48,9 @@ class AdmissionLog:
         return self.amount / LONGEST_SPAN_SECONDS
 
     def start_anew(self, now: float) -> None:
-        """Watch from the request on that left then: what came before it says nothing any more."""
+        """Watch from the request on that left then; what came before it may have been held up."""
         self.started_at = now
-        self._samples = deque([(now, self.total - self.amount)])
+        self._anew = (now, self.total - self.amount)
 
     def covers_a_minute(self, until: float) -> bool:
         """Return whether a whole minute before this moment was watched."""
@@ -67,7 +68,9 @@ class AdmissionLog:
         admitted = max(self.total - self.total_at(until - span), self.amount)
         if self.started_at is None or self.covers_a_minute(until):
             return admitted / min(span, LONGEST_SPAN_SECONDS)
-        return admitted / (until - self.started_at + 1.0)
+        at, total = self._anew or (self.started_at, 0.0)
+        since = max(self.total - total, self.amount) / (until - at + 1.0)
+        return since if self._anew is None else max(since, admitted / SPAN_SECONDS)
 
     def total_at(self, moment: float) -> float:
         """Return the running total as it was just before a moment of the last minute."""

@@ -43,6 +43,8 @@ class RateLearner:
         self._before: RateSearch | None = None
         self._has_told_odd = False
         self.pacer = Pacer(uneven=uneven)
+        if ceiling_per_minute is not None:  # what was asked for is done, however slow
+            self.pacer.longest_pause_seconds = math.inf
         self._pace(0.0)
 
     @property
@@ -124,9 +126,15 @@ class RateLearner:
         self.log.correct(-amount)
 
     def refused(
-        self, now: float, sent_at: float, amount: float, retry_after_seconds: float
+        self,
+        now: float,
+        sent_at: float,
+        amount: float,
+        retry_after_seconds: float,
+        *,
+        outage: bool = False,
     ) -> None:
-        """Note that this meter's limit was met: stop, wait, then probe."""
+        """Note that this meter's limit was met: stop, wait, then probe; outage: or is none."""
         self.log.correct(-amount)
         if self.block is None and sent_at <= self._ended_at:
             return  # A later request, the probe, was let in meanwhile.
@@ -142,6 +150,7 @@ class RateLearner:
             amount=self.log.amount,
             briskest=self.log.briskest(now),
             retry_after_seconds=retry_after_seconds,
+            outage=outage,
         )
         self._say(self.pacer.per_second, f"{WAITING} {self.block.until - now:.1f} s")
 
@@ -225,7 +234,7 @@ class RateLearner:
         self._ended_at = probe_at
         old = self.pacer.per_second
         episode = self._episode(block, probe_at)
-        if self.search.is_outage(episode):
+        if block.outage or self.search.is_outage(episode):
             self.outages += 1
             self.search.go_on(episode)
             self.log.start_anew(probe_at)

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
+from runners.rate_control.outage_watch import FAR_BELOW, OutageWatch
 from runners.rate_control.refusal_block import Episode
 
 SearchState = Literal["open", "learning", "holding", "climbing"]
@@ -30,16 +31,15 @@ PATIENCE_REQUESTS = 120.0
 """With the creep after it: one refusal in 300 requests, and a doubled limit found in 10 minutes."""
 LONGEST_PATIENCE_SECONDS = 600.0
 """A rate that collapsed to one a minute is not kept for hours after the limit is back."""
-CLIMB_AT_FIRST, CLIMB_AT_MOST = 0.01, 0.16
+CREEP_REQUESTS = 0.018
+"""The same where a step is a few requests only: a smaller one would not be seen for hours."""
+CLIMB_AT_FIRST, CLIMB_AT_MOST = 0.01, 1.0
 SOON_SECONDS = 30.0
 WHERE_EXPECTED, UNDER_EXPECTED, UNEVEN_UNDER_EXPECTED = 1.015, 0.99, 0.995
 ANCHOR_SECONDS = 900.0
 USED = 0.8
-OUTAGE_SECONDS, OUTAGE_REQUESTS = 4.0, 6.0
-"""No bucket stays empty for longer than both; a window that is used up does, or an outage."""
-FAR_BELOW = 0.75
-SECOND_LOOK_SECONDS = 75.0
-"""A window that was used up is so again within its minute; an outage is over."""
+FEW_REQUESTS = 20
+"""So few say little: what they tell is not held, but left as soon as nothing is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class RateSearch:
         self._bracket: Bracket | None = None
         self._uneven = uneven
         self._patience_seconds = UNEVEN_PATIENCE_SECONDS if uneven else PATIENCE_SECONDS
+        self._longest_patience = PATIENCE_SECONDS
         self._under_expected = UNEVEN_UNDER_EXPECTED if uneven else UNDER_EXPECTED
         self._since = -math.inf
         self._blind = False
@@ -78,7 +79,7 @@ class RateSearch:
         self._permitted = 0.0
         self._soon = 0
         self._ended_at = -math.inf
-        self._first_look_at = -math.inf
+        self._watch = OutageWatch()
         self._exits: deque[tuple[float, float]] = deque(maxlen=64)
         self._paces: deque[tuple[float, float]] = deque()
         self._step_total = 0.0
@@ -100,43 +101,36 @@ class RateSearch:
         self.step_at = -math.inf
 
     def is_outage(self, episode: Episode) -> bool:
-        """Return whether this time of being refused says nothing of any limit.
-
-        Nothing was let through for longer than any bucket is empty, and over the minute far less
-        than is known to be permitted. A window that is used up looks alike while nothing is
-        known; but it is used up again within its minute, and the second time it counts.
-        """
-        seconds = episode.ended_at - episode.refused_at
-        longest = max(OUTAGE_SECONDS, OUTAGE_REQUESTS * episode.amount / episode.pace)
-        if episode.probes_refused == 0 or seconds <= longest or self._is_second_look(episode):
-            return False
-        if self._bracket is None:  # a bucket of tokens may be overdrawn for long
-            return not self._uneven or self._is_first_ever(episode)
-        permitted = max(self._permitted, self._lived(episode.refused_at))
-        return episode.admitted < FAR_BELOW * permitted
+        """Return whether this time of being refused says nothing of any limit."""
+        if self._bracket is not None:
+            admitted = episode.admitted
+            if self._is_still_learning(episode):
+                admitted = self._admitted_since_mark(episode)[0]
+            permitted = max(self._permitted, self._lived(episode.refused_at))
+            return self._watch.is_outage(episode, admitted=admitted, permitted=permitted)
+        if self._uneven and not self._watch.is_first_ever(episode):
+            return False  # a bucket of tokens may be overdrawn for long
+        return self._watch.is_outage(episode, admitted=episode.admitted, permitted=None)
 
     def go_on(self, episode: Episode) -> None:
-        """Take up after an outage where it began.
-
-        It was one for certain if nothing had been admitted before: no window was used up.
-        """
-        if not self._is_first_ever(episode):
-            self._first_look_at = episode.ended_at
+        """Take up after an outage where it began."""
+        self._watch.saw(episode, outage=True)
+        self._exits.clear()  # every bucket has filled up since
         if self._bracket is not None:
             self._since = episode.ended_at
         self._leave(episode)
 
     def learn(self, episode: Episode) -> None:
         """Set the rate and the state anew after a time of being refused."""
+        is_second_look = self._watch.is_second_look(episode)
+        self._watch.saw(episode, outage=False)
         if self._bracket is None:
-            quick = episode.probes_refused == 0
-            first = episode.briskest if quick else min(episode.briskest, episode.admitted)
-            self._follow(episode, 0.97 * first, "first refusal")
-        elif self.state == "learning":
-            self._learn_on(episode)
-        elif self._is_second_look(episode):
+            self._follow(episode, 0.97 * self._first_estimate(episode), "first refusal")
+        elif is_second_look:
             rate = 0.97 * min(episode.admitted, episode.pace)
             self._follow(episode, rate, "refused for long, twice: the limit has fallen")
+        elif self.state == "learning":
+            self._learn_on(episode)
         else:
             self._reconsider(episode)
         self._leave(episode)
@@ -153,13 +147,6 @@ class RateSearch:
         else:
             self._set(now, rate * self._growth(now, self._bracket, amount), total)
 
-    def _is_first_ever(self, episode: Episode) -> bool:
-        """Return whether the probe was the first request to be admitted."""
-        return not self._exits and episode.total < 1.5 * episode.amount
-
-    def _is_second_look(self, episode: Episode) -> bool:
-        return episode.refused_at - self._first_look_at < SECOND_LOOK_SECONDS
-
     def _leave(self, episode: Episode) -> None:
         """Note the end of a time of being refused: what is admitted counts from here."""
         self._ended_at = episode.ended_at
@@ -170,19 +157,34 @@ class RateSearch:
             self._set(episode.ended_at, self._bracket.rate, episode.total)
 
     def _learn_on(self, episode: Episode) -> None:
-        pace = episode.pace
-        if episode.ended_at - self._since >= LEARNING_SECONDS:
+        if not self._is_still_learning(episode):
             self._settle(episode)
             return
-        begin = max(self._since, episode.ended_at - STEP_SECONDS)
-        mark = next((mark for mark in self._exits if mark[0] >= begin), self._exits[-1])
-        admitted = episode.total - mark[1]
-        self._counted = max(1.0, admitted / episode.amount)
-        estimate = admitted / (episode.ended_at - mark[0])
-        if self._counted < 20:
+        pace = episode.pace
+        estimate, self._counted = self._admitted_since_mark(episode)
+        if self._counted < FEW_REQUESTS:
             estimate = max(estimate, 0.6 * pace)
         self._permitted = min(estimate, pace)
         self._bracket = Bracket.of(0.97 * self._permitted, pace, episode.slowest)
+
+    def _first_estimate(self, episode: Episode) -> float:
+        if episode.probes_refused == 0:
+            return episode.briskest
+        estimate = min(episode.briskest, episode.admitted)
+        if self._exits and episode.ended_at - self._exits[-1][0] >= LEARNING_SECONDS:
+            estimate = min(estimate, self._admitted_since_mark(episode)[0])
+        return estimate
+
+    def _is_still_learning(self, episode: Episode) -> bool:
+        is_early = episode.ended_at - self._since < LEARNING_SECONDS
+        return self.state == "learning" and is_early
+
+    def _admitted_since_mark(self, episode: Episode) -> tuple[float, float]:
+        """Return the rate since a block that ended lately, and how many requests that were."""
+        begin = max(self._since, episode.ended_at - STEP_SECONDS)
+        at, total = next((mark for mark in self._exits if mark[0] >= begin), self._exits[-1])
+        admitted = episode.total - total
+        return admitted / (episode.ended_at - at), max(1.0, admitted / episode.amount)
 
     def _reconsider(self, episode: Episode) -> None:
         """Decide whether the limit was touched, or has fallen."""
@@ -210,11 +212,16 @@ class RateSearch:
         self.reason = reason
         self._bracket = Bracket.of(rate, episode.pace, episode.slowest)
         self._permitted = rate
+        self._longest_patience = PATIENCE_SECONDS
         self._since = episode.ended_at
-        self._blind = not episode.whole_minute
-        self._counted = max(1.0, episode.admitted * 60 / episode.amount)
+        counted = episode.total - self._exit_total
+        if episode.whole_minute:
+            counted = 60 * episode.admitted
+        self._counted = max(1.0, counted / episode.amount)
+        self._blind = not episode.whole_minute or self._counted < FEW_REQUESTS
 
     def _settle(self, episode: Episode) -> None:
+        self._longest_patience = min(2 * self._longest_patience, LONGEST_PATIENCE_SECONDS)
         lived = min(self._lived(episode.refused_at), episode.pace)
         admitted = min(episode.admitted, episode.pace)
         if not episode.whole_minute:
@@ -263,13 +270,16 @@ class RateSearch:
         rate, refused_rate = bracket.rate, bracket.refused_rate
         if rate < 0.985 * refused_rate:
             return float((0.995 * refused_rate / rate) ** (1 / 3))
-        for_requests = min(PATIENCE_REQUESTS * amount / rate, LONGEST_PATIENCE_SECONDS)
-        patience = max(self._patience_seconds, for_requests)
-        if now - self._since < patience:
+        for_requests = min(PATIENCE_REQUESTS * amount / rate, self._longest_patience)
+        if now - self._since < max(self._patience_seconds, for_requests):
             return 1.0
+        self._creep = max(self._creep, CREEP_REQUESTS * amount / (rate * STEP_SECONDS))
         if rate > refused_rate:
-            self._creep = min(2 * self._creep, CLIMB_AT_MOST)
+            self._creep *= 2
+        self._creep = min(self._creep, CLIMB_AT_MOST)
         if rate > 1.01 * refused_rate:
+            if self.state != "climbing":
+                self._exits.clear()  # a deep bucket has filled up since
             self.state = "climbing"
             self.reason = "not refused where it was before: the limit has risen"
             self._creep = max(self._creep, CLIMB_AT_FIRST)

@@ -4,6 +4,7 @@ After the second one the process is gone within two seconds, whatever holds its 
 """
 
 import asyncio
+import atexit
 import contextlib
 import itertools
 import logging
@@ -83,6 +84,8 @@ def _end_soon() -> None:
     # Other than a thread, a signal also comes through while a pattern is being matched.
     signal.signal(signal.SIGALRM, lambda _number, _frame: _end())
     signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+    # Python gives up its handlers when it shuts down, and the alarm would end it with -14.
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0.0)
 
 
 def _end() -> Never:

@@ -6,12 +6,14 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 from config.clock import Clock, SystemClock
 from config.collection_settings import ProgressForm
-from config.errors import CollectionError, StoreError
+from config.errors import CollectionError, StoreError, first_error
 from models.wire.client_pool import ClientPool
 from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
@@ -22,6 +24,7 @@ from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
 from runners.session.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
 from runners.session.interrupt import on_interrupt
+from runners.session.judging import Judging
 from runners.session.loop_watch import watched_loop
 from runners.session.run_models import RunModels
 from storage.progress_tracker import ProgressTracker
@@ -31,6 +34,9 @@ from storage.session.session_lock import SessionLock
 from storage.sessions import repair_session
 from storage.solution_store import SolutionStore
 from storage.views.session_views import has_all_views, is_concluded
+
+if TYPE_CHECKING:
+    from evaluation.cage import Isolation
 
 logger = logging.getLogger("collector")
 
@@ -43,11 +49,13 @@ async def run_session(
     progress: ProgressForm,
     *,
     release: bool = False,
+    isolation: "Isolation | None" = None,
 ) -> tuple[SolutionStore, RunOutcome]:
     """Return the session and how its run ended; every derived file is up to date then.
 
     open_store: called once the models are open, so that one that cannot be leaves no session.
     release: the user says that no call of earlier runs was billed beside the answers.
+    isolation: in which answers are judged as they arrive; None leaves them unjudged.
     Raises StoreError where the session cannot be written or is in use.
     """
     clock = SystemClock()
@@ -58,26 +66,39 @@ async def run_session(
         store = open_store()
         stack.enter_context(SessionLock(store.path))
         tracker = _take_up(plan, models, store, clock, release=release)
-        display = make_display(progress, sys.stderr)
-        limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
         workers = await stack.enter_async_context(Workers())
-        runner = CollectionRunner(
-            *(plan.settings, store, tracker, display, limiter, clock, Random()),
-            BoundedReader(workers),
-        )
+        runner = _runner(plan, store, tracker, progress, workers, clock)
         conclude = partial(_conclude, store, tracker)
+        judging = await stack.enter_async_context(_judging(store, isolation, progress))
         try:
-            outcome = await _run_interruptibly(runner, models, plan, conclude)
+            outcome = await _run_interruptibly(runner, judging, models, plan, conclude)
         except* CollectionError as errors:
             # Best effort: where the disk is full, the file of before says no less.
             with contextlib.suppress(StoreError):
                 await asyncio.to_thread(tracker.save)
-            raise _first(errors) from errors
+            raise first_error(errors) from errors
         return store, outcome
+
+
+def _runner(
+    plan: CollectionPlan,
+    store: SolutionStore,
+    tracker: ProgressTracker,
+    progress: ProgressForm,
+    workers: Workers,
+    clock: Clock,
+) -> CollectionRunner:
+    display = make_display(progress, sys.stderr)
+    limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
+    return CollectionRunner(
+        *(plan.settings, store, tracker, display, limiter, clock, Random()),
+        BoundedReader(workers),
+    )
 
 
 async def _run_interruptibly(
     runner: CollectionRunner,
+    judging: Judging,
     models: RunModels,
     plan: CollectionPlan,
     conclude: Callable[[RunOutcome], None],
@@ -88,6 +109,10 @@ async def _run_interruptibly(
         is_over = False
 
         def stop_gently() -> None:
+            judging.stop()
+            if is_over and not judging.has_ended:
+                logger.warning("Interrupted: what is not judged yet is left to a resume")
+                return
             if is_over:
                 logger.warning("Interrupted: all answers are written, the summaries nearly so")
                 return
@@ -102,6 +127,9 @@ async def _run_interruptibly(
             is_over = True
             for stop in stops:
                 stop.cancel()
+            await judging.finish()
+            if judging.was_stopped:
+                outcome = replace(outcome, interrupted=True)
             await asyncio.to_thread(conclude, outcome)
     return outcome
 
@@ -139,6 +167,31 @@ def finish_session(store: SolutionStore, *, release: bool = False) -> None:
             store.save_analysis_summary()
 
 
+async def judge_the_rest(
+    store: SolutionStore, isolation: "Isolation", progress: ProgressForm
+) -> None:
+    """Judge what a finished session's runs did not come to; its views and report say so then.
+
+    Raises StoreError where it cannot be written or is in use.
+    """
+    with SessionLock(store.path):
+        async with _judging(store, isolation, progress) as judging:
+            await judging.finish()
+        store.save_analysis_summary()
+        store.save_cross_model_comparison()
+        write_report_or_warn(store)
+
+
+def _judging(
+    store: SolutionStore, isolation: "Isolation | None", progress: ProgressForm
+) -> Judging:
+    if isolation is None:
+        return Judging()
+    from runners.session.live_judging import LiveJudging  # a run without starts sooner
+
+    return LiveJudging(store, isolation, progress)
+
+
 def session_metadata(plan: CollectionPlan, start_seconds: float) -> SessionMetadata:
     """Return what a new session keeps of its plan, for a resume; start_seconds: wall time."""
     return SessionMetadata(
@@ -168,12 +221,13 @@ def _take_up(
 
 
 def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
-    """Let the session know its dataset, cap, reader and samples as they are now."""
+    """Let the session know its dataset, cap, reader, judging and samples as they are now."""
     metadata = store.metadata
     if metadata is None:
         return
     kept, now = metadata.session_parameters, plan.settings.to_parameters()
-    changed = any(kept.get(name) != now[name] for name in ("max_cost_usd", "extraction_model"))
+    names = ("max_cost_usd", "extraction_model", "evaluate")
+    changed = any(kept.get(name) != now[name] for name in names)
     changed = changed or metadata.samples != plan.settings.samples
     if changed or metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
@@ -224,11 +278,6 @@ def _log_rate_change(change: RateChange) -> None:
     rate = "" if new is None else f" at {new:,.0f} a minute"
     was = "" if old is None or old == new else f", before {old:,.0f}"
     logger.info("%s: %s%s%s (%s)", change.scope, change.state, rate, was, change.reason)
-
-
-def _first(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:

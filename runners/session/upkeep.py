@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from config.errors import StoreError
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget
 from runners.lanes.lane_widths import LaneWidths
-from runners.lanes.watchdog import Watchdog
 from runners.parallel_executor import ParallelExecutor
 from runners.progress.lane_progress import LaneWatch
 from runners.progress.progress_display import ProgressDisplay
@@ -53,13 +52,14 @@ class Upkeep:
         self,
         keeper: AnswerKeeper,
         watch: LaneWatch,
-        watchdog: Watchdog,
+        looks: Sequence[Callable[[], None]],
         widths: LaneWidths,
         executor: ParallelExecutor,
         break_off: Callable[[StoreError], None],
     ) -> list[Coroutine[None, None, None]]:
         """Return what is to run beside the work, each without end.
 
+        looks: what is to look after the calls every half second.
         break_off: is told what could not be written; answers that are out may still come.
         """
         steps: list[tuple[float, Step]] = [
@@ -70,7 +70,7 @@ class Upkeep:
         if widths.is_auto:
             steps.append((_TICK_SECONDS, partial(self._widen, widths, executor)))
         writing = [self._repeat(seconds, step, break_off) for seconds, step in steps]
-        return [*writing, self._keep_shown(watch), self._keep_watch(watchdog)]
+        return [*writing, self._keep_shown(watch), self._keep_watch(looks)]
 
     async def expect_calls(self, at_most: int) -> None:
         """Put the number of calls that may be under way on the disk before it is reached."""
@@ -129,9 +129,10 @@ class Upkeep:
                 self._display.show(progress)
             await self._clock.sleep(_TICK_SECONDS)
 
-    async def _keep_watch(self, watchdog: Watchdog) -> None:
+    async def _keep_watch(self, looks: Sequence[Callable[[], None]]) -> None:
         while True:
-            watchdog.look()
+            for look in looks:
+                look()
             await self._clock.sleep(_TICK_SECONDS)
 
     async def _widen(self, widths: LaneWidths, executor: ParallelExecutor) -> None:

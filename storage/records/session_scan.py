@@ -145,14 +145,10 @@ def session_files(folder: Path) -> dict[Path, int]:
 
 
 def _model_folders(folder: Path) -> list[Path]:
-    folders = sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_dir() and path.name[0] != "." and path.name != EVALUATION_FOLDER
-    )
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     for inner in folders:
         refuse_link(inner)
-    return folders
+    return [inner for inner in folders if inner.name != EVALUATION_FOLDER]
 
 
 def _jsonl_files(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from storage.files.regular_file import open_to_read
 from storage.records.tallies import total
 from storage.session.session_lock import is_run_by_another
 from storage.solution_store import SolutionStore
@@ -45,5 +46,5 @@ def count_answer_lines(folder: Path) -> int:
 
 
 def _count_lines(path: Path) -> int:
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from storage.files.jsonl_file import read_lines
+from storage.files.regular_file import is_regular, refuse_link
 from storage.session.session_folder import EVALUATION_FOLDER
 
 _SUMMARY_NAME = "summary.json"
@@ -25,13 +26,36 @@ class JudgedAnswer(msgspec.Struct, frozen=True):
         return None if self.verdict == "not_run" else self.verdict == "passed"
 
 
+class RateSummary(msgspec.Struct, frozen=True):
+    """A pass rate as it stands in the file."""
+
+    rate: float
+    interval: tuple[float, float]
+
+
+class ModelSummary(msgspec.Struct, frozen=True):
+    """What is read back of one model."""
+
+    judged: int
+    passed: int
+    pass_at_1: RateSummary | None = None
+
+
+class ScoreSummary(msgspec.Struct, frozen=True):
+    """What is read back of the file; bad_problems: task_id -> why it judges nobody."""
+
+    models: dict[str, ModelSummary]
+    bad_problems: dict[str, str]
+
+
 _DECODER = msgspec.json.Decoder(JudgedAnswer)
 
 
 def judged_answers(answers: Path) -> Iterator[JudgedAnswer]:
     """Yield the judgements of a file of answers, <session>/<model>/<category>.jsonl, if any."""
-    session = answers.parent.parent
-    for line in read_lines(session / EVALUATION_FOLDER / answers.parent.name / answers.name):
+    folder = answers.parent.parent / EVALUATION_FOLDER / answers.parent.name
+    refuse_link(folder)
+    for line in read_lines(folder / answers.name):
         try:
             yield _DECODER.decode(line.content)
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -40,7 +64,12 @@ def judged_answers(answers: Path) -> Iterator[JudgedAnswer]:
 
 def is_evaluated(session: Path) -> bool:
     """Return whether answers of a session were judged."""
-    return (session / EVALUATION_FOLDER / _SUMMARY_NAME).is_file()
+    return is_regular(session / EVALUATION_FOLDER / _SUMMARY_NAME)
+
+
+def has_verdicts(session: Path) -> bool:
+    """Return whether any answer of a session is judged, an evaluation that goes on included."""
+    return any((session / EVALUATION_FOLDER).glob("*/*.jsonl"))
 
 
 def evaluation_summary(session: Path) -> dict[str, object] | None:
@@ -50,4 +79,12 @@ def evaluation_summary(session: Path) -> dict[str, object] | None:
     try:
         return msgspec.json.decode(content, type=dict[str, object]) if content else None
     except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def read_score_summary(session: Path) -> ScoreSummary | None:
+    """Return what the last evaluation of a session came to, None where that cannot be read."""
+    try:
+        return msgspec.convert(evaluation_summary(session), ScoreSummary | None)
+    except msgspec.ValidationError:
         return None

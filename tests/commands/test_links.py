@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.session_commands import (
     COMMANDS,
+    EVALUATE,
     SessionBench,
     is_one_line_or_well,
     session_bench,
@@ -71,7 +72,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionBench]:
         yield made
 
 
-@pytest.mark.parametrize("name", few(FILES, 4))
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionBench]:
+    with session_bench(tmp_path_factory.mktemp("verdicts")) as made:
+        made.evaluate()
+        yield made
+
+
+@pytest.mark.parametrize("name", few(FILES, 3))
 @pytest.mark.parametrize("kind", few([link, pipe, dangling, listening, device], 2))
 def test_no_command_follows_or_waits_for_what_is_no_file(
     bench: SessionBench, tmp_path: Path, name: str, kind: Callable[[Path, Path], None]
@@ -103,6 +111,34 @@ def test_no_command_writes_through_a_linked_folder(
         finished = bench.run(command)
         assert is_one_line_or_well(finished), finished.output
         assert list(outside.iterdir()) == []
+
+
+VERDICTS = (
+    *("evaluation", "evaluation/grok-4.3", "evaluation/grok-4.3/texts.jsonl"),
+    *("evaluation/summary.json", "evaluation/self_test.jsonl", "evaluation/session.lock"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VERDICTS)
+@pytest.mark.parametrize("kind", [link, pipe])
+def test_verdicts_are_neither_read_nor_written_elsewhere(
+    verdicts: SessionBench, tmp_path: Path, name: str, kind: Callable[[Path, Path], None]
+) -> None:
+    outside = tmp_path / "outside"
+    for command in (COMMANDS["status"], COMMANDS["report"], COMMANDS["resume"], EVALUATE):
+        path = verdicts.fresh_copy() / name
+        if path.is_dir():
+            outside.mkdir(exist_ok=True)
+            shutil.rmtree(path)
+        else:
+            outside.write_bytes(SECRET)
+            path.unlink()
+        kind(path, outside)
+        finished = verdicts.run(command)
+        assert is_one_line_or_well(finished), finished.output
+        assert SECRET.decode() not in finished.output
+        assert list(outside.iterdir()) == [] if outside.is_dir() else outside.read_bytes() == SECRET
 
 
 def test_a_linked_folder_of_answers_is_refused_in_one_line(

@@ -1,6 +1,7 @@
 """Judgements on disk: read back, damage set aside, samples told apart, answers fed one by one."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -37,7 +38,12 @@ def opened(session: Path) -> EvaluationLog:
 
 async def feed(session: Path, judge: Judge, *answers: Answer) -> Evaluation:
     evaluation = Evaluation(judge, opened(session), workers=1)
-    await evaluation.run((each, session / each.model / "numbers.jsonl") for each in answers)
+
+    async def arriving() -> AsyncIterator[tuple[Answer, Path]]:
+        for each in answers:
+            yield each, session / each.model / "numbers.jsonl"
+
+    await evaluation.run(arriving())
     return evaluation
 
 

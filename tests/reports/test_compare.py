@@ -229,3 +229,43 @@ async def test_a_path_where_no_session_is_names_the_path(tmp_path: Path) -> None
     for path in ("one/", "./one"):
         finished = await run("compare_sessions.py", path, folder=tmp_path)
         assert finished.exit_code == 0, finished.output
+
+
+def judge(store: SolutionStore, model: str, verdicts: dict[str, str]) -> None:
+    """Write verdicts as an evaluation leaves them, for answers of one category."""
+    for answers in store.get_category_files(model).values():
+        path = store.path / "evaluation" / answers.parent.name / answers.name
+        path.parent.mkdir(parents=True)
+        lines = [
+            msgspec.json.encode({"task_id": t, "model": model, "sample": 1, "verdict": verdict})
+            for t, verdict in verdicts.items()
+        ]
+        path.write_bytes(b"\n".join(lines) + b"\n")
+
+
+async def test_problems_that_became_right_or_wrong(tmp_path: Path) -> None:
+    answers = {f"t_{n}": "valid" for n in range(1, 6)}
+    before = session(tmp_path, "before", {"gpt-4": answers})
+    after = session(tmp_path, "after", {"gpt-4": answers})
+    judge(before, "gpt-4", {"t_1": "failed", "t_2": "passed", "t_3": "passed", "t_4": "not_run"})
+    judge(after, "gpt-4", dict.fromkeys(answers, "passed") | {"t_2": "flaky"})
+    finished = await compare(tmp_path, "before", "after")
+    assert cells(finished.stdout)["before/gpt-4"]["passed"] == "2 of 3"
+    assert cells(finished.stdout)["after/gpt-4"]["passed"] == "4 of 5"
+    said = finished.stdout
+    assert "  1 became right\n    t_1: wrong -> right\n" in said
+    assert "  1 became wrong\n    t_2: right -> wrong\n" in said
+    assert "  2 not judged on both sides" in said
+    table = rows(tmp_path / "comparison_before_after.csv")
+    assert table["t_1"]["before/gpt-4 by tests"] == "wrong"
+    assert table["t_4"]["before/gpt-4 by tests"] == ""
+    assert table["t_5"]["after/gpt-4 by tests"] == "right"
+
+
+async def test_a_session_that_was_not_judged_is_not_compared_by_tests(tmp_path: Path) -> None:
+    before = session(tmp_path, "before", {"gpt-4": {"t_1": "valid"}})
+    session(tmp_path, "after", {"gpt-4": {"t_1": "valid"}})
+    judge(before, "gpt-4", {"t_1": "passed"})
+    finished = await compare(tmp_path, "before", "after")
+    assert cells(finished.stdout)["after/gpt-4"]["passed"] == "-"
+    assert "became right" not in finished.stdout and "became valid" in finished.stdout

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.command import Finished, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_formats import FORMATS, Json
@@ -93,6 +95,7 @@ async def test_a_model_that_nobody_named_is_never_asked(tmp_path: Path) -> None:
     assert {record["extraction"]["model"] for record in records(finished.session)} == {None}
 
 
+@pytest.mark.slow
 async def test_the_model_that_agentic_takes_by_default_is_named_everywhere(tmp_path: Path) -> None:
     out = ("--output-dir", str(tmp_path / "out"))
     async with ProviderServer() as server:
@@ -112,6 +115,7 @@ async def test_the_model_that_agentic_takes_by_default_is_named_everywhere(tmp_p
     assert reading_in_summary(finished.session) == {"mode": "agentic", "model": EXTRACTOR}
 
 
+@pytest.mark.slow
 async def test_a_resume_lets_the_same_model_read(tmp_path: Path) -> None:
     """EXTRACTION_MODEL was named when the session began, and has gone since."""
     refused = Answer(status=400, body={"code": "Client error", "error": "not this one"})

@@ -336,7 +336,7 @@ async def test_models_that_share_a_keys_limit_take_at_least_as_long_as_all_of_th
         name="gpt-4o", provider="openai", api_key_env="OPENAI_API_KEY", model_class="OpenAIModel"
     )
     key = rate_scope(make_model(config, api_key="x")).key
-    learned = {"learned_at": time.time(), "meters": {"requests": {"per_minute": 5}}, "models": {}}
+    learned = {"learned_at": time.time(), "meters": {"requests": {"per_minute": 25}}, "models": {}}
     earlier = tmp_path / "out" / "earlier" / "rate_limits.json"
     earlier.parent.mkdir(parents=True)
     earlier.write_text(json.dumps({"version": 1, "keys": {key: learned}}))
@@ -351,5 +351,5 @@ async def test_models_that_share_a_keys_limit_take_at_least_as_long_as_all_of_th
     assert dry.exit_code == 0, dry.output
     rows = cells(dry.stdout)
     least = {label: row["minutes at least"] for label, row in rows.items()}
-    assert least["gpt-4o"] == "2.0 (5 requests/min, learned before)"
-    assert least["all"] == "4.0 (5 requests/min, learned before, all openai models)"
+    assert least["gpt-4o"] == "0.4 (25 requests/min, learned before)"
+    assert least["all"] == "0.8 (25 requests/min, learned before, all openai models)"

@@ -3,10 +3,10 @@
 Python's own engine cannot be asked. So the pattern's parse tree (re._parser's, from which the
 engine's own program is built) is turned into a program for a small backtracking machine, which
 tries the same alternatives in the same order: a choice leaves the other way on a stack, a failure
-takes it up. A step is one instruction, one character of a run (`\\s*`), or one given back; the
-real engine's time is made of these, to a constant factor. Whether a character is in a set, or a
-place is a word's boundary, is asked of the real engine, so flags and categories are right by
-construction; test_linear_patterns.py also holds every match against the real engine's.
+takes it up. A step is one instruction, one character of a run (`a*`), or one character given
+back; the real engine's time is made of these, to a constant factor. Whether a character is in a
+set, or a place is a word's boundary, is asked of the real engine, so flags and categories are
+right by construction; test_linear_patterns.py also holds every match against the real engine's.
 """
 
 import importlib

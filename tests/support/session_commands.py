@@ -16,6 +16,7 @@ from unittest import mock
 
 from scripts import (
     compare_sessions,
+    evaluate_session,
     export_session,
     report,
     reprocess_session,
@@ -55,6 +56,9 @@ COMMANDS: Mapping[str, SessionCommand] = {
     "resume": SessionCommand(resume_collection.main, resumes=True),
 }
 
+# Takes seconds: to be tried where it matters.
+EVALUATE = SessionCommand(evaluate_session.main, ("--workers", "1", "--no-decoys"))
+
 
 class Hung(BaseException):
     """A command did not end."""
@@ -77,6 +81,13 @@ class SessionBench:
         assert finished.exit_code == 1, finished.output  # one task was refused
         self.whole = made / "s"
         _let_one_wait(self.whole)
+
+    def evaluate(self) -> None:
+        """Let the session have verdicts on its answers, too."""
+        self.fresh_copy()
+        finished = self.run(EVALUATE)
+        assert finished.exit_code == 0, finished.output
+        shutil.copytree(self._output / "s" / "evaluation", self.whole / "evaluation")
 
     def fresh_copy(self) -> Path:
         """Return a new copy of the session, in place of the one before."""

@@ -28,6 +28,7 @@ class Scenario:
     shares_key: the models share one limit, else each has its own, of by_model_per_minute where
         that is given.
     outages: (from second, to second) in which everything is refused.
+    most_in_flight: how many calls the server works on at a time, None for no such limit.
     tasks: how many there are; None for as many as the time takes.
     """
 
@@ -49,6 +50,7 @@ class Scenario:
     network_seconds: float = 0.0
     changes: Sequence[tuple[float, float]] = ()
     outages: Sequence[tuple[float, float]] = ()
+    most_in_flight: int | None = None
     requests_per_minute: float | None = None
     snapshot: Mapping[str, object] | None = None
 
@@ -188,6 +190,7 @@ def simulate(scenario: Scenario) -> Outcome:
         output_tokens=OUTPUT_TOKENS,
         network_seconds=scenario.network_seconds,
         outages=scenario.outages,
+        most_in_flight=scenario.most_in_flight,
     )
     limiter = AdaptiveRateLimiter(clock, on_change=outcome.changes.append)
     limiter.restore(scenario.snapshot)

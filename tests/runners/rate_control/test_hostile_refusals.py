@@ -89,9 +89,9 @@ def survive(seed: int, models: int) -> None:
         assert change.to_per_minute is None or 0.5 < change.to_per_minute < 1e10, change
     for scope in scopes:
         rates = limiter.known_limits(scope).values()
-        assert all(0.5 < rate < 1e10 for rate in rates)
+        assert all(0.5 < rate < 1e10 for rate in rates), list(rates)
     pauses = [b - a for a, b in zip(provider.sent_at, provider.sent_at[1:], strict=False)]
-    assert max(pauses) < 200
+    assert max(pauses) < 200, max(pauses)
 
 
 @pytest.mark.parametrize("models", [1, 3])

@@ -191,6 +191,10 @@ def _lost(session: Path, server: SocketServer, tasks: set[Task]) -> Iterator[str
     lost = sorted(tasks - answers.keys() - server.sent.keys())
     if lost:
         yield f"{len(lost)} ordinary tasks are unanswered, such as {lost[:3]}"
+    rates = session / "rate_limits.json"
+    for rate in re.findall(r'_minute": ([^,\s]+)', rates.read_text() if rates.exists() else ""):
+        if not 1 <= float(rate) < 1e12:
+            yield f"rate_limits.json keeps {rate} a minute"
     for task, kind in server.sent.items():
         if kind.text and not _kept(answers, task, kind):
             yield f"not kept as it came: {kind.name} ({task[0]})"

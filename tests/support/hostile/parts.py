@@ -68,16 +68,26 @@ class Part:
         return {wire: share for wire, share in shares.items() if share}
 
 
+def _but_refusals(kinds: Sequence[Hostile]) -> list[Hostile]:
+    return [kind for kind in kinds if "429" not in kind.name]
+
+
+def _refusals(kinds: Sequence[Hostile]) -> list[Hostile]:
+    """Return refused rates, whatever their bodies: the limiter rightly slows down after each."""
+    return [kind for kind in kinds if "429" in kind.name]
+
+
 _SDK_LOGS = (("OPENAI_LOG", "debug"), ("ANTHROPIC_LOG", "debug"))
+_REFUSALS = _refusals([*hostile_bodies(), *hostile_json()])
 PARTS = (
-    Part("bodies", hostile_bodies()),
+    Part("bodies", _but_refusals(hostile_bodies())),
     Part("headers", hostile_headers()),
-    Part("json", hostile_json()),
+    Part("json", _but_refusals(hostile_json())),
     Part("usages", hostile_usages()),
     Part("keys", hostile_keys(), environment=_SDK_LOGS),
     Part("texts", hostile_texts(), each_wire=False, then=("reprocess_session.py", "report.py")),
     Part("code", hostile_code(), each_wire=False, then=("reprocess_session.py", "report.py")),
-    Part("waits", hostile_waits(), quick_clock=True),
+    Part("waits", [*hostile_waits(), *_REFUSALS], quick_clock=True),
 )
 _SLOW_PARTS = ("waits",)
 _SLOW_WORDS = ("a gateway's page", "Retry-After")
