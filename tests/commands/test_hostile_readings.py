@@ -30,6 +30,7 @@ REASONS = {
     "spin": PROCESSOR_TIME,
     "spin_in_c": PROCESSOR_TIME,
 }
+LONG = "```python\ndef solve_1(value):\n    return value\n```\n" + "It is long. " * 300
 QUICK = ("segfault", "fail", "flood")
 
 
@@ -143,6 +144,33 @@ async def test_a_second_signal_waits_for_no_reading(tmp_path: Path) -> None:
             assert server.given[record["requested_model"], record["task_id"]] == 0
     answers = check_agreement(collection.session)
     assert len(answers) == PROBLEMS * len(MODELS) and given_up(answers) == {}
+
+
+# No process can be started any more once the command runs.
+WITHOUT_PROCESSES = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+sys.executable = "/no/python"
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+async def test_where_no_worker_can_be_started_long_replies_wait_on_the_disk(tmp_path: Path) -> None:
+    async with WatchedServer() as server:
+        server.script("xai", saying(LONG), saying(LONG))
+        collection = collection_of(server, tmp_path)
+        finished = await (await collection.start(wrapper=WITHOUT_PROCESSES)).finished()
+        assert finished.exit_code == 1, finished.output
+        assert finished.output.count("no worker process can be started") == 1
+        assert "2 tasks undone" in finished.stdout
+        waiting = lines_of(collection.session / "pending_extraction.jsonl")
+        assert [record["raw_response"] for record in waiting] == [LONG, LONG]
+        arrived = server.arrived
+        resumed = await (await collection.resume()).finished()
+        assert resumed.exit_code == 0, resumed.output
+        assert server.arrived == arrived
+    assert len(check_agreement(collection.session)) == PROBLEMS * len(MODELS)
 
 
 async def test_reprocessing_tries_again_with_other_bounds(tmp_path: Path) -> None:
