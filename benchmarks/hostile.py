@@ -19,9 +19,12 @@ from tests.support.hostile.parts import PARTS, Part
 
 @dataclass(slots=True)
 class _Sum:
+    kinds: int = 0
     sent: int = 0
+    ordinary: int = 0
     runs: int = 0
     hurt: int = 0
+    mib: float = 0.0
 
 
 async def _main(arguments: argparse.Namespace) -> int:
@@ -29,11 +32,9 @@ async def _main(arguments: argparse.Namespace) -> int:
     for part in PARTS:
         kinds = [kind for kind in part.kinds if arguments.kind in kind.name]
         if kinds and part.name in (arguments.part or [part.name]):
+            total.kinds += len(kinds)
             await _try(part, kinds, arguments, total)
-    print(f"hostile replies tried {total.sent:>8,}")
-    print(f"runs                  {total.runs:>8,}")
-    print(f"runs hurt             {total.hurt:>8,}")
-    print(f"seconds               {time.monotonic() - started:>8,.0f}")
+    _print_sum(total, time.monotonic() - started)
     return 1 if total.hurt else 0
 
 
@@ -45,6 +46,8 @@ async def _try(
     named = f": {kinds[0].name}" if len(kinds) == 1 else f", {len(kinds)} kinds"
     _print_outcome(part.name + named, outcome)
     total.sent += outcome.sent
+    total.ordinary += outcome.tasks - outcome.sent
+    total.mib = max(total.mib, outcome.mib)
     total.runs += 1
     total.hurt += bool(outcome.hurt)
     if outcome.hurt and arguments.culprits and len(kinds) > 1:
@@ -58,6 +61,20 @@ async def _run(part: Part, kinds: Sequence[Hostile], arguments: argparse.Namespa
         return await part.attack(
             Path(folder), kinds, ordinary=arguments.ordinary, within_seconds=arguments.seconds
         )
+
+
+def _print_sum(total: _Sum, seconds: float) -> None:
+    rows = {
+        "kinds of hostile replies": total.kinds,
+        "hostile replies tried": total.sent,
+        "ordinary tasks among them": total.ordinary,
+        "runs": total.runs,
+        "runs hurt": total.hurt,
+        "largest process, MiB": total.mib,
+        "seconds": seconds,
+    }
+    for name, figure in rows.items():
+        print(f"{name:<28}{figure:>8,.0f}")
 
 
 def _print_outcome(name: str, outcome: Outcome) -> None:
