@@ -1,5 +1,6 @@
 """make with one Python or another: an old .venv is made anew, an old Python is one line."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,7 +27,11 @@ def fake_python(folder: Path, version: str) -> Path:
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True)
+    # Without what a make that runs these tests says to those below it.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, capture_output=True, text=True, env=environment
+    )
 
 
 @pytest.fixture

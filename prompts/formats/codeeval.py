@@ -25,7 +25,7 @@ class _Row(msgspec.Struct):
 
 KEYS = frozenset(_Row.__struct_fields__)
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
-_BAD_CHOICE = re.compile(r"Invalid enum value (.*) - at `\$\.object`", re.DOTALL)
+_BAD_CHOICE, _AT_OBJECT = "Invalid enum value ", " - at `$.object`"
 
 
 def read_row(line: bytes, file_stem: str) -> Problem:
@@ -60,8 +60,9 @@ def reason(error: Exception, keys: Sequence[str]) -> str:
     if missing := _MISSING_FIELD.search(said):
         slip = nearest_key(missing[1], [key for key in keys if key not in KEYS])
         return f"{said} (there is `{slip}`)" if slip else said
-    if value := _BAD_CHOICE.search(said):
-        return f"object is {value[1]}: it is {' or '.join(get_args(SolutionKind))}"
+    if said.startswith(_BAD_CHOICE) and said.endswith(_AT_OBJECT):
+        value = said.removeprefix(_BAD_CHOICE).removesuffix(_AT_OBJECT)
+        return f"object is {value}: it is {' or '.join(get_args(SolutionKind))}"
     return said
 
 

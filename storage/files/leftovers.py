@@ -8,7 +8,7 @@ from pathlib import Path
 
 from storage.files.process_ids import is_alive
 
-_UNFINISHED = re.compile(r"\..+\.([0-9]{1,10})-[0-9a-f]{8}\.tmp")  # as open_fresh names them
+_UNFINISHED = re.compile(r"\A\..+\.([0-9]{1,10})-[0-9a-f]{8}\.tmp")  # as open_fresh names them
 
 
 def drop_leftovers(folders: Iterable[Path]) -> None:
