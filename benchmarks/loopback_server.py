@@ -2,7 +2,8 @@
 
 Run `python benchmarks/loopback_server.py [--median SECONDS --tail SECONDS --tail-share SHARE]`;
 it prints its port, answers every POST, and ends when its standard input is closed. With
---per-minute it refuses what is more, as a bucket of one second does, and announces nothing.
+--per-minute it refuses what is more, as a bucket of one second does, and announces nothing. With
+--hostile-every N each Nth reply is one that is hard to read.
 """
 
 import argparse
@@ -15,6 +16,9 @@ import selectors
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _NAME = re.compile(rb"name it exactly `(\w+)`")
@@ -42,6 +46,7 @@ def NAME(values, limit=None):
 ```
 
 `NAME` runs in linear time, and leaves its argument as it is.'''
+_HOSTILE_KINDS = 50
 _MESSAGE = {"role": "assistant", "content": ANSWER, "refusal": None}
 _BODY = json.dumps(
     {
@@ -61,6 +66,7 @@ _BODY = json.dumps(
 ).encode()
 
 
+_TEXT = json.dumps(ANSWER).encode()
 _REFUSAL_BODY = b'{"error": {"message": "Rate limit reached", "type": "rate_limit_exceeded"}}'
 
 
@@ -87,9 +93,14 @@ class _Chat(asyncio.Protocol):
     """One connection: requests in, one answer each, in their order."""
 
     def __init__(
-        self, delays: Iterator[float], numbers: Iterator[int], bucket: _Bucket | None
+        self,
+        delays: Iterator[float],
+        numbers: Iterator[int],
+        bucket: _Bucket | None,
+        texts: Iterator[bytes | None],
     ) -> None:
         self._bucket = bucket
+        self._texts = texts
         self._delays = delays
         self._numbers = numbers
         self._unread = b""
@@ -115,7 +126,9 @@ class _Chat(asyncio.Protocol):
             self._transport.write(_reply(b"429 Too Many Requests", _REFUSAL_BODY))
             return
         named = _NAME.search(request)
-        body = _BODY.replace(b"NAME", named[1] if named else b"solve")
+        text = next(self._texts)
+        body = _BODY if text is None else _BODY.replace(_TEXT, text)
+        body = body.replace(b"NAME", named[1] if named else b"solve")
         body = body.replace(b"NUMBER", b"%d" % next(self._numbers))
         reply = _reply(b"200 OK", body)
         delay = next(self._delays)
@@ -139,11 +152,25 @@ def tail_delays(
         yield tail_seconds if chance.random() < tail_share else median_seconds
 
 
-async def _serve(delays: Iterator[float], bucket: _Bucket | None) -> None:
+def _hostile_texts(every: int | None) -> Iterator[bytes | None]:
+    """Yield None for an ordinary reply, and every so many times a hostile one's text, as JSON."""
+    if every is None:
+        yield from itertools.repeat(None)
+        return
+    from benchmarks.hostile_replies import hostile_replies
+
+    for text in itertools.cycle(hostile_replies(_HOSTILE_KINDS)):
+        yield from itertools.repeat(None, every - 1)
+        yield json.dumps(text).encode()
+
+
+async def _serve(
+    delays: Iterator[float], bucket: _Bucket | None, texts: Iterator[bytes | None]
+) -> None:
     loop = asyncio.get_running_loop()
     numbers = itertools.count(1)
     server = await loop.create_server(
-        lambda: _Chat(delays, numbers, bucket), "127.0.0.1", 0, backlog=4096
+        lambda: _Chat(delays, numbers, bucket, texts), "127.0.0.1", 0, backlog=4096
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
@@ -158,10 +185,12 @@ def main() -> None:
     parser.add_argument("--tail-share", type=float, default=0.0, help="share of slow ones")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--per-minute", type=float, help="requests let in; default: all")
+    parser.add_argument("--hostile-every", type=int, help="each Nth reply is hard to read")
     args = parser.parse_args()
+    bucket = _Bucket(args.per_minute) if args.per_minute else None
     delays = tail_delays(args.median, args.tail, args.tail_share, args.seed)
     with asyncio.Runner(loop_factory=_exact_loop if args.median else None) as runner:
-        runner.run(_serve(delays, _Bucket(args.per_minute) if args.per_minute else None))
+        runner.run(_serve(delays, bucket, _hostile_texts(args.hostile_every)))
 
 
 def _exact_loop() -> asyncio.AbstractEventLoop:

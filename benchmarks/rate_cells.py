@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from functools import partial
 
+from benchmarks.outage_cells import outages
 from benchmarks.rate_rows import Cell, Figure, Row, percent, refused, use
 from tests.support.simulated_provider import LIMIT_KINDS, LimitKind
 from tests.support.simulated_run import TOKENS_PER_REQUEST, Outcome, Scenario, simulate
@@ -278,6 +279,7 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield from token_limits(quick)
     yield from two_models(quick)
     yield from changing_limits(quick)
+    yield from outages(quick)
     yield from resumes(quick)
     yield from short_runs(quick)
     yield from unlimited_runs()

@@ -12,7 +12,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from runners.rate_control import rate_learning
+from runners.rate_control import announced_limit
 from tests.support.simulated_provider import LimitKind
 from tests.support.simulated_run import TOKENS_PER_REQUEST, Scenario, simulate
 
@@ -53,7 +53,7 @@ def _first_minute(per_minute: int) -> list[float]:
 def _token_point(cell: tuple[Limit, float]) -> tuple[float, float]:
     """Return the used and the refused share in percent, at one distance from the limit."""
     (kind, per_minute), distance = cell
-    rate_learning.UNEVEN_HEADROOM = 1 - distance / 100
+    announced_limit.UNEVEN_HEADROOM = 1 - distance / 100
     outcome = simulate(
         Scenario(
             kind=kind,
@@ -91,7 +91,7 @@ def _draw_distances(used: Axes, refused: Axes, points: Sequence[tuple[float, flo
     for axes, target in ((used, 98), (refused, 0)):
         axes.axhline(target, color="k", linestyle="--", linewidth=0.9, label="target")
         axes.axvline(
-            100 - 100 * rate_learning.UNEVEN_HEADROOM, color="grey", linewidth=0.6, label="kept"
+            100 - 100 * announced_limit.UNEVEN_HEADROOM, color="grey", linewidth=0.6, label="kept"
         )
         axes.set_xlabel("distance kept from the announced token limit, %")
     used.set(title="Token limits worth so many requests a minute", ylabel="used, %")

@@ -12,7 +12,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import extraction, makespan, rate_control, scale, short_run, throughput
+from benchmarks import (
+    evaluation,
+    extraction,
+    live_judging,
+    makespan,
+    rate_control,
+    scale,
+    short_run,
+    stalls,
+    throughput,
+)
 from benchmarks.harness import ROOT, Figure, machine
 from benchmarks.rate_plot import draw
 from benchmarks.reach_plot import draw_reach
@@ -68,6 +78,9 @@ _TURNS: tuple[dict[str, Callable[[], Iterable[Figure]]], ...] = (
     {"throughput": throughput.figures},
     {"makespan": makespan.figures},
     {"scale": scale.figures},
+    {"stalls": stalls.figures},
+    {"evaluation": evaluation.figures},
+    {"judging": live_judging.figures},
     {"short_run": short_run.figures, "rate_control": rate_control_figures},
 )
 PARTS = {name: figures for turn in _TURNS for name, figures in turn.items()}

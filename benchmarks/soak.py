@@ -15,12 +15,15 @@ from random import Random
 
 from benchmarks.sync_cost import measure_sync_cost, row
 from tests.support.datasets import write_dataset
+from tests.support.hostile.parts import for_a_storm
+from tests.support.hostile.storm_server import StormServer
 from tests.support.program import MODELS, Collection
 from tests.support.provider_server import Answer
 from tests.support.storm import Count, Storm
-from tests.support.watched_server import WatchedServer
 
 FAULT_RATE = 0.15
+HOSTILE_RATE = 0.02
+SAMPLES = 2
 CATEGORIES = ("closures", "dataclass", "regex", "typing")
 STORM_FLAGS = (
     *("--max-concurrent", "4", "--request-timeout", "2", "--grace", "3"),
@@ -29,24 +32,27 @@ STORM_FLAGS = (
 SYNC_SECONDS, SYNC_PER_SECOND = 10.0, 500
 
 
-async def storm(folder: Path, tasks: int, kills: int, seed: int) -> Count:
-    """Return what a storm of so many tasks and kills came to."""
-    each = -(-tasks // (len(MODELS) * len(CATEGORIES)))
+async def storm(folder: Path, tasks: int, kills: int, seed: int) -> tuple[Count, int]:
+    """Return what a storm of so many tasks and kills came to, and its hostile replies."""
+    each = -(-tasks // (len(MODELS) * len(CATEGORIES) * SAMPLES))
     dataset = write_dataset(folder / "data", dict.fromkeys(CATEGORIES, each))
     faults = (Answer(ending="never"), Answer(ending="blank lines"))
-    async with WatchedServer(
+    async with StormServer(
+        for_a_storm(),
+        HOSTILE_RATE,
         fault_rate=FAULT_RATE,
         chance=Random(seed),
-        keeps_requests=False,
         extra_faults=faults,
         forgiven=0.95,
     ) as server:
-        collection = Collection(server, dataset, folder / "out", *STORM_FLAGS)
-        whole = each * len(CATEGORIES) * len(MODELS)
-        return await Storm(server, collection, whole, Random(seed)).rage(kills)
+        flags = (*STORM_FLAGS, "--samples", str(SAMPLES))
+        collection = Collection(server, dataset, folder / "out", *flags)
+        whole = each * len(CATEGORIES) * len(MODELS) * SAMPLES
+        count = await Storm(server, collection, whole, Random(seed), SAMPLES).rage(kills)
+        return count, server.hostile_sent
 
 
-def print_table(count: Count, seconds: float) -> None:
+def print_table(count: Count, hostile: int, seconds: float) -> None:
     """Print what came out, a row a figure."""
     rows = {
         "answers expected": count.expected,
@@ -55,6 +61,7 @@ def print_table(count: Count, seconds: float) -> None:
         "answers doubled": count.doubled,
         "calls said to be possibly billed": count.said,
         "calls really answered twice": count.asked_twice,
+        "hostile replies": hostile,
         "kill -9": count.kills,
         "Ctrl-C or SIGTERM": count.interrupts,
         "file-size limits": count.refusals,
@@ -83,11 +90,13 @@ async def _main(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         try:
             async with asyncio.timeout(60 * arguments.minutes - SYNC_SECONDS * 3):
-                count = await storm(Path(folder), arguments.tasks, arguments.kills, arguments.seed)
+                count, hostile = await storm(
+                    Path(folder), arguments.tasks, arguments.kills, arguments.seed
+                )
         except TimeoutError:
             print(f"not over within {arguments.minutes:g} minutes", file=sys.stderr)
             return 1
-        print_table(count, time.monotonic() - started)
+        print_table(count, hostile, time.monotonic() - started)
         print(row(await measure_sync_cost(Path(folder), SYNC_SECONDS, SYNC_PER_SECOND)))
     return 0 if holds(count) else 1
 

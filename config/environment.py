@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -27,12 +27,26 @@ class Environment:
         return cls({**_read_env_file(root / ".env"), **process})
 
     def get(self, name: str) -> str | None:
-        """Return a variable's value, None where it is unset."""
-        return self._variables.get(name)
+        """Return a variable's value, None where it is unset.
+
+        Raises ConfigError for one that is not UTF-8: a session's files could not hold it.
+        """
+        value = self._variables.get(name)
+        if value is not None and not is_utf8(value):
+            raise ConfigError(f"{name}={value!a} in the environment is not UTF-8")
+        return value
 
     def api_key(self, config: ModelConfig) -> str | None:
         """Return the key of a model's provider, None where it is unset or none is needed."""
         return self.get(config.api_key_env) if config.api_key_env else None
+
+    def secrets(self, named: Iterable[str] = ()) -> frozenset[str]:
+        """Return every key that is set, for whatever provider: no text may repeat one.
+
+        named: variables that hold one though their names do not end in API_KEY.
+        """
+        names = {name for name in self._variables if name.endswith("API_KEY")} | set(named)
+        return frozenset(key for name in names if (key := self.get(name)))
 
     def base_url(self, config: ModelConfig) -> str | None:
         """Return the address that replaces the provider's own, None where it does not."""
@@ -41,6 +55,11 @@ class Environment:
     def can_call(self, config: ModelConfig) -> bool:
         """Tell whether the model's key is there, or none is needed."""
         return config.key_is_optional or self.api_key(config) is not None
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether a text from outside can be written as UTF-8."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

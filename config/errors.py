@@ -5,6 +5,7 @@ CollectionError
 ├── DatasetError            problem files are missing or broken                       exit 2
 ├── StoreError              the session's files cannot be read or written             exit 1
 │   └── SessionInUse        another process runs the session
+├── NoWorker                no process can be started to work in                      exit 1
 └── ModelError              one attempt at one call failed
     ├── TransientError      worth another attempt
     │   ├── RateLimited     the provider says: too fast
@@ -12,7 +13,7 @@ CollectionError
     │   ├── TimedOut        no whole reply before the deadline
     │   ├── ConnectionLost  no reply at all
     │   │   └── Unreachable no connection, so nothing was sent
-    │   └── BadReply        a 2xx reply that cannot be read
+    │   └── BadReply        a reply that cannot be read, or is too large
     └── PermanentError      the same request will fail again
         ├── BadRequest      this one request is refused: its task fails
         └── LaneClosed      every request to this model would fail: its tasks stay undone
@@ -23,6 +24,7 @@ CollectionError
 """
 
 from config.rate_signal import RateSignal
+from config.token_usage import Usage
 
 
 class CollectionError(Exception):
@@ -45,12 +47,18 @@ class SessionInUse(StoreError):
     """Another process runs the session."""
 
 
+class NoWorker(CollectionError):
+    """No process can be started in which work would be bounded."""
+
+
 class ModelError(CollectionError):
     """One attempt at one call failed.
 
     status: the HTTP status, where there was one.
     signals: what the reply said about limits.
     request_id: the provider's name for the call, where it gave one.
+    usage: what the reply counted all the same, and will bill; None where it counted nothing.
+    usage_note: why its counts are not in usage, where they cannot be meant.
     """
 
     def __init__(
@@ -60,11 +68,14 @@ class ModelError(CollectionError):
         status: int | None = None,
         signals: tuple[RateSignal, ...] = (),
         request_id: str | None = None,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.signals = signals
         self.request_id = request_id
+        self.usage = usage
+        self.usage_note: str | None = None
 
 
 class TransientError(ModelError):
@@ -92,7 +103,7 @@ class Unreachable(ConnectionLost):
 
 
 class BadReply(TransientError):
-    """A successful status, with a body that is cut off, not JSON or of an unknown shape."""
+    """A reply that is no HTTP, or a 2xx whose body is cut off, too large or not understood."""
 
 
 class PermanentError(ModelError):
@@ -121,3 +132,9 @@ class AllAlike(LaneClosed):
 
 class BadRequest(PermanentError):
     """The provider refuses this one request."""
+
+
+def first_error(errors: BaseExceptionGroup[CollectionError]) -> CollectionError:
+    """Return one error of a group, however deep it lies."""
+    first = errors.exceptions[0]
+    return first_error(first) if isinstance(first, BaseExceptionGroup) else first

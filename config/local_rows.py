@@ -2,10 +2,10 @@
 
 import re
 import zlib
-from pathlib import Path
 
 from config.environment import Environment
 from config.model_config import ModelConfig
+from config.user_path import user_path
 
 LOCAL_PREFIX = "local:"
 LONGEST_LABEL = 80  # a folder name, within every system's limits
@@ -16,7 +16,7 @@ def gguf_rows(environment: Environment) -> list[ModelConfig]:
     path = environment.get("LOCAL_GGUF_PATH")
     if path is None:
         return []
-    file = Path(path).expanduser().absolute()
+    file = user_path(path, "LOCAL_GGUF_PATH").absolute()
     return [
         ModelConfig(
             name="local_gguf",

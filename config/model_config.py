@@ -24,7 +24,8 @@ class ModelConfig:
     model_params: model_name is the API id; max_tokens and temperature override the defaults;
         anything else is handed to the model class.
     label: names the folder and stands in the records; by default the API id.
-    aliases: further names that --models takes.
+    aliases: further names that --models takes; they mean the row's own API id.
+    api_aliases: further ids that the API itself knows the model by; what was typed is asked for.
     context_tokens, max_output_tokens: the provider's limits, None where they are not known.
     requests_per_minute, tokens_per_minute: upper bounds to keep to, None to learn them.
     reasons: the model thinks before it answers, on the output budget.
@@ -42,6 +43,7 @@ class ModelConfig:
     model_params: Mapping[str, ParameterValue] = field(default_factory=dict)
     label: str = ""
     aliases: tuple[str, ...] = ()
+    api_aliases: tuple[str, ...] = ()
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     requests_per_minute: float | None = None
@@ -66,6 +68,11 @@ class ModelConfig:
     def key_is_optional(self) -> bool:
         """Local models take a key (a server may want one) but need none."""
         return not self.api_key_env or self.provider == "local"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no call to it can be billed."""
+        return self.provider == "local"
 
     @property
     def missing_packages(self) -> list[str]:

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from config.errors import ConfigError
@@ -11,6 +11,8 @@ from config.local_rows import LOCAL_PREFIX, local_server_row
 from config.model_config import ModelConfig
 
 DEFAULT_MODELS = ("gpt-3.5-turbo", "claude-3-haiku-20240307")
+
+_DATE_AT_END = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +27,34 @@ def find_models(names: Sequence[str], rows: Sequence[ModelConfig]) -> list[Model
     """Return the rows of these names, in the names' order, each once.
 
     A name is a registry name, alias, label or API id, whatever its case and with `-`, `_` and
-    `.` alike; or `local:<model>`, a model of the server at LOCAL_BASE_URL.
+    `.` alike; or `local:<model>`, a model of the server at LOCAL_BASE_URL. An id that the API
+    itself knows, with whatever date at its end, is asked for just as it was typed.
     Raises ConfigError for an unknown one, with the nearest names.
     """
     found: dict[str, ModelConfig] = {}
-    for name in names:
-        row = _find_model(name.strip(), rows)
-        found.setdefault(row.name, row)
+    for name in map(str.strip, names):
+        row = _find_model(name, rows)
+        if _is_api_id(name, row):
+            row = _asking_for(name, row, name)
+        found.setdefault(row.label, row)
     return list(found.values())
+
+
+def recorded_models(
+    names: Sequence[str], api_ids: Sequence[str], rows: Sequence[ModelConfig]
+) -> list[ModelConfig]:
+    """Return the models that a session's names meant when it began.
+
+    api_ids: what each was asked for by; sessions that kept none asked by the rows' own ids.
+    Raises ConfigError for a name that is unknown now.
+    """
+    found = [_find_model(name, rows) for name in names]
+    if len(api_ids) != len(found):
+        return found
+    return [
+        _asking_for(name, row, api_id)
+        for name, row, api_id in zip(names, found, api_ids, strict=True)
+    ]
 
 
 def is_retired(row: ModelConfig, on: date) -> bool:
@@ -73,15 +95,39 @@ def _find_model(name: str, rows: Sequence[ModelConfig]) -> ModelConfig:
         return exact[0]
     folded = _fold(name)
     matches = [(rank, row) for row in rows if (rank := _rank(folded, row)) is not None]
-    if not matches:
+    if matches:
+        return min(matches, key=lambda match: match[0])[1]
+    of_another_date = next((row for row in rows if _is_api_id(name, row)), None)
+    if of_another_date is None:
         raise ConfigError(_unknown(name, rows))
-    return min(matches, key=lambda match: match[0])[1]
+    return of_another_date
 
 
 def _rank(folded: str, row: ModelConfig) -> int | None:
     """Return how directly a folded name means this row, 0 most; None where it does not."""
-    by_directness = (row.name, *row.aliases, row.label, row.api_id)
+    by_directness = (row.name, *row.aliases, row.label, row.api_id, *row.api_aliases)
     return next((rank for rank, known in enumerate(by_directness) if _fold(known) == folded), None)
+
+
+def _is_api_id(name: str, row: ModelConfig) -> bool:
+    """Return whether the API may know the row's model by this name, letter for letter."""
+    known = (row.api_id, *row.api_aliases)
+    undated = _DATE_AT_END.sub("", name)
+    is_dated = undated != name
+    return name in known or (is_dated and undated in [_DATE_AT_END.sub("", id_) for id_ in known])
+
+
+def _asking_for(name: str, row: ModelConfig, api_id: str) -> ModelConfig:
+    """Return the row asking for another id; unless that is its label, it has one of its own."""
+    if api_id == row.api_id:
+        return row
+    folder_name = re.sub("[^A-Za-z0-9._-]+", "-", api_id)
+    return replace(
+        row,
+        name=name,
+        label=row.label if api_id == row.label else folder_name,
+        model_params={**row.model_params, "model_name": api_id},
+    )
 
 
 def _fold(name: str) -> str:
@@ -94,7 +140,7 @@ def _unknown(name: str, rows: Sequence[ModelConfig]) -> str:
     known = {
         _fold(text): row.name
         for row in reversed(rows)
-        for text in (row.api_id, row.label, *row.aliases, row.name)
+        for text in (*row.api_aliases, row.api_id, row.label, *row.aliases, row.name)
     }
     near = difflib.get_close_matches(_fold(name), known, n=5, cutoff=0.5)
     nearest = list(dict.fromkeys(known[text] for text in near))[:3]

@@ -17,6 +17,7 @@ class RateSignal:
     remaining: how much may still be sent in the provider's present window.
     reset_seconds: until that window is whole again, from the reply's arrival.
     retry_after_seconds: the least wait before another call, from the reply's arrival.
+    is_daily: a day's quota is used up, so that a wait of hours is meant.
     """
 
     meter: Meter | None = None
@@ -25,3 +26,4 @@ class RateSignal:
     remaining: float | None = None
     reset_seconds: float | None = None
     retry_after_seconds: float | None = None
+    is_daily: bool = False

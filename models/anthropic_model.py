@@ -1,6 +1,5 @@
 """Claude, through Anthropic's SDK over aiohttp."""
 
-import json
 import logging
 from collections.abc import Mapping
 
@@ -9,11 +8,13 @@ import httpx2
 import msgspec
 
 from config.clock import SystemClock
-from config.errors import BadReply, ConnectionLost, ModelError, Unreachable
-from models.base_model import BaseModel, Completion, FinishReason, Usage, never_connected
-from models.wire.http_session import CONNECT_SECONDS
+from config.errors import ModelError
+from models.base_model import BaseModel, Completion, FinishReason, Usage
+from models.wire.json_border import field_of, read_json
 from models.wire.rate_headers import read_rate_signals
-from models.wire.reply_errors import error_from_reply, read_request_id
+from models.wire.reply import Reply
+from models.wire.reply_errors import read_request_id
+from models.wire.sdk_transport import open_sdk_client
 from prompts.prompt_template import Prompt
 
 # In version 2026-10-21, which the SDK asks for, the API refuses every temperature, its own
@@ -62,6 +63,10 @@ class AnthropicModel(BaseModel):
 
     default_base_url = "https://api.anthropic.com"
 
+    @property
+    def call_url(self) -> str:
+        return f"{self.base_url}/v1/messages"
+
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
         identity = (anthropic.AsyncAnthropic, self.base_url, self.api_key)
@@ -77,18 +82,19 @@ class AnthropicModel(BaseModel):
             body={**parameters, **system, "messages": messages},
             options={"headers": _version(parameters)},
         )
-        return self._completion(response, parameters)
+        # Its headers decode each name at each look: once is enough.
+        headers = dict(response.headers.items())
+        return self._completion(Reply(response.status_code, headers, response.content), parameters)
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that an error of the SDK, or of what is below it, stands for."""
         if isinstance(error, anthropic.APIStatusError):
-            return self._reply_error(error.response)
-        if isinstance(error, anthropic.APIConnectionError):
-            if isinstance(error.__cause__, httpx2.ReadError | httpx2.DecodingError):
-                return BadReply(f"anthropic's reply broke off: {error.__cause__}")
-            if never_connected(error):
-                return Unreachable(f"anthropic: {error.__cause__}")
-            return ConnectionLost(f"anthropic: {error.__cause__ or error}")
+            response = error.response
+            return self.reply_error(Reply(response.status_code, response.headers, response.content))
+        if isinstance(error, anthropic.APIConnectionError) and isinstance(
+            error.__cause__, Exception
+        ):
+            return super().read_error(error.__cause__)
         return super().read_error(error)
 
     def _open_client(self) -> anthropic.AsyncAnthropic:
@@ -98,8 +104,8 @@ class AnthropicModel(BaseModel):
             api_key=self.api_key,
             base_url=self.base_url,
             max_retries=0,
-            timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
-            http_client=anthropic.DefaultAioHttpClient(follow_redirects=False, timeout=None),
+            timeout=None,
+            http_client=open_sdk_client(self.base_url),
             open_telemetry=False,  # whatever the environment says
         )
         # ANTHROPIC_CUSTOM_HEADERS often holds another gateway's credentials: not for this host.
@@ -112,32 +118,26 @@ class AnthropicModel(BaseModel):
             parameters["temperature"] = self.temperature
         return {**parameters, **self.extra_params}
 
-    def _completion(
-        self, response: httpx2.Response, parameters: Mapping[str, object]
-    ) -> Completion:
+    def _completion(self, reply: Reply, parameters: Mapping[str, object]) -> Completion:
         try:
-            message = msgspec.convert(json.loads(response.content), _Message)
-        except ValueError as error:  # not JSON, not text, or not a message
-            raise self._reply_error(response) from error
+            message = msgspec.convert(read_json(reply.text), _Message)
+        except ValueError as error:  # not JSON, or not a message
+            known = self.reply_error(reply)
+            known.usage = _usage(field_of(reply.body, "usage"))
+            raise known from error
         text = "".join(block.text or "" for block in message.content if block.type == "text")
         thinking = "".join(block.thinking or "" for block in message.content)
-        now = SystemClock().time()
+        provider, now = self.config.provider, SystemClock().time()
         return Completion(
-            text=_encodable(text),
+            text=text,
             finish_reason=_FINISH_REASONS.get(message.stop_reason, "other"),
             served_model=message.model,
-            request_id=read_request_id(response.headers),
-            reasoning_text=_encodable(thinking) or None,
+            request_id=read_request_id(reply.headers),
+            reasoning_text=thinking or None,
             usage=_usage(message.usage),
             parameters=parameters,
-            signals=read_rate_signals(self.config.provider, response.headers, None, now),
+            signals=read_rate_signals(provider, reply.headers, None, now, self.ignore_limit),
         )
-
-    def _reply_error(self, response: httpx2.Response) -> ModelError:
-        # A key that the provider repeats goes before the text is cut, which could halve it.
-        text = response.content.decode("utf-8", "replace")
-        text = text.replace(self.api_key, "[key]") if self.api_key else text
-        return error_from_reply(self.config.provider, response.status_code, response.headers, text)
 
 
 def _thinks(params: Mapping[str, object]) -> bool:
@@ -152,16 +152,11 @@ def _version(parameters: Mapping[str, object]) -> dict[str, str]:
     return {"anthropic-version": VERSION_WITH_TEMPERATURE} if with_temperature else {}
 
 
-def _encodable(text: str) -> str:
-    """Return a text that UTF-8 can hold; half a surrogate pair becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _usage(counts: object) -> Usage | None:
     """Return a reply's counts; its input_tokens leave out what the cache took and gave."""
     try:
         usage = msgspec.convert(counts, _Usage, strict=False)
-    except msgspec.ValidationError:  # an answer stands without its counts
+    except ValueError:  # an answer stands without its counts
         return None
     cached = usage.cache_read_input_tokens or 0
     details = usage.output_tokens_details

@@ -1,85 +1,48 @@
 """One attempt at one call, made safe: a Completion or a ModelError, before a deadline."""
 
 import asyncio
-import importlib
 import json
+import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
-from config.errors import (
-    BadReply,
-    ConfigError,
-    ConnectionLost,
-    ModelError,
-    TimedOut,
-    Unreachable,
-)
+from config.errors import BadReply, ConfigError, ConnectionLost, ModelError, TimedOut, Unreachable
 from config.model_config import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_MAX_TOKENS_REASONING,
     DEFAULT_TEMPERATURE,
     ModelConfig,
 )
-from config.rate_signal import RateSignal
+from config.redaction import Redactor
+from config.token_usage import Usage
+from config.web_address import is_http_address
+from models.completion import CallOptions, Completion, FinishReason
+from models.model_files import find_class
+from models.usage_bounds import further_budget, implausible_usage
+from models.wire.bounded_response import bound_every_session
 from models.wire.client_pool import ClientPool
+from models.wire.reply import Reply
 from models.wire.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
 
-# What local servers take as a key is no secret ("ollama", "EMPTY"), and may stand in an answer.
-_SHORTEST_SECRET = 16
-_MOST_TOKENS = 10**9
-FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
+__all__ = [
+    "BaseModel",
+    "CallOptions",
+    "Completion",
+    "FinishReason",
+    "Usage",
+    "make_model",
+]
 
+logger = logging.getLogger("collector")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Tokens of one call. cached is part of input, reasoning is part of output."""
-
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
-    """What one call brought back.
-
-    text: the answer alone, without the model's thinking; "" where there was none.
-    parameters: the request's parameters as sent, prompt and credentials apart.
-    usage: None where the provider did not say.
-    served_model: the model that the reply names, which may differ from the one asked for.
-    """
-
-    text: str
-    finish_reason: FinishReason = "stop"
-    served_model: str | None = None
-    request_id: str | None = None
-    reasoning_text: str | None = None
-    usage: Usage | None = None
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    signals: tuple[RateSignal, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOptions:
-    """What the user set for every call; None leaves it to the model's row or the default.
-
-    openai_organization, openai_project: ids that go to OpenAI alone (OPENAI_ORG_ID,
-        OPENAI_PROJECT_ID).
-    """
-
-    temperature: float | None = None
-    max_tokens: int | None = None
-    request_timeout_seconds: float = 600.0
-    openai_organization: str | None = None
-    openai_project: str | None = None
+_LONGEST_MESSAGE = 300  # characters of a ModelError
+_LONGEST_NAME = 200  # of what a reply calls its model or itself
 
 
 class BaseModel:
@@ -114,6 +77,7 @@ class BaseModel:
         self.config = config
         self.options = options
         self.api_key = api_key
+        self.redactor = Redactor({api_key, *options.secrets})
         self.base_url = (base_url or self.home()).rstrip("/")
         self._check_address()
         self.model_name = str(params.pop("model_name", config.name))
@@ -127,6 +91,8 @@ class BaseModel:
         self.request_timeout_seconds = options.request_timeout_seconds
         self.clients = clients or ClientPool()
         self._owns_clients = clients is None
+        self._noted: set[str] = set()
+        bound_every_session()
 
     def _check_address(self) -> None:
         """Raise ConfigError for a key or an address with which no request could be made."""
@@ -135,12 +101,17 @@ class BaseModel:
             raise ConfigError(f"{row.api_key_env} holds a character that no key has")
         if re.match(r"\A[^/]*//[^/]*@", self.base_url):
             raise ConfigError(f"{row.base_url_env} names a user: set {row.api_key_env} instead")
-        if self.base_url and not re.match(r"https?://[^/]", self.base_url):
+        if self.base_url and not is_http_address(self.base_url):
             raise ConfigError(f"{row.base_url_env}: {self.base_url} is no http(s) address")
 
     def home(self) -> str:
         """Return the base URL where the user sets no other."""
         return self.default_base_url
+
+    @property
+    def call_url(self) -> str:
+        """Where send asks, as far as the class says; "" where it does not."""
+        return self.base_url
 
     async def __aenter__(self) -> Self:
         return self
@@ -170,20 +141,29 @@ class BaseModel:
     async def complete(self, prompt: Prompt) -> Completion:
         """Return the reply to one attempt.
 
-        Raises a ModelError, and nothing else, when there is none; its text never holds the key.
+        Raises a ModelError, and nothing else, when there is none; its text is short, and holds no
+        key of the run.
         """
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                return self._writable(await self.send(prompt))
-        except ModelError as error:
-            self._tidy(error)
-            raise
-        except Exception as error:  # the border where foreign errors become ours
+                return self._writable(await self.send(prompt), prompt)
+        except Exception as error:  # noqa: BLE001 - the border where foreign errors become ours
+            known = self.as_model_error(error)
+            known.usage, known.usage_note = self._believed(known.usage, prompt)
+        # An error lives longer than its reply, which may be large: it must not hold on to it.
+        known.__traceback__ = known.__context__ = known.__cause__ = None
+        raise known
+
+    def as_model_error(self, error: Exception) -> ModelError:
+        """Return the ModelError that any error stands for, fit for files and eyes."""
+        try:
             known = self.read_error(error)
-            self._tidy(known)
-            if self.api_key and self.api_key in str(error):
-                raise known from None
-            raise known from error
+        except Exception as another:  # noqa: BLE001 - an error that cannot even be read
+            known = BadReply(f"the reply cannot be read: {type(another).__name__}")
+        text = self.redactor.redact(_beginning(known))
+        known.args = (_utf8(_cut(" ".join(text.split()), _LONGEST_MESSAGE)),)
+        known.request_id = self._name(known.request_id)
+        return known
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that a foreign error stands for; SDK models add their own."""
@@ -196,8 +176,12 @@ class BaseModel:
         if isinstance(error, TimeoutError):
             return TimedOut(f"no whole reply within {self.request_timeout_seconds:g} s")
         if isinstance(error, aiohttp.ClientResponseError):  # includes a wrong content type
+            if isinstance(error.__cause__, HttpProcessingError):  # aiohttp gives it a status of 400
+                return BadReply(f"the reply cannot be read as HTTP: {error.message}")
             headers = dict(error.headers or {})
-            return error_from_reply(self.config.provider, error.status, headers, error.message)
+            return self.reply_error(
+                Reply(error.status, headers, error.message.encode("utf-8", "replace"))
+            )
         if isinstance(error, aiohttp.ClientPayloadError):
             return BadReply(f"the reply broke off: {error}")
         if isinstance(error, aiohttp.ClientError | OSError):
@@ -206,31 +190,57 @@ class BaseModel:
             return BadReply(f"the reply is not JSON: {error}")
         return BadReply(f"the reply has an unexpected shape: {type(error).__name__}: {error}")
 
+    def reply_error(self, reply: Reply) -> ModelError:
+        """Return the error that a reply stands for."""
+        # Keys go before anything is cut out of the text, which could halve one.
+        text = self.redactor.redact(reply.beginning)
+        provider = self.config.provider
+        return error_from_reply(provider, reply.status, reply.headers, text, self.ignore_limit)
+
+    def ignore_limit(self, what: str) -> None:
+        """Note, once, that a reply announces a limit that cannot be meant."""
+        self._note_once("limits", f"ignoring limits that cannot be meant, such as {what}")
+
+    @property
+    def most_output_tokens(self) -> int:
+        """How many tokens of output one call may come to, thinking included."""
+        return self.max_tokens + further_budget(self.extra_params)
+
     def common_parameters(self) -> dict[str, object]:
         """Return the parameters that every model class is given."""
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **self.extra_params}
 
-    def _tidy(self, error: ModelError) -> None:
-        """Put an error's text on one line, without the key."""
-        error.args = (self._recordable(" ".join(str(error).split())),)
-        error.request_id = self._recordable(error.request_id)
-
-    def _writable(self, completion: Completion) -> Completion:
+    def _writable(self, completion: Completion, prompt: Prompt) -> Completion:
+        usage, usage_note = self._believed(completion.usage, prompt)
         return replace(
             completion,
             text=self._recordable(completion.text) or "",
             reasoning_text=self._recordable(completion.reasoning_text),
-            served_model=self._recordable(completion.served_model),
-            request_id=self._recordable(completion.request_id),
-            usage=_plausible(completion.usage),
+            served_model=self._name(completion.served_model),
+            request_id=self._name(completion.request_id),
+            usage=usage,
+            usage_note=usage_note,
         )
 
-    def _recordable(self, text: str | None) -> str | None:
+    def _believed(self, usage: Usage | None, prompt: Prompt) -> tuple[Usage | None, str | None]:
+        """Return counts that a call can have, or what is wrong with them: they would spoil sums."""
+        wrong = implausible_usage(usage, prompt, self.most_output_tokens) if usage else None
+        if wrong is None:
+            return usage, None
+        self._note_once("usage", f"not counting tokens that cannot be meant, such as {wrong}")
+        return None, f"implausible: {wrong}"
+
+    def _name(self, text: str | None) -> str | None:
+        return None if text is None else self._recordable(text[: 2 * _LONGEST_NAME], _LONGEST_NAME)
+
+    def _recordable(self, text: str | None, longest: int | None = None) -> str | None:
         """Return a text as a file may hold it, without a key that the provider repeats."""
-        if text is None:
-            return None
-        is_secret = len(self.api_key) >= _SHORTEST_SECRET
-        return _utf8(text.replace(self.api_key, "[key]") if is_secret else text)
+        return None if text is None else _utf8(self.redactor.redact(text)[:longest])
+
+    def _note_once(self, subject: str, text: str) -> None:
+        if subject not in self._noted:
+            self._noted.add(subject)
+            logger.warning("%s: %s", self.config.label, self.redactor.redact(text))
 
 
 def make_model(
@@ -245,45 +255,19 @@ def make_model(
 
     Raises ConfigError where no file holds the class or where what it imports is not installed.
     """
-    model_class = _find_class(config.model_class)
+    model_class = find_class(config.model_class)
+    if not (isinstance(model_class, type) and issubclass(model_class, BaseModel)):
+        raise ConfigError(f"models/: {config.model_class} is not a BaseModel")
     return model_class(config, api_key=api_key, base_url=base_url, options=options, clients=clients)
 
 
-def never_connected(error: BaseException | None) -> bool:
-    """Tell whether an error, or what it came from, says that there was no connection at all."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return True
-    return error is not None and never_connected(error.__cause__)
+def _beginning(error: Exception) -> str:
+    """Return as much of an error's text as is ever looked at."""
+    return str(error)[: 10 * _LONGEST_MESSAGE]
 
 
-def _find_class(name: str) -> type[BaseModel]:
-    pattern = re.compile(rf"^class {re.escape(name)}\(", re.MULTILINE)
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        if pattern.search(file.read_text(encoding="utf-8")):
-            found = getattr(_import_model_file(file.stem), name)
-            if isinstance(found, type) and issubclass(found, BaseModel):
-                return found
-            raise ConfigError(f"models/{file.name}: {name} is not a BaseModel")
-    raise ConfigError(f"no file in models/ holds `class {name}(`")
-
-
-def _import_model_file(stem: str) -> Any:
-    try:
-        return importlib.import_module(f"models.{stem}")
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"models/{stem}.py needs {error.name}: pip install -r requirements.txt"
-        ) from error
-    except (ImportError, SyntaxError) as error:
-        raise ConfigError(f"models/{stem}.py cannot be loaded: {error}") from error
-
-
-def _plausible(usage: Usage | None) -> Usage | None:
-    """Return None for counts that no call can have: they would spoil prices, rates and sums."""
-    if usage is None:
-        return None
-    counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens)
-    return usage if all(0 <= count <= _MOST_TOKENS for count in counts) else None
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _utf8(text: str) -> str:

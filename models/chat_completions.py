@@ -1,9 +1,8 @@
 """The wire format that most providers share, over one aiohttp session per address and key."""
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -15,8 +14,10 @@ from config.errors import BadReply, ModelError, Overloaded
 from config.rate_signal import RateSignal
 from models.base_model import BaseModel, Completion, FinishReason, Usage
 from models.wire.http_session import open_session
+from models.wire.json_border import decode_json, field_of, read_json
 from models.wire.rate_headers import read_rate_signals
-from models.wire.reply_errors import error_from_reply, read_request_id
+from models.wire.reply import Reply
+from models.wire.reply_errors import read_request_id
 from prompts.prompt_template import Prompt
 
 # At the end of a line; inside a code block it counts only on a line of its own.
@@ -31,20 +32,6 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
 # The server gave up in the middle: DeepSeek (api-docs.deepseek.com, create-chat-completion), and
 # gateways that pass an error of theirs on so.
 _INTERRUPTED = ("insufficient_system_resource", "error")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One HTTP reply, read to its end; headers in any case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        """The body as text; bytes that are no UTF-8 are replaced."""
-        return self.body.decode("utf-8", "replace")
 
 
 class TokenDetails(msgspec.Struct):
@@ -105,6 +92,10 @@ class ChatCompletionsModel(BaseModel):
     max_tokens_field: ClassVar[str] = "max_tokens"
 
     @property
+    def call_url(self) -> str:
+        return f"{self.base_url}/chat/completions"
+
+    @property
     def sends_temperature(self) -> bool:
         """Whether a temperature goes out."""
         return self.config.accepts_temperature
@@ -116,11 +107,10 @@ class ChatCompletionsModel(BaseModel):
         if not 200 <= reply.status < 300:
             raise self.reply_error(reply)
         try:
-            completion = self.read_completion(reply)
-        except msgspec.ValidationError as error:
-            raise self._bad_reply(reply, f"of an unexpected shape: {error}") from error
-        except ValueError as error:
-            raise self._bad_reply(reply, f"not JSON: {error}") from error
+            completion = self._read(reply)
+        except ModelError as error:  # what it counted is billed all the same
+            error.usage = error.usage or self.usage_of(field_of(reply.body, "usage"))
+            raise
         return replace(
             completion,
             parameters={name: value for name, value in body.items() if name not in _PROMPT_FIELDS},
@@ -149,9 +139,10 @@ class ChatCompletionsModel(BaseModel):
         """Return the reply to one body, whatever its status."""
         identity = (aiohttp.ClientSession, self.base_url, self.api_key)
         session = await self.clients.get(identity, partial(open_session, self.base_url))
-        url = f"{self.base_url}/chat/completions"
         # A redirect would take the key to another host, or turn the POST into a GET.
-        request = session.post(url, json=body, headers=self.headers(), allow_redirects=False)
+        request = session.post(
+            self.call_url, json=body, headers=self.headers(), allow_redirects=False
+        )
         async with request as response:
             # Blank lines before the JSON are DeepSeek's way to say "still queued".
             return Reply(response.status, response.headers, await response.read())
@@ -165,7 +156,7 @@ class ChatCompletionsModel(BaseModel):
         message = choice.message
         finish_reason = _text(choice.finish_reason)
         if finish_reason in _INTERRUPTED:
-            raise self._interrupted(reply, finish_reason)
+            raise self._interrupted(reply, finish_reason, self.usage_of(chat.usage))
         inline, text = split_thinking(_joined(message.content))
         beside = _text(message.reasoning_content) or _text(message.reasoning)
         return Completion(
@@ -174,8 +165,15 @@ class ChatCompletionsModel(BaseModel):
             served_model=_text(chat.model) or None,
             request_id=_text(chat.id) or None,
             reasoning_text="\n\n".join(part for part in (beside, inline) if part) or None,
-            usage=self._usage(chat.usage),
+            usage=self.usage_of(chat.usage),
         )
+
+    def usage_of(self, counts: object) -> Usage | None:
+        """Return a reply's counts, None where they are none: an answer stands without them."""
+        try:
+            return self.read_usage(msgspec.convert(counts, ChatUsage, strict=False))
+        except ValueError:  # null at Together
+            return None
 
     def read_usage(self, usage: ChatUsage) -> Usage:
         """Return a reply's counts with cached as a part of input and reasoning of output."""
@@ -188,18 +186,21 @@ class ChatCompletionsModel(BaseModel):
             reasoning_tokens=min(usage.reasoning_tokens, usage.completion_tokens),
         )
 
-    def reply_error(self, reply: Reply) -> ModelError:
-        """Return the error that a reply stands for."""
-        # A key that the provider repeats goes before the text is cut, which could halve it.
-        text = reply.text.replace(self.api_key, "[key]") if self.api_key else reply.text
-        return error_from_reply(self.config.provider, reply.status, reply.headers, text)
+    def _read(self, reply: Reply) -> Completion:
+        try:
+            return self.read_completion(reply)
+        except msgspec.ValidationError as error:
+            raise self._bad_reply(reply, f"of an unexpected shape: {error}") from error
+        except ValueError as error:
+            raise self._bad_reply(reply, f"not JSON: {error}") from error
 
-    def _interrupted(self, reply: Reply, reason: str) -> Overloaded:
+    def _interrupted(self, reply: Reply, reason: str, usage: Usage | None) -> Overloaded:
         return Overloaded(
             f"{self.config.provider} broke the answer off: {reason}",
             status=reply.status,
             signals=self._signals(reply),
             request_id=read_request_id(reply.headers),
+            usage=usage,
         )
 
     def _bad_reply(self, reply: Reply, reason: str) -> BadReply:
@@ -212,21 +213,15 @@ class ChatCompletionsModel(BaseModel):
 
     def _signals(self, reply: Reply) -> tuple[RateSignal, ...]:
         now = SystemClock().time()
-        return read_rate_signals(self.config.provider, reply.headers, None, now)
-
-    def _usage(self, counts: object) -> Usage | None:
-        try:
-            return self.read_usage(msgspec.convert(counts, ChatUsage, strict=False))
-        except msgspec.ValidationError:  # null at Together; an answer stands without its counts
-            return None
+        return read_rate_signals(self.config.provider, reply.headers, None, now, self.ignore_limit)
 
 
 def _read_chat(reply: Reply) -> _ChatReply | None:
     """Return the reply as it came, None for an error without a choice in it."""
     try:
-        return _CHAT_DECODER.decode(reply.body)
+        return decode_json(reply.body, _CHAT_DECODER)
     except ValueError:  # not the usual: bytes that are no UTF-8, another shape, no JSON at all
-        content = json.loads(reply.text)
+        content = read_json(reply.text)
         if isinstance(content, dict) and content.get("error"):
             return None
         return msgspec.convert(content, _ChatReply)

@@ -1,6 +1,5 @@
 """Gemini, through Google's SDK over aiohttp."""
 
-import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -15,8 +14,9 @@ from config.clock import SystemClock
 from config.errors import AuthFailed, ModelError
 from models.base_model import BaseModel, Completion, FinishReason, Usage
 from models.wire.http_session import open_session
+from models.wire.json_border import field_of, read_json
 from models.wire.rate_headers import read_rate_signals
-from models.wire.reply_errors import error_from_reply
+from models.wire.reply import Reply
 from prompts.prompt_template import Prompt
 
 # The reasons that are not here (LANGUAGE, OTHER, MALFORMED_RESPONSE, tool calls) are "other".
@@ -87,6 +87,10 @@ class GoogleModel(BaseModel):
 
     default_base_url = "https://generativelanguage.googleapis.com"
 
+    @property
+    def call_url(self) -> str:
+        return f"{self.base_url}/v1/models/{self.model_name}:generateContent"
+
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
         if not self.api_key:  # the SDK would take one from the environment
@@ -100,15 +104,17 @@ class GoogleModel(BaseModel):
             model=self.model_name, contents=prompt.user, config=_one_request(generation, prompt)
         )
         sent = generation.model_dump(by_alias=True, exclude_none=True, mode="json")
+        came = response.sdk_http_response or types.HttpResponse()
+        body = (came.body or "").encode("utf-8", "replace")
         return self._completion(
-            response.sdk_http_response or types.HttpResponse(),
+            Reply(200, came.headers or {}, body),
             {"model": self.model_name, "generationConfig": sent},
         )
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that a refusal, or an error of what is below, stands for."""
         if isinstance(error, _RefusedReply):
-            return self._reply_error(error.status, error.headers, error.body)
+            return self.reply_error(error.reply)
         return super().read_error(error)
 
     def _generation(self) -> dict[str, object]:
@@ -121,18 +127,16 @@ class GoogleModel(BaseModel):
             generation["thinking_config"] = thinking
         return {**generation, **params}
 
-    def _completion(
-        self, response: types.HttpResponse, parameters: Mapping[str, object]
-    ) -> Completion:
-        headers, body = response.headers or {}, response.body or ""
+    def _completion(self, came: Reply, parameters: Mapping[str, object]) -> Completion:
         try:
-            reply = msgspec.convert(json.loads(body), _Reply)
+            reply = msgspec.convert(read_json(came.text), _Reply)
         except ValueError as error:  # not JSON, or of another shape
-            raise self._reply_error(200, headers, body) from error
+            raise self._error_with_usage(came) from error
         if not reply.candidates and not reply.is_blocked:
-            raise self._reply_error(200, headers, body)
+            raise self._error_with_usage(came)
         candidate = reply.candidates[0] if reply.candidates else _Candidate(finish_reason="SAFETY")
         parts = (candidate.content.parts if candidate.content else None) or []
+        provider, now = self.config.provider, SystemClock().time()
         return Completion(
             text=_joined(part.text for part in parts if not part.thought),
             finish_reason=_FINISH_REASONS.get(candidate.finish_reason, "other"),
@@ -141,23 +145,21 @@ class GoogleModel(BaseModel):
             reasoning_text=_joined(part.text for part in parts if part.thought) or None,
             usage=_usage(reply.usage_metadata),
             parameters=parameters,
-            signals=read_rate_signals(self.config.provider, headers, None, SystemClock().time()),
+            signals=read_rate_signals(provider, came.headers, None, now, self.ignore_limit),
         )
 
-    def _reply_error(self, status: int, headers: Mapping[str, str], body: str) -> ModelError:
-        # A key that the provider repeats goes before the text is cut, which could halve it.
-        text = body.replace(self.api_key, "[key]") if self.api_key else body
-        return error_from_reply(self.config.provider, status, headers, text)
+    def _error_with_usage(self, reply: Reply) -> ModelError:
+        error = self.reply_error(reply)
+        error.usage = _usage(field_of(reply.body, "usageMetadata"))
+        return error
 
 
 class _RefusedReply(Exception):
-    """A reply whose status is not 200, as it came."""
+    """A reply whose status is not 200."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: str) -> None:
-        super().__init__(f"status {status}")
-        self.status = status
-        self.headers = headers
-        self.body = body
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"status {reply.status}")
+        self.reply = reply
 
 
 async def _stop_refusals(
@@ -165,10 +167,10 @@ async def _stop_refusals(
 ) -> aiohttp.ClientResponse:
     """Return the reply, unless it is a refusal: the SDK loses its status if it is not JSON."""
     response = await handler(request)
-    if response.status != 200:
-        body = await response.text(errors="replace")
-        raise _RefusedReply(response.status, response.headers, body)
-    return response
+    if response.status == 200:
+        return response
+    async with response:
+        raise _RefusedReply(Reply(response.status, response.headers, await response.read()))
 
 
 def _one_request(
@@ -206,15 +208,14 @@ async def _open_client(base_url: str, api_key: str) -> AsyncIterator[genai.clien
 
 
 def _joined(texts: Iterable[str | None]) -> str:
-    """Return texts as one that UTF-8 can hold; half a surrogate pair becomes a question mark."""
-    return "".join(text or "" for text in texts).encode("utf-8", "replace").decode()
+    return "".join(text or "" for text in texts)
 
 
 def _usage(counts: object) -> Usage | None:
     """Return a reply's counts; the API tells thoughts beside the output, and bills both."""
     try:
         usage = msgspec.convert(counts, _Usage, strict=False)
-    except msgspec.ValidationError:  # an answer stands without its counts
+    except ValueError:  # an answer stands without its counts
         return None
     thoughts = usage.thoughts_token_count or 0
     return Usage(

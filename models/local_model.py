@@ -7,10 +7,11 @@ from typing import Self
 from config.errors import ConfigError, ModelError, ModelGone
 from config.model_config import ModelConfig
 from models.base_model import CallOptions
-from models.chat_completions import ChatCompletionsModel, Reply
+from models.chat_completions import ChatCompletionsModel
 from models.embedded.embedded_llama import SLOTS, EmbeddedLlama
 from models.embedded.local_catalog import find_gguf, with_api_path
 from models.wire.client_pool import ClientPool
+from models.wire.reply import Reply
 
 _DEFAULT_CONTEXT_TOKENS = 4096
 
@@ -50,6 +51,10 @@ class LocalModel(ChatCompletionsModel):
             )
         else:
             self.base_url = with_api_path(self.base_url)
+
+    @property
+    def call_url(self) -> str:
+        return "" if self._gguf_path else super().call_url
 
     async def __aenter__(self) -> Self:
         if self._gguf_path is not None:

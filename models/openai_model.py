@@ -1,6 +1,5 @@
 """OpenAI's models, through its own SDK: chat completions, or Responses for those that need it."""
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -11,12 +10,14 @@ import httpx2
 import msgspec
 import openai
 
-from config.errors import BadReply, ConfigError, ConnectionLost, ModelError, Unreachable
+from config.errors import ConfigError, ModelError
 from config.model_config import ModelConfig
-from models.base_model import CallOptions, Completion, FinishReason, Usage, never_connected
-from models.chat_completions import ChatCompletionsModel, Reply, TokenDetails
+from models.base_model import CallOptions, Completion, FinishReason, Usage
+from models.chat_completions import ChatCompletionsModel, TokenDetails
 from models.wire.client_pool import ClientPool
-from models.wire.http_session import CONNECT_SECONDS
+from models.wire.json_border import read_json
+from models.wire.reply import Reply
+from models.wire.sdk_transport import open_sdk_client
 from prompts.prompt_template import Prompt
 
 _ENDPOINTS = {"chat": "/chat/completions", "responses": "/responses"}
@@ -87,6 +88,10 @@ class OpenAIModel(ChatCompletionsModel):
             raise ConfigError(f"{config.name}: endpoint is chat or responses, not {self.endpoint}")
 
     @property
+    def call_url(self) -> str:
+        return f"{self.base_url}{_ENDPOINTS[self.endpoint]}"
+
+    @property
     def sends_temperature(self) -> bool:
         # It is refused while the model reasons: "Only the default (1) value is supported."
         effort = self.extra_params.get("reasoning_effort") or "none"
@@ -121,8 +126,7 @@ class OpenAIModel(ChatCompletionsModel):
         )
         client = await self.clients.get(identity, self._open_client)
         # The SDK's own way to any path: the body goes out, and the reply comes back, as it is.
-        url = f"{self.base_url}{_ENDPOINTS[self.endpoint]}"
-        response = await client.post(url, cast_to=httpx2.Response, body=dict(body))
+        response = await client.post(self.call_url, cast_to=httpx2.Response, body=dict(body))
         # Its headers decode each name at each look: once is enough.
         headers = dict(response.headers.items())
         return Reply(response.status_code, headers, response.content)
@@ -130,23 +134,35 @@ class OpenAIModel(ChatCompletionsModel):
     def read_completion(self, reply: Reply) -> Completion:
         if self.endpoint == "chat":
             return super().read_completion(reply)
-        content = json.loads(reply.text)
+        content = read_json(reply.text)
         if isinstance(content, dict) and content.get("error"):
             raise self.reply_error(reply)  # status "failed"
-        return _read_responses(msgspec.convert(content, _ResponsesReply))
+        return self._read_responses(msgspec.convert(content, _ResponsesReply))
+
+    def usage_of(self, counts: object) -> Usage | None:
+        return super().usage_of(counts) if self.endpoint == "chat" else _responses_usage(counts)
 
     def read_error(self, error: Exception) -> ModelError:
         if isinstance(error, openai.APIStatusError):
             response = error.response
-            reply = Reply(response.status_code, response.headers, response.content)
-            return self.reply_error(reply)
-        if isinstance(error, openai.APIConnectionError):
-            if isinstance(error.__cause__, httpx2.ReadError | httpx2.DecodingError):
-                return BadReply(f"openai's reply broke off: {error.__cause__}")
-            if never_connected(error):
-                return Unreachable(f"openai: {error.__cause__}")
-            return ConnectionLost(f"openai: {error.__cause__ or error}")
+            return self.reply_error(Reply(response.status_code, response.headers, response.content))
+        if isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, Exception):
+            return super().read_error(error.__cause__)
         return super().read_error(error)
+
+    def _read_responses(self, reply: _ResponsesReply) -> Completion:
+        items = [item for item in reply.output if item.type == "message"]
+        parts = [part for item in items for part in item.content or ()]
+        refusal = "".join(part.refusal for part in parts)
+        thoughts = [part.text for item in reply.output for part in item.summary or () if part.text]
+        return Completion(
+            text="".join(part.text for part in parts) or refusal,
+            finish_reason="refusal" if refusal else _finish_reason(reply),
+            served_model=reply.model,
+            request_id=reply.id,
+            reasoning_text="\n\n".join(thoughts) or None,
+            usage=self.usage_of(reply.usage),
+        )
 
     def _open_client(self) -> AbstractAsyncContextManager[openai.AsyncOpenAI]:
         # With OPENAI_LOG=debug it shows replies' headers, which may repeat the key.
@@ -167,8 +183,8 @@ class OpenAIModel(ChatCompletionsModel):
                 Mapping[str, str], {**headers, "Authorization": f"Bearer {self.api_key}"}
             ),
             max_retries=0,
-            timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
-            http_client=openai.DefaultAioHttpClient(follow_redirects=False, timeout=None),
+            timeout=None,
+            http_client=open_sdk_client(self.base_url),
         )
 
 
@@ -178,20 +194,6 @@ def _ambient_header_names() -> list[str]:
     return [line.partition(":")[0].strip() for line in lines if ":" in line]
 
 
-def _read_responses(reply: _ResponsesReply) -> Completion:
-    parts = [part for item in reply.output if item.type == "message" for part in item.content or ()]
-    refusal = "".join(part.refusal for part in parts)
-    thoughts = [part.text for item in reply.output for part in item.summary or () if part.text]
-    return Completion(
-        text="".join(part.text for part in parts) or refusal,
-        finish_reason="refusal" if refusal else _finish_reason(reply),
-        served_model=reply.model,
-        request_id=reply.id,
-        reasoning_text="\n\n".join(thoughts) or None,
-        usage=_usage(reply.usage),
-    )
-
-
 def _finish_reason(reply: _ResponsesReply) -> FinishReason:
     if reply.status == "completed":
         return "stop"
@@ -199,10 +201,10 @@ def _finish_reason(reply: _ResponsesReply) -> FinishReason:
     return _INCOMPLETE.get(reason or "", "other")
 
 
-def _usage(counts: object) -> Usage | None:
+def _responses_usage(counts: object) -> Usage | None:
     try:
         usage = msgspec.convert(counts, _ResponsesUsage, strict=False)
-    except msgspec.ValidationError:
+    except ValueError:
         return None
     cached = usage.input_tokens_details.cached_tokens if usage.input_tokens_details else None
     details = usage.output_tokens_details

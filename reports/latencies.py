@@ -42,8 +42,12 @@ class Latencies:
 
 def answers_of(outcomes: SessionOutcomes, model: str) -> list[Outcome]:
     """Return what came of one model's tasks, without its failures."""
-    found = (problem.by_model.get(model) for problem in outcomes.problems)
-    return [outcome for outcome in found if outcome and outcome.verdict != "failed"]
+    return [
+        outcome
+        for problem in outcomes.problems
+        for outcome in problem.by_model.get(model, ())
+        if outcome.verdict != "failed"
+    ]
 
 
 def latencies_of(outcomes: SessionOutcomes, model: str) -> Latencies:

@@ -4,6 +4,8 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -16,13 +18,21 @@ from storage.records.solution_record import (
     FinishReason,
     SolutionRecord,
 )
-from storage.records.tallies import is_valid
+from storage.records.tallies import is_unread, is_valid
 from storage.solution_store import SolutionStore
 
 Verdict = Literal[
-    "valid", "incomplete", "syntax", "empty", "truncated", "refused", "failed", "undone"
+    "valid",
+    "incomplete",
+    "syntax",
+    "empty",
+    "unread",
+    "truncated",
+    "refused",
+    "failed",
+    "undone",
 ]
-_TITLE_CHARACTERS = 120
+_TITLE_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +51,42 @@ class Outcome:
     code_hash: int
     path: Path
     offset: int
+    sample: int
 
 
 @dataclass(slots=True)
 class ProblemOutcomes:
-    """One problem and what every model made of it, by label; undone tasks are not in it."""
+    """One problem and what every model made of it; undone tasks are not in it.
+
+    by_model: label -> outcomes, by sample.
+    """
 
     task_id: str
     category: str
     complexity: int | None = None
     name: str = ""
     title: str = ""
-    by_model: dict[str, Outcome] = field(default_factory=dict)
+    by_model: dict[str, list[Outcome]] = field(default_factory=dict)
+
+    @property
+    def outcomes(self) -> Iterator[Outcome]:
+        """Every model's outcomes, model by model."""
+        return chain.from_iterable(self.by_model.values())
+
+    def first(self, model: str) -> Outcome | None:
+        """Return what came of a model's first sample, None where it is undone."""
+        outcomes = self.by_model.get(model)
+        return outcomes[0] if outcomes and outcomes[0].sample == 1 else None
 
     def verdict(self, model: str) -> Verdict:
-        """Return a model's verdict, "undone" where there is none."""
-        outcome = self.by_model.get(model)
+        """Return the verdict on a model's first sample, "undone" where there is none."""
+        outcome = self.first(model)
         return outcome.verdict if outcome else "undone"
+
+    def valid_samples(self, model: str) -> tuple[int, int]:
+        """Return how many of a model's samples are valid, and how many were attempted."""
+        outcomes = self.by_model.get(model, ())
+        return sum(outcome.verdict == "valid" for outcome in outcomes), len(outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +113,9 @@ def read_outcomes(store: SolutionStore) -> SessionOutcomes:
         for path in dict.fromkeys(store.get_category_files(model).values()):
             _add_answers(model, path, problems)
     failed_attempts = _add_failures(store.path / FAILURES_NAME, problems)
+    for problem in problems.values():
+        for outcomes in problem.by_model.values():
+            outcomes.sort(key=attrgetter("sample"))
     rows = sorted(problems.values(), key=_place)
     return SessionOutcomes(models, rows, failed_attempts)
 
@@ -101,6 +133,8 @@ def verdict_of(record: SolutionRecord) -> Verdict:
     """Return the one word for an answer: valid, or the first reason why it is not."""
     if is_valid(record):
         return "valid"
+    if is_unread(record):
+        return "unread"
     if record.finish_reason in ("refusal", "filtered"):
         return "refused"
     if record.finish_reason == "length":
@@ -122,8 +156,7 @@ def _add_answers(model: str, path: Path, problems: dict[str, ProblemOutcomes]) -
         if not problem.title:
             problem.complexity, problem.name = record.complexity, record.name
             problem.title = _first_line(record.problem)
-        problem.by_model.setdefault(
-            model,
+        problem.by_model.setdefault(model, []).append(
             Outcome(
                 verdict_of(record),
                 record.execution_time,
@@ -133,7 +166,8 @@ def _add_answers(model: str, path: Path, problems: dict[str, ProblemOutcomes]) -
                 _hash(record.extracted_solution),
                 path,
                 line.offset,
-            ),
+                record.sample,
+            )
         )
 
 
@@ -144,12 +178,20 @@ def _add_failures(path: Path, problems: dict[str, ProblemOutcomes]) -> list[tupl
         problem = problems.setdefault(
             failure.task_id, ProblemOutcomes(failure.task_id, failure.category)
         )
-        earlier = problem.by_model.get(failure.model)
-        if earlier is None or earlier.verdict == "failed":
-            problem.by_model[failure.model] = Outcome(
-                "failed", None, failure.timestamp, None, len(failure.attempts), 0, path, offset
-            )
+        outcomes = problem.by_model.setdefault(failure.model, [])
+        earlier = next((o for o in outcomes if o.sample == failure.sample), None)
+        if earlier is not None and earlier.verdict != "failed":
+            continue
+        if earlier is not None:
+            outcomes.remove(earlier)
+        outcomes.append(_failed(failure, path, offset))
     return attempts
+
+
+def _failed(failure: FailureRecord, path: Path, offset: int) -> Outcome:
+    tries = len(failure.attempts)
+    at = failure.timestamp
+    return Outcome("failed", None, at, None, tries, 0, path, offset, failure.sample)
 
 
 def _failures(path: Path) -> Iterator[tuple[int, FailureRecord]]:

@@ -8,11 +8,13 @@ import msgspec
 
 from config.clock import Clock, SystemClock
 from config.errors import CollectionError
-from prompts.problems import Problem, load_problems
+from config.prompt_text import prompt_of
 from reports.outcomes import SessionOutcomes, read_outcomes
+from reports.page.judged import Judgements, read_judgements
 from reports.page.report_bodies import packed_bodies
 from reports.page.report_overview import make_overview
 from reports.page.report_page import data_block, page_end, page_start
+from reports.references import references_of
 from storage.files.durability import replace_file
 from storage.solution_store import SolutionStore
 
@@ -34,11 +36,13 @@ def write_report(
     Raises StoreError where a record cannot be read or the page cannot be written.
     """
     outcomes = read_outcomes(store)
-    references, notes = _references(store)
+    judgements = read_judgements(store, outcomes)
+    references, notes = references_of(store)
     written = (clock or SystemClock()).time()
     target = store.path / REPORT_PAGE_NAME
-    bodies = packed_bodies(outcomes.problems, references, most_body_bytes)
-    chunks = _chunks(store, outcomes, bodies, notes, written)
+    prompt = prompt_of(store.metadata.session_parameters) if store.metadata else None
+    bodies = packed_bodies(outcomes.problems, references, judgements, prompt, most_body_bytes)
+    chunks = _chunks(store, outcomes, judgements, bodies, notes, written)
     replace_file(target, (chunk.encode("utf-8") for chunk in chunks), durable=False)
     return target
 
@@ -55,6 +59,7 @@ def write_report_or_warn(store: SolutionStore) -> Path | None:
 def _chunks(
     store: SolutionStore,
     outcomes: SessionOutcomes,
+    judgements: Judgements,
     bodies: Iterable[tuple[int, str]],
     notes: list[str],
     written: float,
@@ -79,29 +84,6 @@ def _chunks(
             *notes,
             f"{unreached} of {planned} problems were not asked yet: they are not listed.",
         ]
-    overview = make_overview(store, outcomes, notes, written)
+    overview = make_overview(store, outcomes, judgements, notes, written)
     yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))
     yield page_end()
-
-
-def _references(store: SolutionStore) -> tuple[dict[str, Problem], list[str]]:
-    """Return the dataset's problems that are still what the session asked, and what is amiss."""
-    parameters = store.metadata.session_parameters if store.metadata else {}
-    hashes = (store.metadata and store.metadata.dataset) or {}
-    path = parameters.get("dataset_path")
-    if not isinstance(path, str):
-        return {}, ["The session does not say where its problems are: no reference solutions."]
-    try:
-        problems = load_problems(Path(path))
-    except CollectionError:
-        return {}, [f"The problems cannot be read at {path} any more: no reference solutions."]
-    same = {p.task_id: p for p in problems if hashes.get(p.task_id) == p.content_hash}
-    if not hashes:
-        return {}, ["The session kept no hashes of its problems: no reference solutions."]
-    changed = len(hashes.keys() - same.keys())
-    if changed:
-        return same, [
-            f"{changed} of {len(hashes)} problems changed at {path} since: no reference solution "
-            "is shown for these."
-        ]
-    return same, []

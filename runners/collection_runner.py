@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from random import Random
 from urllib.parse import urlsplit
 
@@ -11,13 +13,17 @@ from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from models.wire.rate_headers import ANNOUNCES_LIMITS
+from processors.reading.bounded_reader import BoundedReader
 from prompts.problems import Problem
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget, CapReached
 from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
+from runners.calls.spending_ledger import SpendingLedger
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.refusal_watch import RefusalWatch
+from runners.lanes.task import undone_tasks
 from runners.lanes.watchdog import Watchdog
 from runners.parallel_executor import ParallelExecutor
 from runners.progress.lane_progress import LaneWatch
@@ -30,7 +36,10 @@ from storage.files.spare_files import spare_files
 from storage.progress_tracker import ProgressTracker
 from storage.session.manifest import SessionStatus
 from storage.session.rate_limits_file import read_rate_limits
+from storage.session.spending_file import Spending, read_spending
 from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +76,29 @@ class CollectionRunner:
         limiter: AdaptiveRateLimiter,
         clock: Clock,
         random: Random,
+        reader: BoundedReader,
     ) -> None:
         self._settings = settings
         self._store = store
         self._tracker = tracker
         self._clock = clock
         self._limiter = limiter
+        self._reader = reader
         policy = RetryPolicy(
             max_attempts=settings.max_attempts,
             task_timeout_seconds=settings.task_timeout_seconds,
         )
-        budget = Budget(settings.max_cost_usd, tracker.spent_usd, clock)
+        self._stop = RunStop(settings.grace_seconds, clock)
+        spending = read_spending(store.path) or Spending(committed_usd=tracker.spent_usd)
+        budget = Budget(
+            settings.max_cost_usd,
+            spending.committed_usd,
+            clock,
+            ledger=SpendingLedger(store.path, spending),
+            break_off=self._stop.break_off,
+        )
         self._caller = ReliableCaller(limiter, budget, policy, clock, random)
         self._upkeep = Upkeep(store, tracker, limiter, budget, display, clock)
-        self._stop = RunStop(settings.grace_seconds, clock)
 
     async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
         """Return when every task is answered, failed or left undone.
@@ -95,6 +113,7 @@ class CollectionRunner:
         width = self._settings.max_concurrent_per_model
         widths = LaneWidths(width, lanes, extracting, self._limiter)
         keeper = self._keeper(extracting)
+        self._stop.abandon_readings = keeper.abandon
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         # On the disk before the first call leaves: a kill may come at any time from then on.
         await self._upkeep.expect_calls(widths.calls_at_most(widths.wanted()))
@@ -106,6 +125,7 @@ class CollectionRunner:
             self._upkeep.close(watch)
         if self._stop.broken_by:
             raise self._stop.broken_by
+        await self._miss_what_is_gone()
         return self._outcome(lanes, problems, stopped_by)
 
     async def interrupt(self) -> None:
@@ -120,9 +140,15 @@ class CollectionRunner:
         self, keeper: AnswerKeeper, watch: LaneWatch, widths: LaneWidths
     ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
-        executor = ParallelExecutor(self._caller, keeper)
-        watchdog = Watchdog(self._stop.lanes, self._clock)
-        loops = self._upkeep.loops(keeper, watch, watchdog, widths, executor, self._stop.break_off)
+        executor = ParallelExecutor(self._caller, keeper, self._settings.prompt)
+        refusals = RefusalWatch(
+            self._stop.lanes,
+            self._limiter,
+            self._clock,
+            task_timeout_seconds=self._settings.task_timeout_seconds,
+        )
+        looks = (Watchdog(self._stop.lanes, self._clock).look, refusals.look)
+        loops = self._upkeep.loops(keeper, watch, looks, widths, executor, self._stop.break_off)
         with spare_files() as spare:
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]
@@ -130,10 +156,19 @@ class CollectionRunner:
                     pending = work.create_task(keeper.finish_pending())
                     work.create_task(executor.run(self._stop.lanes))
                 spare.close()
-                await keeper.keep_the_rest()
+                keeper.keep_the_rest()
                 for task in beside:
                     task.cancel()
-        return executor.stopped_by or pending.result()
+        was_abandoned = pending.cancelled()
+        return executor.stopped_by or (None if was_abandoned else pending.result())
+
+    async def _miss_what_is_gone(self) -> None:
+        """Say which answers somebody deleted meanwhile, and count them as undone."""
+        gone = await asyncio.to_thread(self._store.take_stock)
+        for sentence in gone:
+            logger.warning("%s", sentence)
+        if gone:
+            self._tracker.recount(self._store)
 
     def _keeper(self, extraction_lane: Lane | None) -> AnswerKeeper:
         return AnswerKeeper(
@@ -141,44 +176,34 @@ class CollectionRunner:
             self._store,
             self._tracker,
             self._caller,
+            self._reader,
             extraction_lane,
             self._clock,
             self._stop.break_off,
         )
 
     def _lane(self, model: BaseModel, problems: Sequence[Problem]) -> Lane:
-        undone = self._undone(model, problems)
+        label, samples = model.config.label, self._settings.samples
         return Lane(
             model=model,
             scope=rate_scope(model),
-            problems=iter(undone),
-            tasks=len(undone),
+            queue=undone_tasks(self._store, label, problems, samples),
+            tasks=sum(1 for _ in undone_tasks(self._store, label, problems, samples)),
             clock=self._clock,
-            answered_before=bool(self._store.answered(model.config.label)),
+            answered_before=bool(self._store.answered(label)),
         )
-
-    def _undone(self, model: BaseModel, problems: Sequence[Problem]) -> list[Problem]:
-        """Return what to ask, what failed in an earlier run last: it may fail again."""
-        label, store = model.config.label, self._store
-        undone = [
-            problem
-            for problem in problems
-            if not store.is_answered(label, problem.task_id)
-            and not store.is_pending(label, problem.task_id)
-        ]
-        failed = store.failed_tasks.get(label, {})
-        return sorted(undone, key=lambda problem: problem.task_id in failed)
 
     def _outcome(
         self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None
     ) -> RunOutcome:
         counts = self._tracker.progress()
         failed = self._store.failed_tasks
+        task_ids = [problem.task_id for problem in problems]
         undone = (
-            problem.task_id not in failed.get(lane.label, {})
+            key not in failed.get(lane.label, {})
             for lane in lanes
-            for problem in problems
-            if not self._store.is_answered(lane.label, problem.task_id)
+            for key in product(task_ids, range(1, self._settings.samples + 1))
+            if not self._store.is_answered(lane.label, key)
         )
         return RunOutcome(
             interrupted=self._stop.interrupted,

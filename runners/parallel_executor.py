@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from config.errors import LaneClosed
-from prompts.problems import Problem
+from config.errors import LaneClosed, ModelGone
+from config.prompt_text import PromptText
+from models.catalog.listed_words import listed_words
 from prompts.prompt_template import build_prompt
 from runners.answers.answer_keeper import AnswerKeeper, UnreadReply
 from runners.calls.budget import CapReached
 from runners.calls.reliable_call import GaveUp, ReliableCaller
 from runners.lanes.lane import Lane, LaneStopped
+from runners.lanes.task import Task
 
 
 class ParallelExecutor:
@@ -20,7 +22,11 @@ class ParallelExecutor:
     hand, and call fill for more.
     """
 
-    def __init__(self, caller: ReliableCaller, keeper: AnswerKeeper) -> None:
+    def __init__(
+        self, caller: ReliableCaller, keeper: AnswerKeeper, prompt: PromptText | None = None
+    ) -> None:
+        """prompt: the words around every problem, None for the default's."""
+        self._prompt = prompt
         self._caller = caller
         self._keeper = keeper
         self._group: asyncio.TaskGroup | None = None
@@ -42,12 +48,12 @@ class ParallelExecutor:
             group.create_task(self._work(lane, group))
 
     async def _work(self, lane: Lane, group: asyncio.TaskGroup) -> None:
-        """Ask for one problem after the other; an LLM may read the last reply meanwhile."""
+        """Ask for one answer after the other; the last reply may be read meanwhile."""
         reading: asyncio.Task[None] | None = None
         try:
-            while (problem := lane.take()) is not None:
-                if unread := await self._solve(lane, problem):
-                    await _end_of(reading)  # else a slow LLM would have ever more to read
+            while (task := lane.take()) is not None:
+                if unread := await self._solve(lane, task):
+                    await _end_of(reading)  # else ever more might wait to be read
                     reading = group.create_task(self._read(lane, unread))
         finally:
             lane.workers -= 1
@@ -55,11 +61,12 @@ class ParallelExecutor:
         await _end_of(reading)
         lane.readings_left -= 1
 
-    async def _solve(self, lane: Lane, problem: Problem) -> UnreadReply | None:
-        """Return the reply where it is kept, but an LLM has to read it yet."""
+    async def _solve(self, lane: Lane, task: Task) -> UnreadReply | None:
+        """Return the reply where it is kept, but has to be read yet."""
         with self._stopping(lane):
-            outcome = await self._caller.call(lane, build_prompt(problem), problem.task_id)
-            if unread := await self._keeper.keep(lane, problem, outcome):
+            prompt = build_prompt(task.problem, self._prompt)
+            outcome = await self._caller.call(lane, prompt, task.name)
+            if unread := self._keeper.keep(lane, task, outcome):
                 return unread
             lane.end_task(outcome.error if isinstance(outcome, GaveUp) else None)
         return None
@@ -76,11 +83,19 @@ class ParallelExecutor:
             yield
         except LaneClosed as error:
             lane.close(error)
+            if isinstance(error, ModelGone) and self._group and lane.closed_by is error:
+                self._group.create_task(_say_what_is_served(lane, error))
         except CapReached as error:
             self.stopped_by = error
             lane.stop()  # what other lanes ask may still fit
         except LaneStopped:
             pass  # the lane hands out no more work
+
+
+async def _say_what_is_served(lane: Lane, error: ModelGone) -> None:
+    """Add to why a lane closed which models its server lists, where it says."""
+    if listed := await listed_words(lane.model):
+        lane.closed_by = ModelGone(f"{error}; {listed}", status=error.status)
 
 
 async def _end_of(task: asyncio.Task[None] | None) -> None:

@@ -1,24 +1,26 @@
 """What --check-models prints: which models their providers list, and what to use instead."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from config.environment import Environment
-from config.errors import CollectionError, ConfigError
-from config.local_rows import gguf_rows
+from config.errors import CollectionError, ConfigError, ModelError
+from config.local_rows import LOCAL_PREFIX, gguf_rows
 from config.model_config import INSTALL_LOCAL, ModelConfig
 from config.model_configs import MODEL_CONFIGS, select_models
 from config.model_selection import is_retired
 from models.base_model import BaseModel, CallOptions, make_model
-from models.catalog.model_listing import listed_models, use_instead
+from models.catalog.model_listing import ModelListing, listed_models, use_instead
 from models.wire.client_pool import ClientPool
+from models.wire.wrong_address import address_words, may_be_the_address
 from scripts._cli import EXIT_INCOMPLETE, EXIT_OK
+from scripts._terminal import print_entries, print_wrapped
 
 Mark = Literal["✓", "✗", "?", "-"]
-Listing = frozenset[str] | str  # a provider's ids, or why they are not known
+Listing = ModelListing | str  # what a provider lists, or why it is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _make(
             options=CallOptions(
                 openai_organization=environment.get("OPENAI_ORG_ID"),
                 openai_project=environment.get("OPENAI_PROJECT_ID"),
+                secrets=environment.secrets(),
             ),
             clients=clients,
         )
@@ -121,7 +124,14 @@ async def _list(model: BaseModel) -> Listing:
     try:
         return await listed_models(model)
     except CollectionError as error:
-        return " ".join(str(error).split())
+        return " ".join([*str(error).split(), *_where(model, error)])
+
+
+def _where(model: BaseModel, error: CollectionError) -> Iterator[str]:
+    """Yield where it was asked, where that may be why it was not told."""
+    if isinstance(error, ModelError) and may_be_the_address(error):
+        variable, is_default = model.config.base_url_env, model.base_url == model.home().rstrip("/")
+        yield f"({address_words(f'{model.base_url}/models', variable, is_default=is_default)})"
 
 
 def _account(model: BaseModel) -> tuple[str, str, str]:
@@ -131,11 +141,27 @@ def _account(model: BaseModel) -> tuple[str, str, str]:
 def _look_up(config: ModelConfig, listing: Listing, today: date) -> Finding:
     if isinstance(listing, str):
         return Finding(config, "?", f"not checked: {listing}")
-    if config.api_id in listing:
+    if config.api_id in listing.names:
         return Finding(config, "✓", _served(config, today))
-    instead = use_instead(config.api_id, config.replacement, listing)
+    if listing.takes_any_name:
+        return Finding(
+            config, "✓", f"answers whatever the name; it lists: {listing.nearest(config.api_id)}"
+        )
+    return Finding(config, "✗", _not_served(config, listing, today))
+
+
+def _not_served(config: ModelConfig, listing: ModelListing, today: date) -> str:
     gone = f"retired {config.retired}" if is_retired(config, today) else "not served"
-    return Finding(config, "✗", f"{gone}: use {_known_as(instead)}" if instead else gone)
+    if config.name in listing.names:  # what is asked for is another id than the name it goes by
+        [typed] = select_models([config.name])
+        how = (
+            "" if typed.api_id == config.name else ", which takes a row in config/model_configs.py"
+        )
+        return f"asks for {config.api_id}, {gone}; {config.name} itself is served{how}"
+    instead = use_instead(config.api_id, config.replacement, listing.names)
+    if instead:
+        return f"{gone}: use {_known_as(instead, config.provider)}"
+    return f"{gone}; it lists: {listing.nearest(config.api_id)}"
 
 
 def _served(config: ModelConfig, today: date) -> str:
@@ -146,17 +172,24 @@ def _served(config: ModelConfig, today: date) -> str:
     return f"served; {verb} {config.retired}{then}"
 
 
-def _known_as(api_id: str) -> str:
+def _known_as(api_id: str, provider: str) -> str:
     """Return the name to give to --models, which a listed id need not have."""
-    name = next((config.name for config in MODEL_CONFIGS if config.api_id == api_id), None)
-    return name or f"{api_id} (no row in config/model_configs.py yet)"
+    if provider == "local":
+        return f"{LOCAL_PREFIX}{api_id}"
+    for config in MODEL_CONFIGS:
+        if config.api_id == api_id:
+            return config.name
+        if api_id in config.api_aliases:
+            return api_id
+    return f"{api_id} (no row in config/model_configs.py yet)"
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    named = [f"{finding.config.name} ({finding.config.provider})" for finding in findings]
-    width = max(map(len, named))
-    for name, finding in zip(named, findings, strict=True):
-        print(f"{finding.mark} {name.ljust(width)}  {finding.words}")
+    entries = [
+        (f"{finding.mark} {finding.config.name} ({finding.config.provider})", finding.words)
+        for finding in findings
+    ]
+    print_entries(entries)
     served = sum(finding.mark == "✓" for finding in findings)
     print(f"\n{served} of {len(findings)} models are served")
 
@@ -165,4 +198,4 @@ def _print_missing_keys(environment: Environment) -> None:
     variables = dict.fromkeys(config.api_key_env for config in MODEL_CONFIGS if config.api_key_env)
     missing = [name for name in variables if not environment.get(name)]
     if missing:
-        print(f"Not asked, their keys are not set: {', '.join(missing)}")
+        print_wrapped(f"Not asked, their keys are not set: {', '.join(missing)}")

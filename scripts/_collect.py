@@ -1,43 +1,58 @@
-"""Plans, runs and reports a collection, for the two commands that start one."""
+"""Plans, runs and reports a collection: a new one here, an old one in _resume.py."""
 
 import asyncio
 import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from config.collection_settings import CollectionSettings, ProgressForm
+from config.collection_settings import CollectionSettings, EvaluateMode, ProgressForm
 from config.environment import Environment
 from config.errors import ConfigError, SessionInUse, StoreError
+from config.reply_reading import reading_words
 from models.wire.client_pool import ClientPool
+from reports.pass_counts import unjudged_answers
+from runners.answers.reply_reader import reader_is_default
 from runners.session.collection_plan import CollectionPlan, plan_collection
-from runners.session.dataset_changes import dataset_changes
 from runners.session.run_models import RunModels, build_models
-from runners.session.session_run import finish_session, run_session, session_metadata
+from runners.session.session_run import run_session, session_metadata
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
-from scripts._estimate import print_estimate
+from scripts._estimate import expected_cost, print_estimate
+from scripts._prompts import print_first_prompts
 from scripts._report import print_report, resume_command
 from scripts._root import ROOT
 from storage.files.durability import WriteError
-from storage.session.manifest import SessionMetadata
 from storage.session.session_folder import check_sessions_can_be_made, session_folder
-from storage.sessions import create_session, open_session
+from storage.sessions import create_session
 from storage.solution_store import SolutionStore
+
+if TYPE_CHECKING:
+    from evaluation.cage import Isolation
 
 logger = logging.getLogger("collector")
 
 
 def dry_run(
-    settings: CollectionSettings, environment: Environment, *, session_id: str | None
+    settings: CollectionSettings,
+    environment: Environment,
+    *,
+    session_id: str | None,
+    show_prompts: bool = False,
 ) -> int:
-    """Check everything that can be checked without a request, and say what would be asked."""
+    """Check everything that can be checked without a request, and say what would be asked.
+
+    show_prompts: also print the first prompt of each kind, as it would be sent.
+    """
     _refuse_taken_id(settings.output_dir, session_id)
-    plan, models, _ = prepare(settings, environment)
+    plan, models, _ = prepare(settings, environment, needs_keys=False)
     check_sessions_can_be_made(settings.output_dir)
-    print_estimate(models, plan.problems, settings)
+    sandbox(settings.evaluate)
+    if show_prompts:
+        print_first_prompts(plan.problems, plan.settings.prompt)
+    print_estimate(models, plan.problems, settings, _missing_keys(models))
     logger.info("Dry run completed successfully")
     return EXIT_OK
 
@@ -53,9 +68,14 @@ def collect(
     """Run a new session; returns the exit code."""
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, clients = prepare(settings, environment)
-    if settings.all_models and ask_first and not _confirmed(plan.total_tasks):
-        logger.info("Nothing was sent")
-        return EXIT_OK
+    isolation = sandbox(settings.evaluate)
+    if not settings.models:  # what was not named is no surprise on the bill
+        cost = expected_cost(models, plan.problems, settings)
+        calls = "1 call" if plan.total_tasks == 1 else f"{plan.total_tasks} calls"
+        logger.info("%s: %s", calls, cost)
+        if ask_first and not _confirmed():
+            logger.info("Nothing was sent (--yes starts without asking)")
+            return EXIT_OK
 
     def open_store() -> SolutionStore:
         store = create_session(
@@ -64,60 +84,72 @@ def collect(
         logger.info("Session %s", store.path)
         return store
 
-    return run_and_report(plan, models, clients, open_store, progress)
-
-
-def resume(
-    output_dir: Path,
-    session_id: str,
-    environment: Environment,
-    *,
-    accept_changes: bool,
-    max_cost_usd: float | None,
-    progress: ProgressForm,
-) -> int:
-    """Go on with a session where anything is left to do; returns the exit code."""
-    store = open_session(output_dir, session_id)
-    metadata = store.metadata
-    assert metadata is not None, "open_session refuses a session without metadata"
-    settings = CollectionSettings.from_parameters(metadata.session_parameters)
-    if _is_finished(store, metadata):
-        finish_session(store)
-        print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
-        return EXIT_OK
-    settings = replace(
-        settings, output_dir=output_dir, max_cost_usd=max_cost_usd or settings.max_cost_usd
-    )
-    answered = sum(store.answered_counts().values())
-    plan, models, clients = prepare(settings, environment, answered=answered)
-    labels = [config.label for config in plan.models]
-    if labels != metadata.models:
-        raise ConfigError(
-            f"the session asked {', '.join(metadata.models)}, but the same names now mean "
-            f"{', '.join(labels)}: put back config/model_configs.py or LOCAL_GGUF_PATH"
-        )
-    _check_dataset(plan, metadata, accept_changes)
-    return run_and_report(plan, models, clients, lambda: store, progress)
+    return run_and_report(plan, models, clients, open_store, progress, isolation=isolation)
 
 
 def prepare(
-    settings: CollectionSettings, environment: Environment, *, answered: int = 0
+    settings: CollectionSettings,
+    environment: Environment,
+    *,
+    answered: int = 0,
+    needs_keys: bool = True,
 ) -> tuple[CollectionPlan, RunModels, ClientPool]:
     """Return the plan and its models, each step said; answered: tasks of earlier runs."""
     logger.info("Initializing models...")
-    plan = plan_collection(settings, environment, ROOT, date.today())
+    plan = plan_collection(settings, environment, ROOT, date.today(), needs_keys=needs_keys)
     for note in plan.notes:
-        logger.warning("%s", note)
+        logger.info("%s", note)
+    for warning in plan.warnings:
+        logger.warning("%s", warning)
     clients = ClientPool()
     models = build_models(plan, environment, clients)
     labels = [config.label for config in plan.models]
     logger.info("Initialized %d models: %s", len(labels), labels)
+    logger.info("%s", _reading(settings, plan, environment))
     logger.info("Loading dataset...")
     logger.info("Loaded %d problems", len(plan.problems))
+    for label in _too_cold_for_samples(models, plan.settings.samples):
+        logger.warning(
+            "%s: at temperature 0 its %d samples of a problem will be much alike; "
+            "--temperature 0.8 makes them differ",
+            label,
+            plan.settings.samples,
+        )
     if answered:
         logger.info("Already answered, not asked again: %d", answered)
     logger.info("Total tasks to complete: %d", plan.total_tasks - answered)
     return plan, models, clients
+
+
+def sandbox(mode: EvaluateMode) -> "Isolation | None":
+    """Return the isolation in which answers can be judged here, None for not at all; it is said.
+
+    Raises NoIsolation where they have to be and cannot.
+    """
+    if mode == "no":
+        return None
+    from evaluation.isolation import NoIsolation, find_isolation  # a run without starts sooner
+    from evaluation.policy import Policy
+
+    try:
+        isolation = asyncio.run(find_isolation(None, Policy()))
+    except NoIsolation:
+        if mode == "yes":
+            raise
+        logger.warning("Answers are not judged: no sandbox holds here (evaluate_session.py: why)")
+        return None
+    logger.info("Answers are judged as they arrive, in a sandbox (%s)", isolation)
+    return isolation
+
+
+def _too_cold_for_samples(models: RunModels, samples: int) -> list[str]:
+    if samples == 1:
+        return []
+    return [
+        model.config.label
+        for model in models.answering
+        if model.temperature == 0 and model.config.accepts_temperature
+    ]
 
 
 def run_and_report(
@@ -126,8 +158,14 @@ def run_and_report(
     clients: ClientPool,
     open_store: Callable[[], SolutionStore],
     progress: ProgressForm,
+    *,
+    release: bool = False,
+    isolation: "Isolation | None" = None,
 ) -> int:
-    """Run a session to its end or interruption; print what came out; return the exit code."""
+    """Run a session to its end or interruption; print what came out; return the exit code.
+
+    isolation: in which answers are judged as they arrive; None leaves them unjudged.
+    """
     opened: list[SolutionStore] = []
 
     def open_and_note() -> SolutionStore:
@@ -135,21 +173,39 @@ def run_and_report(
         return opened[0]
 
     try:
-        run = run_session(plan, models, clients, open_and_note, progress)
+        run = run_session(
+            *(plan, models, clients, open_and_note, progress), release=release, isolation=isolation
+        )
         store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
-        for store in opened:
-            if isinstance(error, SessionInUse):
-                continue
+        if opened and not isinstance(error, SessionInUse):
             print("To go on with this session:")
-            print(f"  {resume_command(store.session_id, plan.settings.output_dir)}")
+            print(f"  {resume_command(opened[0].session_id, plan.settings.output_dir)}")
         if opened and isinstance(error, WriteError):
             raise error.then("resume the session") from error
         raise
-    print_report(store, outcome, plan.settings.output_dir)
-    if outcome.interrupted and outcome.undone:
+    is_evaluated = isolation is not None
+    print_report(store, outcome, plan.settings.output_dir, is_evaluated=is_evaluated)
+    if outcome.interrupted and (outcome.undone or (is_evaluated and unjudged_answers(store))):
         return EXIT_INTERRUPTED
     return EXIT_INCOMPLETE if outcome.failed or outcome.undone else EXIT_OK
+
+
+def _reading(settings: CollectionSettings, plan: CollectionPlan, environment: Environment) -> str:
+    """Return how replies will be read, with the model's name where one is asked for code."""
+    words = reading_words(plan.settings.extraction, plan.settings.extraction_model)
+    by_default = plan.reader is not None and reader_is_default(settings, environment)
+    more = " (by default: EXTRACTION_MODEL names another)" if by_default else ""
+    return f"{words}{more}"
+
+
+def _missing_keys(models: RunModels) -> dict[str, str]:
+    """Return label -> variable of each model that a dry run counts, but that has no key yet."""
+    return {
+        model.config.label: model.config.api_key_env
+        for model in models
+        if not model.api_key and not model.config.key_is_optional
+    }
 
 
 def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
@@ -161,32 +217,12 @@ def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
         )
 
 
-def _confirmed(calls: int) -> bool:
+def _confirmed() -> bool:
+    """Ask whether to go on; where nobody is there to answer, go on."""
     if not sys.stdin.isatty():
         return True
     try:
-        answer = input(f"This makes {calls} calls. Go on? [y/N] ")
+        answer = input("Go on? [y/N] ")
     except EOFError:
         return False
     return answer.strip().lower() in ("y", "yes")
-
-
-def _is_finished(store: SolutionStore, metadata: SessionMetadata) -> bool:
-    if metadata.dataset is None:
-        counts = store.answered_counts()
-        return all(counts.get(model, 0) >= metadata.total_problems for model in metadata.models)
-    return all(metadata.dataset.keys() <= store.answered(model) for model in metadata.models)
-
-
-def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:
-    """Raise ConfigError where problems changed since the session began and that is not accepted."""
-    if metadata.dataset is None:
-        logger.warning("This session kept no hashes of its problems: changes cannot be noticed")
-        return
-    changes = dataset_changes(metadata.dataset, plan.content_hashes)
-    if not changes:
-        return
-    said = f"{plan.settings.dataset_path} is not what the session began with: {changes}"
-    if not accept_changes:
-        raise ConfigError(f"{said}. To go on all the same: --accept-dataset-changes")
-    logger.warning("%s", said)

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,49 +22,94 @@ from runners.session.cost_estimate import (
     tasks_under_cap,
 )
 from runners.session.run_models import RunModels
-from scripts._report import print_table
+from scripts._terminal import print_table, print_wrapped
 from storage.session.rate_limits_file import read_rate_limits
 
 _HEADINGS = (
     "model",
     "tasks",
-    "input tokens",
-    "output expected",
-    "output at worst",
+    "tokens in",
+    "out expected",
+    "out at worst",
     "USD expected",
     "USD at worst",
     "minutes at least",
 )
+_GROUPS = (1, 3, 2, 1)
 
 
 def print_estimate(
-    models: RunModels, problems: Sequence[Problem], settings: CollectionSettings
+    models: RunModels,
+    problems: Sequence[Problem],
+    settings: CollectionSettings,
+    missing_keys: Mapping[str, str],
 ) -> None:
-    """Print one row a model, their total, what the figures rest on, and what a cap covers."""
-    now, learned = time.time(), _learned(settings.output_dir)
-    estimates = [
-        estimate_cost(model, problems, now, learned.known_limits(_unconfigured_scope(model)))
-        for model in models.answering
-    ]
-    rows = [_row(estimate) for estimate in estimates]
+    """Print one row a model, their total, what the figures rest on, and what a cap covers.
+
+    missing_keys: label -> variable of each model whose key is not set yet.
+    """
+    learned = _learned(settings.output_dir)
+    estimates = _estimates(models, problems, settings, learned)
+    rows = [_row(estimate, missing_keys.get(estimate.label)) for estimate in estimates]
     if len(estimates) > 1:
         rows.append(_total(estimates, _least_time_of_all(models.answering, estimates, learned)))
     print()
-    print_table(_HEADINGS, rows)
-    data = load_prices()
-    dated = f", data of {data.newest_price}" if data.newest_price else ""
-    print("Tokens are estimated from the lengths of prompts and reference solutions, not counted.")
-    extraction = (
-        f", and code extraction by {models.extraction.config.label}" if models.extraction else ""
-    )
-    print(f"At worst every answer takes all of its output budget. Retries{extraction} come on top.")
-    print(f"Prices: genai-prices {data.version}, today's list prices{dated}.")
+    print_table(_HEADINGS, rows, _GROUPS)
+    _print_basis(models.extraction, missing_keys)
     unknown = _unpriced(estimates)
     if unknown:
-        print(f"No price is known for {', '.join(unknown)}.")
+        print_wrapped(f"No price is known for {', '.join(unknown)}.")
     if settings.max_cost_usd is not None:
-        print(_cover(estimates, settings.max_cost_usd))
+        print_wrapped(_cover(estimates, settings.max_cost_usd))
     print()
+
+
+def expected_cost(
+    models: RunModels, problems: Sequence[Problem], settings: CollectionSettings
+) -> str:
+    """Return what a run is expected to cost, and at worst, in a few words."""
+    estimates = _estimates(models, problems, settings, _learned(settings.output_dir))
+    expected = sum(estimate.expected_usd or 0.0 for estimate in estimates)
+    worst = sum(estimate.worst_usd or 0.0 for estimate in estimates)
+    unknown = _unpriced(estimates)
+    more = f", and what {' and '.join(unknown)} costs, which is not known" if unknown else ""
+    return f"about {expected:.2f} USD expected, {worst:.2f} USD at worst{more}"
+
+
+def _estimates(
+    models: RunModels,
+    problems: Sequence[Problem],
+    settings: CollectionSettings,
+    learned: AdaptiveRateLimiter,
+) -> list[CostEstimate]:
+    now = time.time()
+    return [
+        estimate_cost(
+            model,
+            problems,
+            settings.samples,
+            now,
+            learned.known_limits(_unconfigured_scope(model)),
+            settings.prompt,
+        )
+        for model in models.answering
+    ]
+
+
+def _print_basis(reader: BaseModel | None, missing_keys: Mapping[str, str]) -> None:
+    """Print what the figures rest on, and what comes on top of them."""
+    data = load_prices()
+    dated = f", data of {data.newest_price}" if data.newest_price else ""
+    reading = ""
+    if reader:
+        label = reader.config.label
+        no_key = f" (no key yet: {missing_keys[label]})" if label in missing_keys else ""
+        reading = f", and replies that {label} reads{no_key}"
+    print_wrapped("Tokens are estimated from prompts and reference solutions, not counted.")
+    print_wrapped(
+        f"At worst every answer takes all of its output budget. Retries{reading} come on top."
+    )
+    print_wrapped(f"Prices: genai-prices {data.version}, today's list prices{dated}.")
 
 
 def _learned(output_dir: Path) -> AdaptiveRateLimiter:
@@ -126,7 +171,9 @@ def _least_time(time: LeastTime | None) -> str:
     return f"{time.minutes:.1f} ({time.limit})" if time else "no limit known"
 
 
-def _row(estimate: CostEstimate) -> list[str]:
+def _row(estimate: CostEstimate, missing_key: str | None) -> list[str]:
+    # Limits belong to a key: without one, none is known.
+    time_or_key = f"no key yet: {missing_key}" if missing_key else _least_time(estimate.least_time)
     return [
         estimate.label,
         str(estimate.tasks),
@@ -135,7 +182,7 @@ def _row(estimate: CostEstimate) -> list[str]:
         f"{estimate.worst_output_tokens:,}",
         _usd(estimate.expected_usd),
         _usd(estimate.worst_usd),
-        _least_time(estimate.least_time),
+        time_or_key,
     ]
 
 

@@ -11,6 +11,7 @@ from config.model_configs import MODEL_CONFIGS
 from config.model_selection import is_retired
 from models.embedded.local_catalog import served_models
 from runners.progress.terminal_text import printable
+from scripts._terminal import terminal_columns
 
 _YES, _NO = "✓", "✗"
 
@@ -29,14 +30,25 @@ def print_model_list(environment: Environment, providers: Sequence[str] = ()) ->
             continue
         ready = environment.can_call(config) and not config.missing_packages
         mark = _YES if ready else _NO
-        print(printable(f"  {config.name} ({config.provider}) {mark}{_remark(config, today)}"))
+        _print_row(f"  {config.name} ({config.provider}) {mark}", _remark(config, today))
     if "local" in wanted and not here:
-        print("  local_gguf, local:<model> (local): set LOCAL_GGUF_PATH, LOCAL_BASE_URL in .env")
+        print("  local_gguf (local): set LOCAL_GGUF_PATH in .env")
+        print("  local:<model> (local): set LOCAL_BASE_URL in .env")
     ours = [config.api_key_env for config in MODEL_CONFIGS if config.provider in wanted]
     if variables := [variable for variable in dict.fromkeys(ours) if variable]:
         print("\nAPI Key Status:")
     for variable in variables:
         print(f"  {variable}: {_YES if environment.get(variable) else _NO}")
+    print(f"\n{_YES} ready: its key is set, or it needs none")
+    print(f"{_NO} its key is missing, or it is not installed")
+
+
+def _print_row(row: str, remark: str) -> None:
+    """Print a row, and the remark on it beside it or, where there is no room, below."""
+    line = printable(f"{row}  {remark}".rstrip())
+    if len(line) > terminal_columns():
+        line = printable(f"{row}\n      {remark}")
+    print(line)
 
 
 def _wanted(providers: Sequence[str]) -> list[str]:
@@ -63,9 +75,11 @@ def _served_here(environment: Environment) -> list[ModelConfig]:
 
 def _remark(config: ModelConfig, today: date) -> str:
     if config.missing_packages:
-        return f"  not installed: {INSTALL_LOCAL}"
+        return f"not installed: {INSTALL_LOCAL}"
     if config.retired:
         verb = "retired" if is_retired(config, today) else "retires"
-        instead = f", use {config.replacement}" if config.replacement else ""
-        return f"  {verb} {config.retired}{instead}"
-    return f"  {config.note}" if config.note else ""
+        names = {row.api_id: row.name for row in reversed(MODEL_CONFIGS)}
+        name = names.get(config.replacement or "", config.replacement)
+        instead = f", use {name}" if name else ""
+        return f"{verb} {config.retired}{instead}"
+    return config.note

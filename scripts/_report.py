@@ -1,7 +1,5 @@
 """What a command prints when a run has ended: a table, the files, the next line to type."""
 
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from reports.latencies import latencies_of
@@ -9,11 +7,18 @@ from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.report import REPORT_PAGE_NAME
 from runners.collection_runner import RunOutcome
 from runners.progress.terminal_text import printable
+from scripts._pass_rates import RATE_HEADINGS, print_not_judged, rate_cells
+from scripts._paste import line_to_paste
 from scripts._root import ROOT
+from scripts._terminal import print_table, print_wrapped
+from storage.records.session_scan import FAILURES_NAME
 from storage.records.tallies import Tally, total
+from storage.session.spending_file import read_spending
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
+from storage.views.verdicts import read_score_summary
 
+_LEAST_SHOWN_USD = 0.00005  # with four digits after the point
 _HEADINGS = (
     "model",
     "answered",
@@ -28,42 +33,87 @@ _HEADINGS = (
 )
 
 
-def print_report(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> None:
-    """Print how a run ended, where its results are, and what to type next."""
-    outcomes = read_outcomes(store)
-    tallies = by_model(store.tallies)
-    rows = [_row(model, total(kinds.values()), outcomes) for model, kinds in tallies.items()]
-    print_table(_HEADINGS, rows)
+def print_report(
+    store: SolutionStore, outcome: RunOutcome, output_dir: Path, *, is_evaluated: bool = False
+) -> None:
+    """Print how a run ended, where its results are, and what to type next.
+
+    is_evaluated: answers were to be judged.
+    """
+    _print_table(store, is_evaluated)
+    if is_evaluated:
+        print_not_judged(store)
+    print_unread(store)
     for label, reason in outcome.closed.items():
         print(printable(f"{label}: stopped early: {reason}"))
     if outcome.stopped_by:
         print(f"The run stopped: {outcome.stopped_by}")
+    print_reserved(store, output_dir)
     print(f"\nResults: {store.path}")
     if (store.path / REPORT_PAGE_NAME).exists():
         print(f"  {REPORT_PAGE_NAME}: everything on one page, for a browser")
     print("  <model>/<category>.jsonl and .csv: the answers; summary.json: the rates")
-    print("  cross_model_comparison.json: problems x models; failures.jsonl: what failed, if any")
+    print("  cross_model_comparison.json: problems x models")
+    if (store.path / FAILURES_NAME).exists():
+        print(f"  {FAILURES_NAME}: what failed, with every attempt")
     print(_next_step(store, outcome, output_dir))
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings: the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
-    for row in [headings, *rows]:
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        print(printable("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip()))
+def _print_table(store: SolutionStore, is_evaluated: bool) -> None:
+    outcomes = read_outcomes(store)
+    tallies = by_model(store.tallies)
+    rows = [
+        _row(model, total(tallies.get(model, {}).values()), outcomes) for model in outcomes.models
+    ]
+    if not is_evaluated:
+        print_table(_HEADINGS, rows, groups=(5, 2, 2))
+        return
+    summary = read_score_summary(store.path)
+    found = summary.models if summary else {}
+    rows = [[row[0], *rate_cells(found.get(row[0])), *row[1:]] for row in rows]
+    print_table([_HEADINGS[0], *RATE_HEADINGS, *_HEADINGS[1:]], rows, groups=(3, 5, 2, 2))
+
+
+def print_unread(store: SolutionStore) -> None:
+    """Print how many replies could not be read within their bounds, and what to do about it."""
+    counts = {
+        model: total(kinds.values()).unread for model, kinds in by_model(store.tallies).items()
+    }
+    if not any(counts.values()):
+        return
+    said = ", ".join(f"{count} of {model}" for model, count in counts.items() if count)
+    print_wrapped(
+        f"Replies that took too long to read, or too much memory, and are kept raw: {said}"
+    )
+    command = _command("reprocess_session.py", store.session_id, store.path.parent)
+    print(f"  With more time: {command} --seconds-per-reply 60")
+
+
+def print_reserved(store: SolutionStore, output_dir: Path) -> None:
+    """Print what is reserved beside the answers' cost, if anything, and how it is released."""
+    if reserved_usd := reserved_beside_answers(store):
+        print(
+            f"Reserved: at most {reserved_usd:.4f} USD, for calls that may have been billed "
+            "without a known cost. If they were not:\n"
+            f"  {resume_command(store.session_id, output_dir)} --release-reserved"
+        )
+
+
+def reserved_beside_answers(store: SolutionStore) -> float:
+    """Return the most that was billed beside the answers, 0 where four digits do not show it."""
+    spending = read_spending(store.path)
+    reserved_usd = spending.reserved_usd(store.answers_usd) if spending else 0.0
+    return reserved_usd if reserved_usd >= _LEAST_SHOWN_USD else 0.0
 
 
 def resume_command(session_id: str, output_dir: Path) -> str:
-    """Return the line that resumes a session, from the project's folder."""
+    """Return the line that resumes a session."""
     return _command("resume_collection.py", session_id, output_dir)
 
 
 def _command(script: str, session_id: str, output_dir: Path) -> str:
-    command = f"python scripts/{script} {shlex.quote(session_id)}"
-    if output_dir != ROOT / "generated":
-        command += f" --output-dir {shlex.quote(str(output_dir))}"
-    return printable(command)
+    elsewhere = () if output_dir == ROOT / "generated" else ("--output-dir", str(output_dir))
+    return line_to_paste(script, session_id, *elsewhere)
 
 
 def _row(model: str, tally: Tally, outcomes: SessionOutcomes) -> list[str]:
@@ -92,5 +142,5 @@ def _next_step(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> s
     return (
         f"\nNext: one table of it all (or parquet, jsonl, runcodeeval)\n  {export} --format csv\n"
         "or other models, with their keys in .env (cp .env.example .env)\n"
-        "  python scripts/run_collection.py --list-models"
+        f"  {line_to_paste('run_collection.py', '--list-models')}"
     )

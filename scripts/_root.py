@@ -4,6 +4,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from scripts._streams import open_standard_streams
+
+open_standard_streams()
+
 ROOT = Path(__file__).resolve().parent.parent
 
 _VENV_PYTHON = ROOT / ".venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"

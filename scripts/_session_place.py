@@ -1,5 +1,6 @@
 """Where a session that is named on a command line stands."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -16,7 +17,9 @@ def session_place(session: str, output_flag: str | None) -> tuple[Path, str]:
     session: an id in --output-dir, or the path of a session's folder anywhere.
     Raises ConfigError for a path where nothing is.
     """
-    folder = Path(session).expanduser()
+    folder = Path(session)
+    with contextlib.suppress(RuntimeError):  # a session may be named ~anything
+        folder = folder.expanduser()
     sessions = output_dir(output_flag, load_environment(), ROOT)
     looks_like_path = "/" in session or os.sep in session or session in (".", "..")
     if looks_like_path and _is_folder(folder):

@@ -3,18 +3,30 @@
 import contextlib
 import io
 import sys
+import textwrap
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from config.clock import Clock
+from config.errors import ConfigError
+from config.model_configs import select_models
+from config.prompt_text import prompt_of
+from config.reply_reading import recorded_reading
+from prompts.prompt_template import prompt_version
+from reports.pass_counts import PassCounts, pass_counts
 from runners.progress.terminal_text import printable
-from scripts._report import print_table, resume_command
+from scripts._report import print_reserved, print_unread, reserved_beside_answers, resume_command
+from scripts._terminal import print_table, print_wrapped, terminal_columns
 from storage.session.progress_file import Progress, read_progress
+from storage.session.session_condition import condition_words
 from storage.session.session_lock import is_locked
 from storage.sessions import existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
+from storage.views.verdicts import has_verdicts
 
 _WATCH_SECONDS = 2.0
+_FEWEST_COLUMNS = 20  # for the names of models
 _CLEAR_SCREEN = "\x1b[H\x1b[J"
 
 
@@ -25,18 +37,24 @@ def print_sessions(output_dir: Path) -> None:
         print(f"No sessions in {output_dir}")
         return
     print(f"Sessions in {output_dir}:")
+    longest = max(len(row.session_id) for row in rows)
+    room = max(_FEWEST_COLUMNS, terminal_columns() - longest - 2)
     table = [
         [
             row.session_id,
-            "running" if row.is_running else row.status,
+            row.status,
             _moment(row.started),
             f"{row.successful}/{row.total_tasks}",
             str(row.failed),
-            row.trouble or " ".join(row.models),
+            textwrap.shorten(" ".join(row.models), room, placeholder=" ...") or "-",
         ]
         for row in rows
     ]
-    print_table(["session", "status", "started", "answered", "failed", "models"], table)
+    headings = ["session", "status", "started", "answered", "failed", "models"]
+    print_table(headings, table, groups=(4, 1), ends_in_text=True)
+    for row in rows:
+        if row.trouble:
+            print_wrapped(f"{row.session_id} is broken: {row.trouble}", indent="  ")
 
 
 def print_status(output_dir: Path, session_id: str) -> None:
@@ -45,27 +63,54 @@ def print_status(output_dir: Path, session_id: str) -> None:
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
     started = _moment(metadata.collection_start)
-    print(f"Session {store.session_id}: {store.status}, started {started}")
-    print_table(
-        ["model", "answered", "valid", "failed", "undone"],
-        [_status_row(store, model, metadata.total_problems) for model in metadata.models],
-    )
+    print(f"Session {store.session_id}: {condition_words(store)}, started {started}")
+    tasks = metadata.total_problems * metadata.samples
+    rows = [_status_row(store, model, tasks) for model in metadata.models]
+    _print_status_table(store, rows)
+    undone = any(row[-1] != "0" for row in rows)
+    if reading := recorded_reading(metadata.session_parameters):
+        print(reading)
+    if prompt := prompt_of(metadata.session_parameters):
+        print_wrapped(f"Prompt: {prompt_version(prompt)}")
+    print_unread(store)
     progress = read_progress(store.path)
     if progress:
         _print_last_errors(progress)
-        print(_spent(store, progress))
+    print(f"Answers so far cost {store.answers_usd:.4f} USD, as far as prices are known")
     if is_locked(store.path):
+        if reserved_usd := reserved_beside_answers(store):
+            print(
+                f"Calls in flight, or without an answer, cost at most {reserved_usd:.4f} USD more"
+            )
         print("It is being run now.")
         if progress and progress.current_progress.estimated_completion:
             print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
         print(f"Results so far: {store.path}")
         return
-    command = resume_command(store.session_id, output_dir)
-    if store.status == "in_progress":
-        print(f"Nobody runs it.{_calls_lost(progress)} To go on:\n  {command}")
+    print_reserved(store, output_dir)
+    command, parameters = resume_command(store.session_id, output_dir), metadata.session_parameters
+    if undone:
+        print(f"Nobody runs it.{_calls_lost(progress, parameters)} To go on:\n  {command}")
     elif any(store.failed_tasks.values()):
         print(f"It has ended. To try the failed tasks again:\n  {command}")
     print(f"Results: {store.path}")
+
+
+def _print_status_table(store: SolutionStore, rows: list[list[str]]) -> None:
+    headings = ["model", "answered", "valid", "failed", "undone"]
+    if not has_verdicts(store.path):
+        print_table(headings, rows, groups=(4,))
+        return
+    found = pass_counts(store)
+    judged = [_passed_cells(found.get(row[0])) for row in rows]
+    rows = [[*row, *cells] for row, cells in zip(rows, judged, strict=True)]
+    print_table([*headings, "passed", "not judged"], rows, groups=(4, 2))
+
+
+def _passed_cells(counts: PassCounts | None) -> list[str]:
+    if counts is None:
+        return ["-", "-"]
+    return [f"{counts.passed} of {counts.judged}", str(counts.unjudged + counts.not_run)]
 
 
 async def watch_status(output_dir: Path, session_id: str, clock: Clock) -> None:
@@ -104,17 +149,28 @@ def _print_last_errors(progress: Progress) -> None:
             print(printable(f"{model}: last failure: {counts.last_error}"))
 
 
-def _spent(store: SolutionStore, progress: Progress) -> str:
-    """Return what answers cost, and apart from it what calls without one may have cost."""
-    answers = sum(tally.cost_usd for tally in store.tallies.values())
-    more = progress.spent_usd - answers
-    said = f"Answers so far cost {answers:.4f} USD, as far as prices are known"
-    return f"{said}; calls without an answer at most {more:.4f} USD more" if more > 5e-5 else said
-
-
-def _calls_lost(progress: Progress | None) -> str:
+def _calls_lost(progress: Progress | None, parameters: Mapping[str, object]) -> str:
     calls = progress.in_flight if progress else 0
-    return f" It was killed: up to {calls} calls may be billed without an answer." if calls else ""
+    if not calls:
+        return ""
+    said = f" It was killed: up to {calls} calls"
+    if _costs_nothing(parameters):
+        return f"{said} were in flight."
+    return f"{said} may be billed without an answer."
+
+
+def _costs_nothing(parameters: Mapping[str, object]) -> bool:
+    """Return whether none of a session's models can send a bill."""
+    models = parameters.get("models")
+    names = [*(models if isinstance(models, list) else ()), parameters.get("extraction_model")]
+    return bool(models) and all(_is_free(str(name)) for name in names if name)
+
+
+def _is_free(name: str) -> bool:
+    try:
+        return name == "local_gguf" or select_models([name])[0].is_free
+    except ConfigError:  # a row that has gone since
+        return False
 
 
 def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:
@@ -125,4 +181,7 @@ def _status_row(store: SolutionStore, model: str, total: int) -> list[str]:
 
 
 def _moment(seconds: float | None) -> str:
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else "-"
+    try:
+        return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else "-"
+    except (OverflowError, ValueError, OSError):  # beyond any calendar
+        return "-"

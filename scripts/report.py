@@ -1,4 +1,4 @@
-"""Write a session's report.html: one file to open in a browser, from disk, without a network."""
+"""Write a session's report.html: one file to open in a browser, no network needed."""
 
 import argparse
 import sys
@@ -8,16 +8,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from reports.report import MOST_BODY_BYTES, write_report
-from scripts._cli import EXIT_OK, add_output_dir_flag, positive_int, run_command
+from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive_int, run_command
+from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from storage.sessions import open_session
 
 _MEGABYTE = 1_000_000
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("session", metavar="SESSION", help="the session's id or folder")
     parser.add_argument(
         "--max-megabytes",
@@ -33,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 

@@ -1,52 +1,105 @@
-"""Extract and validate a session's replies again, with today's rules; nothing is sent."""
+"""Extract and validate a session's replies again with today's rules; nothing is sent."""
 
 import argparse
+import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
+from processors.reading.bounded_reader import BoundedReader
+from processors.workers.bounds import Bounds
+from processors.workers.pool import Workers
 from runners.answers.reprocess import Change, reprocess_session
-from runners.progress.terminal_text import printable
-from scripts._cli import EXIT_OK, add_output_dir_flag, run_command
-from scripts._report import print_table
+from scripts._cli import (
+    EXIT_OK,
+    add_output_dir_flag,
+    parse_arguments,
+    positive_int,
+    run_command,
+    seconds,
+)
+from scripts._parser import CommandParser
 from scripts._session_place import session_place
+from scripts._terminal import print_table, print_wrapped
 from storage.sessions import open_session
+from storage.solution_store import SolutionStore
 
 _MOST_NAMED = 20
+_BOUNDS = Bounds()
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("session", metavar="SESSION", help="the session's id or folder")
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="reading processes (default: 2, or 1 on a single core)",
+    )
+    parser.add_argument(
+        "--seconds-per-reply",
+        type=seconds,
+        default=_BOUNDS.cpu_seconds,
+        metavar="SECONDS",
+        help="processor time allowed for reading one reply (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--memory-per-reply",
+        type=positive_int,
+        default=_BOUNDS.memory_mb,
+        metavar="MB",
+        help="memory allowed for reading one reply (default: %(default)s)",
+    )
     add_output_dir_flag(parser)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args))
 
 
 def _run(args: argparse.Namespace) -> int:
     store = open_session(*session_place(args.session, args.output_dir))
-    written, changes = reprocess_session(store)
-    headings = ["model", "answers", "code changed", "valid before", "valid now"]
-    print_table(headings, [_row(model, found) for model, found in changes.items()])
-    named = [
-        f"  {model}, {change.task_id}: {_verdict(change)}"
+    bounds = Bounds(cpu_seconds=args.seconds_per_reply, memory_mb=args.memory_per_reply)
+    written, changes = asyncio.run(_reprocessed(store, args.workers, bounds))
+    headings = ["model", "answers", "other code", "valid before", "valid now"]
+    rows = [_row(model, found) for model, found in changes.items()]
+    print_table(headings, rows, groups=(4,))
+    _print_some(
+        f"  {model}, {change.task}: {_verdict(change)}"
         for model, found in changes.items()
         for change in found
-        if change.code_changed
-    ]
-    print(printable("\n".join(["", *named[:_MOST_NAMED]])))
-    if len(named) > _MOST_NAMED:
-        print(f"  ... and {len(named) - _MOST_NAMED} more")
+        if change.code_changed or change.gave_up
+    )
+    if any(change.gave_up for found in changes.values() for change in found):
+        print_wrapped(
+            "Replies that could not be read are kept raw: allow them more seconds, or memory."
+        )
     print(f"New records: {written}\nThe old ones are as they were; nothing was sent.")
     return EXIT_OK
+
+
+async def _reprocessed(
+    store: SolutionStore, workers: int | None, bounds: Bounds
+) -> tuple[Path, dict[str, list[Change]]]:
+    async with Workers(workers, bounds) as pool:
+        return await reprocess_session(store, BoundedReader(pool))
+
+
+def _print_some(lines: Iterable[str]) -> None:
+    named = list(lines)
+    print()
+    for line in named[:_MOST_NAMED]:
+        print_wrapped(line, indent="    ")
+    if len(named) > _MOST_NAMED:
+        print(f"  ... and {len(named) - _MOST_NAMED} more")
 
 
 def _row(model: str, changes: list[Change]) -> list[str]:
@@ -60,6 +113,8 @@ def _row(model: str, changes: list[Change]) -> list[str]:
 
 
 def _verdict(change: Change) -> str:
+    if change.gave_up:
+        return f"could not be read: {change.gave_up}"
     words = {True: "valid", False: "not valid"}
     if change.was_valid == change.is_valid:
         return f"other code, {words[change.is_valid]} as before"

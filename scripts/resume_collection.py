@@ -1,4 +1,4 @@
-"""Go on with a session: its own parameters, only what is not answered yet."""
+"""Continue a session with its own parameters; only what is unanswered is asked."""
 
 import argparse
 import asyncio
@@ -13,35 +13,51 @@ from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
+from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
+    add_evaluate_flag,
     add_log_flags,
     add_output_dir_flag,
     load_environment,
+    parse_arguments,
     run_command,
+    samples,
     set_up_logging,
     usd,
 )
 from scripts._session_place import session_place
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("session", nargs="?", metavar="SESSION", help="the session's id or folder")
-    parser.add_argument("--list-sessions", action="store_true", help="list the sessions there are")
-    parser.add_argument("--status", action="store_true", help="show how the session stands")
+    parser.add_argument("--list-sessions", action="store_true", help="list the sessions")
+    parser.add_argument("--status", action="store_true", help="show the session's progress")
     parser.add_argument(
         "--accept-dataset-changes",
         action="store_true",
-        help="go on although problems have changed since the session began",
+        help="continue even if problems have changed since the session began",
     )
     parser.add_argument(
-        "--max-cost", type=usd, metavar="USD", help="raise or set the cap on the whole session"
+        "--max-cost", type=usd, metavar="USD", help="set or raise the cap on the whole session"
     )
     parser.add_argument(
-        "--watch", action="store_true", help="keep showing how it stands until it ends"
+        "--samples",
+        type=samples,
+        metavar="M",
+        help="ask for more samples, even if the session is finished: M answers per problem in all",
     )
+    parser.add_argument(
+        "--release-reserved",
+        action="store_true",
+        help="free the money reserved for calls that may have been billed, as not billed",
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="keep showing the progress until the run ends"
+    )
+    add_evaluate_flag(parser)
     add_output_dir_flag(parser)
     add_log_flags(parser)
     return parser
@@ -49,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -73,16 +89,16 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
 
-    from scripts._collect import resume
+    from scripts._resume import ResumeWishes, resume
 
-    return resume(
-        folder,
-        session_id,
-        environment,
+    wishes = ResumeWishes(
         accept_changes=args.accept_dataset_changes,
         max_cost_usd=args.max_cost,
-        progress=args.progress,
+        samples=args.samples,
+        release=args.release_reserved,
+        evaluate=args.evaluate,
     )
+    return resume(folder, session_id, environment, wishes, args.progress)
 
 
 if __name__ == "__main__":

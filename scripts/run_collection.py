@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
@@ -9,35 +10,43 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from runners.progress.terminal_text import shortened
+from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
+    add_evaluate_flag,
     add_log_flags,
     add_output_dir_flag,
     load_environment,
     positive_int,
+    parse_arguments,
     run_command,
+    samples,
     seconds,
     set_up_logging,
     usd,
 )
 
 _EPILOG = """\
-examples:
-  run_collection.py --quick-test --models smollm2_135m     a first run: no key, no network
-  run_collection.py --list-models                          what there is, and which keys are set
-  run_collection.py --list-models openai google            of these providers
-  run_collection.py --check-models --models gpt-4o         is it served, and what else to use
-  run_collection.py --dry-run --models gpt-4o claude-haiku-4-5
-  run_collection.py --models gpt-4o --categories typing regex
+examples, each after "python scripts/run_collection.py":
+  --quick-test --models smollm2_135m     a first run: no key, no network
+  --list-models                          the models, and which keys are set
+  --list-models openai google            only these providers
+  --check-models --models gpt-4o         is it served, or what replaces it
+  --dry-run --models gpt-4o grok-4.7     its requests and price; needs no key
+  --show-prompt --categories typing      and what it would send
+  --models gpt-4o --categories typing regex
+  --models gpt-4o --evaluate             and which answers are right
 
-exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong usage or
-configuration (nothing was sent), 130 interrupted (resume_collection.py goes on).
+exit codes: 0 all answered, 1 finished with failed or undone tasks, 2 wrong
+usage or configuration (nothing was sent), 130 interrupted
+(resume_collection.py continues).
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the command's parser; flags that are left out are None where .env may speak."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_what_to_collect(parser)
     _add_what_to_do(parser)
     _add_how_to_call(parser)
+    add_evaluate_flag(parser.add_argument_group("what to do with answers"))
     _add_patience(parser)
     _add_money(parser)
     add_output_dir_flag(parser)
@@ -62,15 +72,21 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
         "--all-models", action="store_true", help="every served model whose key is set"
     )
     group.add_argument(
-        "--categories", nargs="+", metavar="CATEGORY", help="only these categories of problems"
+        "--categories", nargs="+", metavar="CATEGORY", help="only problems in these categories"
     )
     group.add_argument(
-        "--quick-test", action="store_true", help="one problem a category, at low concurrency"
+        "--samples",
+        type=samples,
+        metavar="N",
+        help="answers to request from every model for each problem (default: 1)",
+    )
+    group.add_argument(
+        "--quick-test", action="store_true", help="one problem per category, at low concurrency"
     )
     group.add_argument(
         "--dataset-path", metavar="DIR", help="a folder of .jsonl problems (or one such file)"
     )
-    group.add_argument("--session-id", metavar="ID", help="name the session (default: by time)")
+    group.add_argument("--session-id", metavar="ID", help="the session's name (default: the time)")
 
 
 def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +95,7 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
         "--list-models",
         nargs="*",
         metavar="PROVIDER",
-        help="list models and key status: all, or those of openai, anthropic ...",
+        help="list models and key status: all, or only of openai, anthropic ...",
     )
     group.add_argument(
         "--check-models",
@@ -89,9 +105,18 @@ def _add_what_to_do(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dry-run",
         action="store_true",
-        help="check everything, say what a run would ask and may cost",
+        help="check everything; print what a run would ask and may cost",
     )
-    group.add_argument("--yes", action="store_true", help="do not ask before --all-models")
+    group.add_argument(
+        "--show-prompt",
+        action="store_true",
+        help="a dry run that also prints the first prompt of each kind",
+    )
+    group.add_argument(
+        "--yes",
+        action="store_true",
+        help="start at once even without --models: do not ask",
+    )
 
 
 def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +125,7 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         "--max-concurrent",
         type=_concurrency,
         metavar="N",
-        help="calls in flight per model, an LLM's --extraction aside; or auto (default: 3)",
+        help="calls in flight per model, not counting --extraction by an LLM; or auto (default: 3)",
     )
     group.add_argument(
         "--batch-size",
@@ -112,8 +137,16 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         "--extraction",
         choices=("auto", "agentic", "regex"),
         default="auto",
-        help="auto asks an LLM only where rules find no code; agentic asks for every reply that "
+        help="auto asks an LLM only if rules find no code; agentic asks for every reply that "
         "is not clean code; regex never asks (default: auto)",
+    )
+    group.add_argument(
+        "--prompt",
+        metavar="NAME|FILE",
+        help="the words around every problem: one of prompts/texts, or a file (default: default)",
+    )
+    group.add_argument(
+        "--system", metavar="TEXT|FILE", help="the system text itself, or a file that holds it"
     )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
     group.add_argument(
@@ -127,14 +160,20 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
 def _add_patience(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how long to try")
     group.add_argument(
-        "--max-attempts", type=positive_int, default=8, metavar="N", help="per task (default: 8)"
+        "--max-attempts",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="per task; a 429 does not count: it costs time (default: 8)",
     )
     group.add_argument(
         "--task-timeout",
         type=seconds,
         default=1800.0,
         metavar="SECONDS",
-        help="for all attempts at one task (default: 1800)",
+        help="for all attempts at one task, counted from the first, waits for a rate limit "
+        "included; if a model answers nothing but 429 for that long, its other tasks fail too "
+        "(default: 1800)",
     )
     group.add_argument(
         "--request-timeout",
@@ -158,34 +197,30 @@ def _add_money(parser: argparse.ArgumentParser) -> None:
         "--max-cost",
         type=usd,
         metavar="USD",
-        help="cap on the session, resumes included: a call whose worst case does not fit under "
+        help="cap on the session, resumes included: a call whose worst case would exceed "
         "it is not sent",
     )
     group.add_argument(
         "--allow-unknown-prices",
         action="store_true",
-        help="under a cap, also run models whose price is not known; they count as free",
+        help="under a cap, also run models of unknown price; they count as free",
     )
 
 
 def _concurrency(text: str) -> int | str:
-    if text == "auto":
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of 1 or more")
-    return int(text)
+    return text if text == "auto" else positive_int(text)
 
 
 def _temperature(text: str) -> float:
     number = float(text)
     if not 0.0 <= number <= 2.0:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not between 0 and 2")
     return number
 
 
 def main(argv: list[str] | None = None) -> int:
     """Return the exit code of one command line."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(build_parser(), argv)
     return run_command(lambda: _run(args, load_environment()))
 
 
@@ -200,12 +235,20 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         from scripts._check_models import check_models
 
         return check_models(args.models or (), environment)
+    from prompts.prompt_template import choose_prompt
+
     settings = CollectionSettings.from_args(args, environment, ROOT)
+    settings = replace(settings, prompt=choose_prompt(args.prompt, args.system))
 
     from scripts._collect import collect, dry_run  # aiohttp and the rest: not for --list-models
 
-    if args.dry_run:
-        return dry_run(settings, environment, session_id=args.session_id)
+    if args.dry_run or args.show_prompt:
+        return dry_run(
+            settings,
+            environment,
+            session_id=args.session_id,
+            show_prompts=args.show_prompt,
+        )
     return collect(
         settings,
         environment,

@@ -10,6 +10,7 @@ from config.clock import Clock
 from storage.files.durability import replace_file, write_error
 from storage.files.pacing import Pacer
 from storage.files.utf8_text import clean_text
+from storage.records.solution_record import TaskKey
 from storage.records.tallies import percent
 from storage.session.manifest import SessionStatus, pretty_json
 from storage.session.progress_file import (
@@ -32,8 +33,9 @@ class _Lane:
 
     def __init__(self) -> None:
         self.answered = 0
+        self.valid = 0
         self.execution_seconds = 0.0
-        self.failed: dict[str, bool] = {}  # True: in an earlier run, so it is tried again
+        self.failed: dict[TaskKey, bool] = {}  # True: in an earlier run, so it is tried again
         self.last_error: str | None = None
 
     def to_progress(self) -> ModelProgress:
@@ -99,37 +101,45 @@ class ProgressTracker:
 
     def restore(self, store: SolutionStore) -> None:
         """Take over what earlier runs of the session collected."""
+        self.recount(store)
+        earlier = read_progress(store.path)
+        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
+        self.spent_usd = max(store.answers_usd, earlier.spent_usd if earlier else 0.0)
+
+    def recount(self, store: SolutionStore) -> None:
+        """Count what stands in the session's files, whatever was counted before."""
+        self._lanes = {model: _Lane() for model in self._models}
+        self._completed_ids.clear()
+        self._to_try_again = 0
         for model in dict.fromkeys([*self._models, *store.answered_counts()]):
             lane = self._lanes.setdefault(model, _Lane())
             lane.answered = len(store.answered(model))
-            for task_id in store.answered(model):
-                self._note_completed(model, task_id)
-            for task_id, failure in store.failed_tasks.get(model, {}).items():
-                lane.failed[task_id] = True
+            for key in store.answered(model):
+                self._note_completed(model, key)
+            for key, failure in store.failed_tasks.get(model, {}).items():
+                lane.failed[key] = True
                 lane.last_error = f"{failure.error}: {failure.message}"
             self._to_try_again += len(lane.failed)
         for (model, _), tally in store.tallies.items():
             self._lanes[model].execution_seconds += tally.execution_seconds
-        earlier = read_progress(store.path)
-        self._active_seconds_before = earlier.active_seconds if earlier else 0.0
-        recorded_usd = sum(tally.cost_usd for tally in store.tallies.values())
-        self.spent_usd = max(recorded_usd, earlier.spent_usd if earlier else 0.0)
+            self._lanes[model].valid += tally.valid
 
-    def answered(self, label: str, task_id: str, seconds: float) -> None:
-        """Count an answer; seconds: its last attempt."""
+    def answered(self, label: str, key: TaskKey, seconds: float, *, is_valid: bool) -> None:
+        """Count an answer; seconds: its last attempt; is_valid: the verdict on its code."""
         with self._lock:
             lane = self._lanes.setdefault(label, _Lane())
             lane.answered += 1
+            lane.valid += is_valid
             lane.execution_seconds += seconds
-            self._note_end(lane, task_id)
-            self._note_completed(label, task_id)
+            self._note_end(lane, key)
+            self._note_completed(label, key)
 
-    def failed(self, label: str, task_id: str, error: str) -> None:
+    def failed(self, label: str, key: TaskKey, error: str) -> None:
         """Count a task that was given up; a later answer takes it back."""
         with self._lock:
             lane = self._lanes.setdefault(label, _Lane())
-            self._note_end(lane, task_id)
-            lane.failed[task_id] = False
+            self._note_end(lane, key)
+            lane.failed[key] = False
             lane.last_error = error
 
     def progress(self) -> ProgressCounts:
@@ -183,13 +193,16 @@ class ProgressTracker:
         lanes = self._lanes.values()
         return sum(lane.answered for lane in lanes), sum(len(lane.failed) for lane in lanes)
 
-    def _note_completed(self, label: str, task_id: str) -> None:
-        separator = b",\n      " if self._completed_ids else b"\n      "
-        self._completed_ids += separator + msgspec.json.encode(_full_id(task_id, label))
+    def _valid(self) -> int:
+        return sum(lane.valid for lane in self._lanes.values())
 
-    def _note_end(self, lane: _Lane, task_id: str) -> None:
+    def _note_completed(self, label: str, key: TaskKey) -> None:
+        separator = b",\n      " if self._completed_ids else b"\n      "
+        self._completed_ids += separator + msgspec.json.encode(_full_id(key, label))
+
+    def _note_end(self, lane: _Lane, key: TaskKey) -> None:
         self._ended_now += 1
-        self._to_try_again -= lane.failed.pop(task_id, False)
+        self._to_try_again -= lane.failed.pop(key, False)
         self._changed = True
 
     def _estimated_completion(self, done: int) -> float | None:
@@ -209,9 +222,7 @@ class ProgressTracker:
         with self._lock:
             completed_ids = bytes(self._completed_ids)
             failed_ids = [
-                _full_id(task_id, label)
-                for label, lane in self._lanes.items()
-                for task_id in lane.failed
+                _full_id(key, label) for label, lane in self._lanes.items() for key in lane.failed
             ]
         head = {
             "session_id": self._session_id,
@@ -238,6 +249,8 @@ class ProgressTracker:
                 "failed": counts.failed_tasks,
                 "progress_percent": percent(counts.completed_tasks, counts.total_tasks),
                 "success_rate": percent(counts.successful_tasks, counts.completed_tasks),
+                "answered_rate": percent(counts.successful_tasks, counts.completed_tasks),
+                "valid_rate": percent(self._valid(), counts.completed_tasks),
             },
             "timing": {
                 "elapsed_time": elapsed,
@@ -258,5 +271,6 @@ class ProgressTracker:
             raise write_error(path, error) from error
 
 
-def _full_id(task_id: str, label: str) -> str:
-    return clean_text(f"{task_id}_{label}")
+def _full_id(key: TaskKey, label: str) -> str:
+    task_id, sample = key
+    return clean_text(f"{task_id}_{label}" + (f"#{sample}" if sample > 1 else ""))

@@ -12,6 +12,7 @@ from config.clock import Clock, SystemClock
 from config.errors import ConfigError, StoreError
 from storage.files.durability import flush_folder, write_error
 from storage.files.jsonl_file import keep_whole_file
+from storage.files.leftovers import drop_leftovers
 from storage.files.utf8_text import clean_text
 from storage.records.session_scan import scan_session
 from storage.records.tallies import total
@@ -25,30 +26,29 @@ from storage.session.manifest import (
     write_manifest,
 )
 from storage.session.progress_file import PROGRESS_NAME, ProgressCounts, read_progress
+from storage.session.session_condition import SessionCondition, condition_of, count_answer_lines
 from storage.session.session_folder import default_session_id, session_folder
 from storage.session.session_lock import is_locked
+from storage.session.spending_file import SPENDING_NAME, read_spending
 from storage.solution_store import SolutionStore
 from storage.views.summaries import write_session_summary
-
-SessionCondition = Literal["in_progress", "completed", "failed", "broken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
     """One session for a list.
 
-    trouble: why it is broken, None where it is not. is_running: a process owns it now.
+    trouble: why it is broken, None where it is not.
     """
 
     session_id: str
-    status: SessionCondition
+    status: SessionCondition | Literal["broken"]
     started: float | None
     total_tasks: int
     successful: int
     failed: int
     models: tuple[str, ...]
     trouble: str | None = None
-    is_running: bool = False
 
 
 def create_session(
@@ -115,9 +115,11 @@ def repair_session(store: SolutionStore) -> list[str]:
     """
     said = store.repair()
     folder = store.path
+    drop_leftovers([folder, *(path for path in folder.iterdir() if path.is_dir())])
     if (folder / PROGRESS_NAME).exists() and read_progress(folder) is None:
-        kept = keep_whole_file(folder / PROGRESS_NAME)
-        said.append(f"{PROGRESS_NAME} cannot be read: kept as {kept.name}, made anew")
+        said.append(_set_aside(folder / PROGRESS_NAME))
+    if (folder / SPENDING_NAME).exists() and read_spending(folder) is None:
+        said.append(f"{_set_aside(folder / SPENDING_NAME)}, with the most that may be billed")
     said += _repair_descriptions(store)
     said += _missing_answers(store)
     return said
@@ -153,7 +155,7 @@ def _make_folder(
 def _describe(folder: Path, session_id: str, metadata: SessionMetadata) -> None:
     write_manifest(folder, session_id, metadata)
     write_session_summary(
-        folder, session_id, metadata, {}, status="in_progress", collection_end=None
+        folder, session_id, metadata, {}, {}, status="in_progress", collection_end=None
     )
 
 
@@ -199,18 +201,24 @@ def _session_row(folder: Path) -> SessionRow:
         progress = read_progress(folder)
         if metadata is None:
             return _broken_row(folder, f"neither {SUMMARY_NAME} nor {MANIFEST_NAME} can be read")
-        counts = progress.current_progress if progress else _counts_of_files(folder)
+        is_running = is_locked(folder)
+        counts = progress.current_progress if progress else ProgressCounts()
+        if not is_running and counts.successful_tasks != count_answer_lines(folder):
+            counts = _counts_of_files(folder)  # it was killed, or somebody changed the files
     except StoreError as error:
         return _broken_row(folder, str(error))
+    except OSError as error:
+        return _broken_row(folder, f"{folder}: cannot be read: {error.strerror}")
+    answered, failed = counts.successful_tasks, counts.failed_tasks
+    tasks = metadata.total_tasks
     return SessionRow(
         session_id=summary.session_id if summary else folder.name,
-        status=(summary and summary.status) or (progress and progress.status) or "in_progress",
+        status=condition_of(answered=answered, failed=failed, tasks=tasks, is_running=is_running),
         started=metadata.collection_start,
-        total_tasks=counts.total_tasks or metadata.total_problems * len(metadata.models),
-        successful=counts.successful_tasks,
-        failed=counts.failed_tasks,
+        total_tasks=tasks,
+        successful=answered,
+        failed=failed,
         models=tuple(metadata.models),
-        is_running=is_locked(folder),
     )
 
 

@@ -8,17 +8,21 @@ import msgspec
 
 from config.clock import Clock
 from config.errors import StoreError
-from storage.files.durability import write_error
 from storage.files.pacing import Pacer
 from storage.files.utf8_text import clean_text
 from storage.records.answer_log import AnswerLog
 from storage.records.record_json import record_from_fields, solutions_in
-from storage.records.session_scan import PENDING_NAME
+from storage.records.session_scan import size_of
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.session.manifest import SessionMetadata, SessionStatus, write_manifest
 from storage.views.category_csv import CsvExporter
 from storage.views.comparison import write_comparison
-from storage.views.summaries import by_model, write_model_summary, write_session_summary
+from storage.views.summaries import (
+    Extent,
+    by_model,
+    write_model_summary,
+    write_session_summary,
+)
 
 _DEFAULT_FIELDS: Mapping[str, object] = {
     "problem": "",
@@ -104,7 +108,10 @@ class SolutionStore(AnswerLog):
                 paths = dict(self._index.paths)
                 models = self._models()
                 problems = self._index.count_problems()
-            return write_comparison(self.path, self.session_id, models, paths, problems)
+                counts_samples = max(self.samples, self._index.most_samples()) > 1
+            return write_comparison(
+                self.path, self.session_id, models, paths, problems, counts_samples=counts_samples
+            )
 
     def load_solutions_from_jsonl(
         self, model: str, category: str | None = None
@@ -128,6 +135,7 @@ class SolutionStore(AnswerLog):
             self._pacer.start()
             with self._lock:
                 kinds, self._unexported = self._unexported, set()
+                kinds = {kind for kind in kinds if size_of(self._index.paths[kind])}
                 paths = {self._index.paths[kind] for kind in kinds}
             try:
                 for path in sorted(paths):
@@ -165,6 +173,11 @@ class SolutionStore(AnswerLog):
         if not any(self._index.pending.values()):
             self._drop_pending()
 
+    @property
+    def samples(self) -> int:
+        """How many answers every model is asked for to each problem."""
+        return self.metadata.samples if self.metadata else self._index.most_samples()
+
     def _files(self) -> dict[str, dict[str, Path]]:
         files: dict[str, dict[str, Path]] = {}
         with self._lock:
@@ -180,40 +193,43 @@ class SolutionStore(AnswerLog):
         with self._lock:
             tallies = by_model(self.tallies)
             folders = {model: self._index.folder_for(model) for model in models}
-        planned = self.metadata.total_problems if self.metadata else None
+            extents = {model: self._extent(model) for model in folders}
         return {
-            model: write_model_summary(folder, model, tallies[model], planned)
+            model: write_model_summary(folder, model, tallies[model], extents[model])
             for model, folder in folders.items()
         }
+
+    def _extent(self, model: str) -> Extent:
+        return Extent(
+            problems=self.metadata.total_problems if self.metadata else None,
+            samples=self.samples,
+            problems_answered=self._index.count_problems(model),
+        )
 
     def _save_session_summary(self) -> None:
         with self._lock:
             metadata = self.metadata or self._inferred_metadata()
             tallies = by_model(self.tallies)
+            problems_answered = {model: self._index.count_problems(model) for model in tallies}
         write_session_summary(
             self.path,
             self.session_id,
             metadata,
             tallies,
+            problems_answered,
             status=self.status,
             collection_end=None if self.status == "in_progress" else self._ended_at,
         )
 
     def _inferred_metadata(self) -> SessionMetadata:
+        samples = self._index.most_samples()
         return SessionMetadata(
             collection_start=self._opened_at,
             total_problems=self._index.count_problems(),
             models=list(self._index.models),
             categories=sorted({category for _, category in self.tallies}),
-            session_parameters={},
+            session_parameters={"samples": samples} if samples > 1 else {},
         )
-
-    def _drop_pending(self) -> None:
-        path = self.path / PENDING_NAME
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise write_error(path, error) from error
 
 
 def _failure_of(record: SolutionRecord) -> FailureRecord:
@@ -225,4 +241,10 @@ def _failure_of(record: SolutionRecord) -> FailureRecord:
         message=record.raw_response or "the call failed",
         attempts=[],
         timestamp=record.timestamp,
+        sample=record.sample,
+        name=record.name or None,
+        object=record.object,
+        complexity=record.complexity,
+        problem=record.problem or None,
+        requested_model=record.requested_model or None,
     )

@@ -27,6 +27,13 @@ def test_each_key_stands_beside_its_address_and_models() -> None:
     assert f"`{server.api_key_env}`" in line and f"`{server.base_url_env}`" in line
 
 
+def test_the_example_file_has_every_address_commented_out() -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    homes = {row.base_url_env: make_model(row, api_key="k").home() for row in MODEL_CONFIGS}
+    homes["LOCAL_BASE_URL"] = "http://localhost:11434/v1"
+    assert [line for name, home in homes.items() if (line := f"# {name}={home}") not in lines] == []
+
+
 def test_the_row_that_is_shown_is_a_row() -> None:
     config = eval(CODE[0], {"ModelConfig": ModelConfig})
     model = make_model(config, api_key="key")

@@ -12,6 +12,7 @@ STAGES = [
     "models",
     "processors",
     "storage",
+    "evaluation",
     "reports",
     "runners",
     "scripts",

@@ -62,7 +62,7 @@ def price(config: ModelConfig, usage: Usage, at: datetime | float) -> float | No
         on the date or the hour.
     """
     sent_at = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
-    if config.provider == "local":
+    if config.is_free:
         return 0.0
     listed = _listed(config, sent_at.date())
     return _list_price(*listed, usage, sent_at) if listed else None
@@ -73,7 +73,7 @@ def worst_case_price(
 ) -> float | None:
     """Return the most that one call may cost within a day, None where the price is not known."""
     sent_at = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
-    if config.provider == "local":
+    if config.is_free:
         return 0.0
     listed = _listed(config, sent_at.date())
     if listed is None:

@@ -14,8 +14,8 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from config.errors import BadRequest, ConfigError
-from models.chat_completions import Reply
 from models.embedded.local_catalog import RUNTIME_PACKAGE
+from models.wire.reply import Reply
 
 SLOTS = 4  # on two cores four answers at once come twice as fast as one after the other
 _ERRORS_ONLY = 1  # llama.cpp's verbosity: 0 nothing, 1 errors, 2 warnings, 3 information

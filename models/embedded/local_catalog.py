@@ -3,6 +3,7 @@
 Imports next to nothing, since a list of models has to come at once.
 """
 
+import os
 import threading
 from contextlib import closing
 from importlib.util import find_spec
@@ -13,9 +14,13 @@ import msgspec
 
 from config.errors import ConfigError
 from config.model_config import INSTALL_LOCAL
+from config.user_path import user_path
+from config.web_address import is_http_address
+from models.wire.json_border import decode_json
 
 RUNTIME_PACKAGE = "xllamacpp"
 _LONGEST_LIST_BYTES = 4_000_000
+_LONGEST_ID = 200  # characters
 
 
 def find_gguf(*, package: str = "", path: str = "") -> Path:
@@ -30,8 +35,8 @@ def find_gguf(*, package: str = "", path: str = "") -> Path:
         raise ConfigError(f"{' and '.join(missing)} {verb} not installed: {INSTALL_LOCAL}")
     if package:
         return _packaged_weights(package)
-    file = Path(path).expanduser()
-    if not file.is_file():
+    file = user_path(path, "LOCAL_GGUF_PATH")
+    if not os.path.isfile(file):  # noqa: PTH113 - unlike is_file, at peace with any name
         raise ConfigError(f"{file}: no such GGUF file (see LOCAL_GGUF_PATH)")
     return file.absolute()
 
@@ -41,6 +46,8 @@ def served_models(base_url: str, api_key: str = "", deadline_seconds: float = 0.
 
     Empty where it does not answer before the deadline, which holds for looking up its name too.
     """
+    if not is_http_address(base_url):
+        return []
     found: list[str] = []
     asking = threading.Thread(
         target=_ask_for_models, args=(base_url, api_key, deadline_seconds, found), daemon=True
@@ -53,6 +60,8 @@ def served_models(base_url: str, api_key: str = "", deadline_seconds: float = 0.
 def with_api_path(base_url: str) -> str:
     """Return a server's address with the path of its API: /v1 unless another one is given."""
     plain = base_url.rstrip("/")
+    if not is_http_address(plain):
+        return plain  # which is said where it is used
     return plain if urlsplit(plain).path else f"{plain}/v1"
 
 
@@ -62,6 +71,9 @@ class _Model(msgspec.Struct):
 
 class _ModelList(msgspec.Struct):
     data: list[_Model]
+
+
+_LIST_DECODER = msgspec.json.Decoder(_ModelList)
 
 
 def _ask_for_models(base_url: str, api_key: str, timeout_seconds: float, found: list[str]) -> None:
@@ -74,7 +86,8 @@ def _ask_for_models(base_url: str, api_key: str, timeout_seconds: float, found: 
         with closing(kind(address.netloc, timeout=timeout_seconds)) as connection:
             connection.request("GET", f"{address.path}/models", headers=headers)
             body = connection.getresponse().read(_LONGEST_LIST_BYTES)
-        found.extend(model.id for model in msgspec.json.decode(body, type=_ModelList).data)
+        listed = decode_json(body, _LIST_DECODER).data
+        found.extend(model.id for model in listed if len(model.id) <= _LONGEST_ID)
     except (OSError, HTTPException, ValueError):  # no server, or not one that lists its models
         return
 

@@ -1,6 +1,7 @@
 """One aiohttp session as every provider gets it."""
 
 import socket
+import ssl
 import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -8,22 +9,33 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+from models.wire.bounded_response import BoundedResponse
+from models.wire.fresh_connector import FreshConnector
+
 CONNECT_SECONDS = 30.0
 _KEEPALIVE_PROBE_SECONDS = 60
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_READ_BUFFER_BYTES = 64_000  # twice as much is held of each reply before it is read
 
 
 def open_session(
-    base_url: str, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
+    base_url: str,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> aiohttp.ClientSession:
-    """Return a new session for calls to one address; its user closes it."""
+    """Return a new session for calls to one address; its user closes it.
+
+    tls: whose certificates are trusted, None for aiohttp's own choice.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, socket_factory=_open_socket),
+        connector=FreshConnector(limit=0, socket_factory=_open_socket, ssl=tls or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         # The whole call's deadline is BaseModel.complete's.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         proxy=_proxy(base_url),
         middlewares=middlewares,
+        response_class=BoundedResponse,
+        read_bufsize=_READ_BUFFER_BYTES,
     )
 
 
@@ -37,7 +49,9 @@ def _proxy(url: str) -> str | None:
     host = parts.hostname or ""
     if host in _THIS_MACHINE or proxy_bypass(host):
         return None
-    return getproxies().get(parts.scheme)
+    proxies = getproxies()
+    for_all = proxies.get("all", "")
+    return proxies.get(parts.scheme) or (for_all if for_all.startswith("http") else None)
 
 
 def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:

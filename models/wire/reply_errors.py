@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from config.clock import SystemClock
 from config.errors import (
@@ -18,6 +20,7 @@ from config.errors import (
     RateLimited,
     TimedOut,
 )
+from models.wire.json_border import read_json
 from models.wire.rate_headers import read_rate_signals
 
 _Rules = Sequence[tuple[re.Pattern[str], type[ModelError]]]
@@ -68,7 +71,8 @@ _BY_WORDS = _rules(
         # what is said is said of the last "model" before it
         r"\bmodel\b((?!\bmodel\b).){0,120}?(not exist|not found|not available|no longer"
         r"|not supported by (any )?provider|been (deprecated|retired|decommissioned|removed))"
-        r"|gated (repo|model)|model((?!model).){0,80} is gated|non-serverless model",
+        r"|gated (repo|model)|model((?!model).){0,80} is gated|non-serverless model"
+        r"|invalid model( name| id|:)|unknown model|not a valid model|no such model",
         ModelGone,
     ),
 )
@@ -92,6 +96,9 @@ _BY_STATUS: Mapping[int, type[ModelError]] = {
     499: Overloaded,  # Google's CANCELLED
     501: BadRequest,
 }
+_MOST_BODY = 64_000  # characters; what an error has to say stands at its beginning
+_MOST_WORDS_READ = 4_000  # of what the provider says in words
+_MOST_CODES, _LONGEST_CODE = 20, 200
 _MAX_WORDS = 300
 _TAGS = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title[^<>]*>([^<]*)</title>", re.IGNORECASE)
@@ -110,12 +117,18 @@ class _Complaint:
 
 
 def error_from_reply(
-    provider: str, status: int, headers: Mapping[str, str], body: str
+    provider: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    ignored: Callable[[str], None] = lambda _: None,
 ) -> ModelError:
     """Return the error of one reply, with what it said about limits.
 
-    body: the reply's text as it came, JSON or not. A 2xx is taken for a reply that holds an error.
+    body: the reply's text as it came, JSON or not; only its beginning is looked at. A 2xx is taken
+    for a reply that holds an error. ignored: is told of limits that cannot be meant.
     """
+    body = body[:_MOST_BODY]
     complaint = _read_complaint(body)
     error_class = _classify(provider, status, complaint, body)
     if 300 <= status < 400:
@@ -123,7 +136,7 @@ def error_from_reply(
     return error_class(
         f"{provider} answered {status}: {_one_line(complaint)}",
         status=status,
-        signals=read_rate_signals(provider, headers, body, SystemClock().time()),
+        signals=read_rate_signals(provider, headers, body, SystemClock().time(), ignored),
         request_id=read_request_id(headers),
     )
 
@@ -172,22 +185,25 @@ def _by_status(status: int) -> type[ModelError]:
         return BadReply
     if 300 <= status < 400:
         return LaneClosed
+    if not 400 <= status < 600:  # no HTTP status at all
+        return BadReply
     return BadRequest if status < 500 else Overloaded
 
 
 def _read_complaint(body: str) -> _Complaint:
     try:
-        content = json.loads(body)
+        content = read_json(body)
     except ValueError:
-        return _Complaint(_plain_text(body))
+        return _Complaint(_plain_text(body[:_MOST_WORDS_READ]))
     if isinstance(content, list) and content:  # Google's, when streaming was asked for
         content = content[0]
     if not isinstance(content, dict):
-        return _Complaint(body)
+        return _Complaint(body[:_MOST_WORDS_READ])
     error = content.get("error")
     inner = error if isinstance(error, dict) else {}
-    words = next(_words(inner, error, content), body)
-    codes = [str(code).lower() for code in (*_codes(inner), *_codes(content)) if code]
+    words = next(_words(inner, error, content), body)[:_MOST_WORDS_READ]
+    told = islice((*_codes(inner), *_codes(content)), _MOST_CODES)
+    codes = [code for value in told if (code := _code(value))]
     status = next((int(code) for code in codes if re.fullmatch("[45][0-9]{2}", code)), None)
     return _Complaint(words, tuple(code for code in codes if not code.isdecimal()), status)
 
@@ -200,7 +216,8 @@ def _words(
         if isinstance(candidate, str) and candidate.strip():
             yield candidate
     if inner:
-        yield json.dumps(inner)
+        with suppress(RecursionError):  # it is written at less depth than it is read
+            yield json.dumps(inner)
 
 
 def _codes(content: Mapping[str, object]) -> Iterator[object]:
@@ -211,6 +228,10 @@ def _codes(content: Mapping[str, object]) -> Iterator[object]:
     elif isinstance(details, list):  # Google's ErrorInfo
         yield from (detail.get("reason") for detail in details if isinstance(detail, dict))
     yield from (content.get(name) for name in ("code", "type", "status"))
+
+
+def _code(value: object) -> str:
+    return str(value)[:_LONGEST_CODE].lower() if isinstance(value, str | int | float) else ""
 
 
 def _plain_text(body: str) -> str:

@@ -12,9 +12,10 @@ from processors.reply.pieces import Method, Piece
 from processors.reply.reply_text import Answer, Line, read_answer
 from processors.reply.statements import Parser, code_of, complete_statements, stops_in_mid_word
 from processors.reply.unfenced import bare_pieces, inline_pieces, json_pieces, tag_pieces
+from processors.syntax.definitions import is_stub
 from processors.syntax.python_source import Parsed
 
-EXTRACTION_VERSION = "2"  # raised whenever the result for some reply may change
+EXTRACTION_VERSION = "3"  # raised whenever the result for some reply may change
 
 # A reply's share of the parser, in characters and calls: it reads 1.2 MB a second, and all of a
 # reply of 1 MB has to be done in less than one. A longer block is taken unread.
@@ -90,13 +91,23 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
         seen += pieces
         choice = choose(pieces, name, parser, text, spare)
         if choice is not None:
-            return choice if choice.lines else None, len(seen), _is_cut(seen, text, parser)
+            is_cut = _is_cut(seen, text, parser)
+            is_none = not choice.lines or _is_refused(choice, name, parser, _prose(text, gaps))
+            return None if is_none else choice, len(seen), is_cut
     is_cut = _is_cut(seen, text, parser)
     if refuses(_prose(text, gaps)):
         return None, len(seen), is_cut
     last = max(seen, key=lambda piece: piece.place[1], default=None)
     whole = [piece for piece in seen if not ((is_cut or truncated) and piece is last)]
     return fallback(whole, name), len(seen), is_cut
+
+
+def _is_refused(choice: Choice, name: str | None, parser: Parser, prose: str) -> bool:
+    """Return whether the reply declines, and the code is but the signature that it quotes."""
+    if not refuses(prose):
+        return False
+    tree = parser.parse(code_of(choice.lines)).tree
+    return tree is not None and name is not None and is_stub(tree, name)
 
 
 def _marked_where_cut(pieces: list[Piece], text: str, truncated: bool) -> list[Piece]:

@@ -9,6 +9,7 @@ from itertools import islice
 from processors.reply.pieces import Piece, read_piece
 from processors.reply.reply_text import Line, split_lines
 from processors.reply.statements import Parser, scan_line
+from processors.syntax.definitions import is_stub
 
 _TAG = re.compile(
     r"<(?P<end>/?)(?P<name>python|code|pre|answer|solution|final_answer|final|output|response"
@@ -189,4 +190,6 @@ def inline_pieces(text: str, name: str, parser: Parser) -> Iterator[Piece]:
         if name in code and ("def " in code or "=" in code or "class " in code):
             start = text.index(code, start)
             lines = [Line(code, start, start + len(code))]
-            yield read_piece(lines, "inline", parser, match.span())
+            piece = read_piece(lines, "inline", parser, match.span())
+            if not (piece.is_readable and is_stub(piece.tree, name)):  # prose quotes a signature
+                yield piece

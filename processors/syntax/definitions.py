@@ -27,6 +27,29 @@ def is_sketch(tree: ast.Module, code: str, name: str | None) -> bool:
     return bool(nodes) and _is_empty(nodes[-1])
 
 
+def is_stub(tree: ast.Module, name: str) -> bool:
+    """Return whether the name stands for no more than a signature.
+
+    A class that names a base is whole without a body, an exception for example.
+    """
+    nodes = [node for node in top_level(tree.body) if name in bound_names(node)]
+    match nodes[-1:]:
+        case [ast.FunctionDef(body=body) | ast.AsyncFunctionDef(body=body)]:
+            return all(_says_nothing(part) or _returns_ellipsis(part) for part in body)
+        case [ast.ClassDef(bases=[], body=body)]:
+            return all(_says_nothing(part) for part in body)
+        case _:
+            return False
+
+
+def _returns_ellipsis(node: ast.stmt) -> bool:
+    match node:
+        case ast.Return(value=ast.Constant(value=value)):
+            return value is ...
+        case _:
+            return False
+
+
 def _is_empty(node: ast.stmt) -> bool:
     if isinstance(node, ast.ClassDef):
         methods = [part for part in node.body if isinstance(part, ast.FunctionDef)]

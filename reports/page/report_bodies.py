@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from config.prompt_text import PromptText
 from prompts.problems import Problem, SolutionKind
-from prompts.prompt_template import PROMPT_VERSION, build_prompt
+from prompts.prompt_template import build_prompt, prompt_version
 from reports.outcomes import ProblemOutcomes, read_record
+from reports.page.judged import Judgements
+from reports.page.verdict_letters import LETTERS
 from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.views.verdicts import JudgedAnswer
 
 _MOST_CHARACTERS = 200_000  # of one text: a reply that repeats itself may have millions
 _GZIP_LEVEL = 4  # a third of the time of level 9, for a tenth more bytes
@@ -25,11 +29,18 @@ class Prompt(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """One model's answer, or its failure; file: where the whole record stands."""
+    """One model's answer, or its failure.
+
+    letter: its verdict, as in the overview. file: where the whole record stands. judged: what its
+    tests came to, None where they were not run.
+    """
 
     model: str
+    sample: int
+    letter: str
     file: str
     record: SolutionRecord | FailureRecord
+    judged: JudgedAnswer | None
 
 
 class Body(msgspec.Struct):
@@ -42,15 +53,21 @@ class Body(msgspec.Struct):
 
 
 def packed_bodies(
-    problems: Sequence[ProblemOutcomes], references: Mapping[str, Problem], most_bytes: int
+    problems: Sequence[ProblemOutcomes],
+    references: Mapping[str, Problem],
+    judgements: Judgements,
+    text: PromptText | None,
+    most_bytes: int,
 ) -> Iterator[tuple[int, str]]:
     """Yield (the problem's place, its texts as base64 of gzip of JSON) while they fit.
 
+    text: the words around every problem, None for the default's.
     Where not all fit, problems that some model did not solve come first.
     """
     left = most_bytes
     for place in _most_wanted_first(problems):
-        body = _body(problems[place], references.get(problems[place].task_id))
+        problem = problems[place]
+        body = _body(problem, references.get(problem.task_id), judgements, text)
         block = base64.b64encode(gzip.compress(msgspec.json.encode(body), _GZIP_LEVEL, mtime=0))
         left -= len(block)
         if left < 0:
@@ -60,27 +77,37 @@ def packed_bodies(
 
 def _most_wanted_first(problems: Sequence[ProblemOutcomes]) -> list[int]:
     def is_solved(place: int) -> bool:
-        return all(outcome.verdict == "valid" for outcome in problems[place].by_model.values())
+        return all(outcome.verdict == "valid" for outcome in problems[place].outcomes)
 
     return sorted(range(len(problems)), key=is_solved)
 
 
-def _body(problem: ProblemOutcomes, reference: Problem | None) -> Body:
+def _body(
+    problem: ProblemOutcomes,
+    reference: Problem | None,
+    judgements: Judgements,
+    text: PromptText | None,
+) -> Body:
     answers: list[Answer] = []
-    text, prompt = (reference.problem, None) if reference else ("", None)
-    for model, outcome in problem.by_model.items():
+    words, prompt = (reference.problem, None) if reference else ("", None)
+    for outcome in problem.outcomes:
         record = read_record(outcome)
         if record is None:
             continue
         if isinstance(record, SolutionRecord) and prompt is None:
-            text, prompt = record.problem, _prompt(record)
+            words, prompt = record.problem, _prompt(record, text)
+        if isinstance(record, FailureRecord):
+            words = words or record.problem or ""
         file = f"{outcome.path.parent.name}/{outcome.path.name}"
-        answers.append(Answer(model, file, _without_repetition(record)))
+        letter = LETTERS[outcome.verdict]
+        shown = _without_repetition(record)
+        judged = judgements.get((record.model, record.task_id, record.sample))
+        answers.append(Answer(record.model, record.sample, letter, file, shown, judged))
     solution = reference.canonical_solution if reference else None
-    return Body(text, prompt, solution, answers)
+    return Body(words, prompt, solution, answers)
 
 
-def _prompt(record: SolutionRecord) -> Prompt:
+def _prompt(record: SolutionRecord, text: PromptText | None) -> Prompt:
     built = build_prompt(
         Problem(
             task_id=record.task_id,
@@ -91,9 +118,10 @@ def _prompt(record: SolutionRecord) -> Prompt:
             category=record.category,
             complexity=record.complexity,
             object=_kind(record.object),
-        )
+        ),
+        text,
     )
-    is_exact = record.prompt_version == PROMPT_VERSION
+    is_exact = record.prompt_version == prompt_version(text)
     return Prompt(built.system, built.user, record.prompt_version, is_exact)
 
 
@@ -104,7 +132,7 @@ def _kind(text: str | None) -> SolutionKind | None:
 def _without_repetition(record: SolutionRecord | FailureRecord) -> SolutionRecord | FailureRecord:
     """Return the record without the problem's text, which stands once, and no text over-long."""
     if isinstance(record, FailureRecord):
-        return record
+        return msgspec.structs.replace(record, problem=None)
     return msgspec.structs.replace(
         record,
         problem="",

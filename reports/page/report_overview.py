@@ -1,29 +1,31 @@
 """The figures of report.html: everything but the texts, as the JSON that the page reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
+from config.prompt_text import prompt_of
+from config.reply_reading import recorded_reading
+from prompts.prompt_template import prompt_version
 from reports.latencies import answers_of, latencies_of
-from reports.outcomes import Outcome, ProblemOutcomes, SessionOutcomes, Verdict
+from reports.outcomes import Outcome, ProblemOutcomes, SessionOutcomes
+from reports.page.judged import (
+    EvaluationLine,
+    JudgedModel,
+    Judgements,
+    evaluation_line,
+    judged_model,
+)
 from reports.page.timeline import make_timeline
+from reports.page.verdict_letters import LETTERS
 from storage.files.utf8_text import clean_text, clean_value
 from storage.records.solution_record import FinishReason
 from storage.records.tallies import Tally, total
+from storage.session.session_condition import condition_words
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
 
-# One character a cell keeps a table of 100,000 cells small; report.js has the same letters.
-_LETTERS: dict[Verdict, str] = {
-    "valid": "v",
-    "incomplete": "n",
-    "syntax": "s",
-    "empty": "e",
-    "truncated": "t",
-    "refused": "r",
-    "failed": "f",
-    "undone": "-",
-}
 _FINISH_REASONS: tuple[FinishReason, ...] = ("stop", "length", "refusal", "filtered", "other")
 _RETRIED = "before an answer (kind not kept)"
 
@@ -31,7 +33,9 @@ _RETRIED = "before an answer (kind not kept)"
 class Model(msgspec.Struct):
     """One model's row of the overview; cost_usd leaves out `unpriced` answers.
 
-    seconds: the curve of reports/latencies.py.
+    seconds: the curve of reports/latencies.py. finish_reasons: of replies that could be read.
+    verdicts, cell_seconds: of each problem's first sample. samples: (valid, attempted) of each
+    problem, () where there is one sample a problem. tests: None where nothing was evaluated.
     """
 
     label: str
@@ -42,6 +46,7 @@ class Model(msgspec.Struct):
     truncated: int
     refused: int
     empty: int
+    unread: int
     input_tokens: int
     output_tokens: int
     cost_usd: float
@@ -54,7 +59,9 @@ class Model(msgspec.Struct):
     answers_over_time: list[int]
     verdicts: str
     cell_seconds: list[float | None]
+    samples: list[tuple[int, int]]
     categories: list[tuple[int, int]]
+    tests: JudgedModel | None = None
 
 
 class Problems(msgspec.Struct):
@@ -70,7 +77,9 @@ class Problems(msgspec.Struct):
 class Overview(msgspec.Struct):
     """What the page shows before anything is opened.
 
+    status: how the session stands, in words for people.
     width_seconds, starts: the stretches of time; errors: kind -> count in each.
+    reading: how replies were read, "" where that is not known.
     notes: sentences for people about what the page cannot show.
     """
 
@@ -79,6 +88,9 @@ class Overview(msgspec.Struct):
     started: float | None
     written: float
     total_problems: int
+    reading: str
+    samples: int
+    prompt: str
     parameters: dict[str, object]
     categories: list[str]
     models: list[Model]
@@ -87,10 +99,15 @@ class Overview(msgspec.Struct):
     starts: list[float | None]
     errors: dict[str, list[int]]
     notes: list[str]
+    evaluation: EvaluationLine
 
 
 def make_overview(
-    store: SolutionStore, outcomes: SessionOutcomes, notes: list[str], written: float
+    store: SolutionStore,
+    outcomes: SessionOutcomes,
+    judgements: Judgements,
+    notes: list[str],
+    written: float,
 ) -> Overview:
     """Return the figures of a session."""
     problems = outcomes.problems
@@ -98,31 +115,43 @@ def make_overview(
     parameters = metadata.session_parameters if metadata else {}
     categories = list(dict.fromkeys(problem.category for problem in problems))
     errors = _errors(outcomes)
-    answered = {
-        model: [o.finished for o in answers_of(outcomes, model)] for model in outcomes.models
-    }
-    timeline = make_timeline(
-        [moment for moments in [*answered.values(), *errors.values()] for moment in moments]
-    )
-    planned = metadata.total_problems if metadata else len(problems)
+    answered = {m: [o.finished for o in answers_of(outcomes, m)] for m in outcomes.models}
+    timeline = make_timeline(list(chain(*answered.values(), *errors.values())))
+    counts = {model: timeline.counts(moments) for model, moments in answered.items()}
     return Overview(
         session_id=store.session_id,
-        status=store.status,
+        status=condition_words(store),
         started=metadata.collection_start if metadata else None,
         written=written,
-        total_problems=planned,
+        total_problems=_planned(store, outcomes),
+        reading=clean_text(recorded_reading(parameters)),
+        samples=store.samples,
+        prompt=clean_text(prompt_version(prompt_of(parameters))),
         parameters={name: clean_value(value) for name, value in parameters.items()},
         categories=categories,
-        models=[
-            _model(store, outcomes, model, categories, planned, timeline.counts(answered[model]))
-            for model in outcomes.models
-        ],
+        models=_models(store, outcomes, judgements, categories, counts),
         problems=_columns(problems, categories),
         width_seconds=timeline.width_seconds,
         starts=timeline.starts,
         errors={kind: timeline.counts(moments) for kind, moments in sorted(errors.items())},
         notes=[clean_text(note) for note in notes],
+        evaluation=evaluation_line(store, judgements),
     )
+
+
+def _models(
+    store: SolutionStore,
+    outcomes: SessionOutcomes,
+    judgements: Judgements,
+    categories: Sequence[str],
+    answers_over_time: Mapping[str, list[int]],
+) -> list[Model]:
+    models = []
+    for label in outcomes.models:
+        model = _model(store, outcomes, label, categories, answers_over_time[label])
+        model.tests = judged_model(label, outcomes.problems, judgements)
+        models.append(model)
+    return models
 
 
 def _model(
@@ -130,24 +159,23 @@ def _model(
     outcomes: SessionOutcomes,
     label: str,
     categories: Sequence[str],
-    planned: int,
     answers_over_time: list[int],
 ) -> Model:
     kinds = by_model(store.tallies).get(label, {})
     whole = total(kinds.values()) if kinds else Tally()
     answers, latencies = answers_of(outcomes, label), latencies_of(outcomes, label)
-    tried = (problem.by_model.get(label) for problem in outcomes.problems)
-    failures = [outcome for outcome in tried if outcome and outcome.verdict == "failed"]
-    reasons = [answer.finish_reason for answer in answers]
+    failures = _failures_of(outcomes, label)
+    reasons = [answer.finish_reason for answer in answers if answer.verdict != "unread"]
     return Model(
         label=label,
         answered=whole.answered,
         valid=whole.valid,
         failed=whole.failed,
-        undone=max(0, planned - whole.attempted),
+        undone=max(0, _planned(store, outcomes) * store.samples - whole.attempted),
         truncated=whole.truncated,
         refused=whole.refused,
         empty=whole.empty,
+        unread=whole.unread,
         input_tokens=whole.input_tokens,
         output_tokens=whole.output_tokens,
         cost_usd=whole.cost_usd,
@@ -158,10 +186,23 @@ def _model(
         seconds=latencies.curve,
         finish_reasons={reason: reasons.count(reason) for reason in _FINISH_REASONS},
         answers_over_time=answers_over_time,
-        verdicts="".join(_LETTERS[problem.verdict(label)] for problem in outcomes.problems),
-        cell_seconds=[_rounded(problem.by_model.get(label)) for problem in outcomes.problems],
+        verdicts="".join(LETTERS[problem.verdict(label)] for problem in outcomes.problems),
+        cell_seconds=[_rounded(problem.first(label)) for problem in outcomes.problems],
+        samples=[problem.valid_samples(label) for problem in outcomes.problems]
+        if store.samples > 1
+        else [],
         categories=[_valid_of(kinds.get(category, Tally())) for category in categories],
     )
+
+
+def _planned(store: SolutionStore, outcomes: SessionOutcomes) -> int:
+    """Return how many problems every model was to be asked."""
+    return store.metadata.total_problems if store.metadata else len(outcomes.problems)
+
+
+def _failures_of(outcomes: SessionOutcomes, label: str) -> list[Outcome]:
+    tried = (problem.by_model.get(label, ()) for problem in outcomes.problems)
+    return [outcome for one in tried for outcome in one if outcome.verdict == "failed"]
 
 
 def _columns(problems: Sequence[ProblemOutcomes], categories: Sequence[str]) -> Problems:
@@ -180,7 +221,7 @@ def _errors(outcomes: SessionOutcomes) -> dict[str, list[float]]:
     for started, kind in outcomes.failed_attempts:
         errors.setdefault(kind, []).append(started)
     for problem in outcomes.problems:
-        for outcome in problem.by_model.values():
+        for outcome in problem.outcomes:
             if outcome.verdict != "failed" and outcome.attempts > 1:
                 moments = [outcome.finished] * (outcome.attempts - 1)
                 errors.setdefault(_RETRIED, []).extend(moments)

@@ -1,36 +1,44 @@
-"""What happens to each outcome: extracted, checked, priced, on disk, counted."""
+"""What happens to each outcome: on disk, read within bounds, checked, counted."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
-from config.errors import StoreError
-from processors.extraction.code_candidates import Extraction
-from processors.solution_extractor import SolutionExtractor
-from prompts.problems import Problem
-from runners.answers.answer_record import answer_record, failure_record, with_extraction
+from config.errors import NoWorker, StoreError
+from processors.reading.bounded_reader import BoundedReader, is_short, read_short
+from processors.reading.llm_copy import copied_by_llm
+from processors.reading.reading import Reading
+from processors.workers.bounds import Unfinished
+from runners.answers.answer_record import (
+    answer_record,
+    failure_record,
+    reply_in,
+    with_reading,
+    without_reading,
+)
 from runners.answers.llm_extraction import ExtractionAsk
 from runners.calls.budget import CapReached
 from runners.calls.reliable_call import Answer, GaveUp, ReliableCaller
 from runners.lanes.lane import Lane, LaneStopped
+from runners.lanes.task import Task
 from storage.progress_tracker import ProgressTracker
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, SolutionRecord, task_name
+from storage.records.tallies import is_valid
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
 
-_LARGE = 100_000  # characters; reading and judging more takes a while, in a thread
-
 
 @dataclass(frozen=True, slots=True)
 class UnreadReply:
-    """A reply that is on the disk and that an LLM is to read; found: what the rules found."""
+    """A reply that is on the disk and has to be read yet; place: where, for pending_at."""
 
-    record: SolutionRecord
-    found: Extraction
+    place: int
 
 
 class AnswerKeeper:
@@ -45,21 +53,27 @@ class AnswerKeeper:
         store: SolutionStore,
         tracker: ProgressTracker,
         caller: ReliableCaller,
+        reader: BoundedReader,
         extraction_lane: Lane | None,
         clock: Clock,
         break_off: Callable[[StoreError], None],
     ) -> None:
         """break_off: is told why an outcome could not be written."""
-        self._mode = settings.extraction
+        self._mode = settings.extraction if extraction_lane else "regex"
+        self._prompt = settings.prompt
         self._batch_size = settings.batch_size
         self._store = store
         self._tracker = tracker
         self._caller = caller
+        self._reader = reader
         self._extraction_lane = extraction_lane
         self._clock = clock
         self._break_off = break_off
-        self._unkept: list[tuple[Lane, Problem, Answer | GaveUp]] = []
+        self._unkept: list[tuple[Lane, Task, Answer | GaveUp]] = []
         self._read_but_unwritten: list[SolutionRecord] = []
+        self._turns = asyncio.Semaphore(reader.at_once)
+        self._readings: set[asyncio.Task[object]] = set()
+        self._has_left_some_unread = False
         self._kept_since_checkpoint = 0
 
     @property
@@ -67,67 +81,65 @@ class AnswerKeeper:
         """How many answers arrived and could not be written."""
         return sum(
             isinstance(outcome, Answer)
-            and not self._store.is_answered(lane.label, problem.task_id)
-            and not self._store.is_pending(lane.label, problem.task_id)
-            for lane, problem, outcome in self._unkept
+            and not self._store.is_answered(lane.label, task.key)
+            and not self._store.is_pending(lane.label, task.key)
+            for lane, task, outcome in self._unkept
         )
 
-    async def keep(
-        self, lane: Lane, problem: Problem, outcome: Answer | GaveUp
-    ) -> UnreadReply | None:
-        """Return once the outcome is on the disk, or waits for keep_the_rest.
+    def keep(self, lane: Lane, task: Task, outcome: Answer | GaveUp) -> UnreadReply | None:
+        """Put the outcome on the disk, or let it wait for keep_the_rest.
 
-        An answer of which an LLM is to be asked is returned, for read().
+        A short reply is read at once. One that takes longer, or an LLM, is returned for read().
         """
         try:
             if isinstance(outcome, Answer):
-                return await self._keep_answer(answer_record(problem, lane.model, outcome))
-            self._keep_failure(failure_record(problem, lane, outcome, self._clock.time()))
+                return self._keep_answer(answer_record(task, lane.model, outcome, self._prompt))
+            self._keep_failure(failure_record(task, lane, outcome, self._clock.time()))
         except StoreError as error:
-            self._unkept.append((lane, problem, outcome))
+            self._unkept.append((lane, task, outcome))
             self._break_off(error)
         return None
 
     async def read(self, unread: UnreadReply) -> None:
-        """Ask an LLM for the code of a reply, and write the answer.
+        """Read a reply that is on the disk, by rules and where they fail by an LLM; write it.
 
-        Raises LaneStopped and CapReached; the reply stays on the disk, for the next run.
+        Raises LaneStopped and CapReached where the LLM cannot be asked; the reply stays on the
+        disk, for the next run.
         """
-        record = unread.record
-        ask = self._ask_about(record)
-        extractor = SolutionExtractor(mode=self._mode, ask=ask)
-        extraction = await extractor.extract_with_llm(
-            record.raw_response, record.task_id, unread.found, record.name
-        )
-        self._append_or_break_off(await _judged(record, extraction, ask))
+        await self._read(partial(self._store.pending_at, unread.place))
 
-    async def keep_the_rest(self) -> None:
+    def abandon(self) -> None:
+        """Read no further; what is not read stays on the disk, for the next run."""
+        for reading in self._readings:
+            reading.cancel()
+
+    def keep_the_rest(self) -> None:
         """Try once more to write what could not be, and say what cannot.
 
         By now no call is out: its sockets are closed, and a smaller answer may have fitted.
         """
         waiting, self._unkept = self._unkept, []
-        for lane, problem, outcome in waiting:
-            await self.keep(lane, problem, outcome)  # what an LLM is to read waits on the disk
+        for lane, task, outcome in waiting:
+            self.keep(lane, task, outcome)  # what takes longer to read waits on the disk
         read, self._read_but_unwritten = self._read_but_unwritten, []
         for record in read:  # or the next run pays the LLM again
             self._append_or_break_off(record)
         if self.unkept_answers:
+            is_free = all(lane.model.config.is_free for lane, _, _ in self._unkept)
             logger.warning(
-                "%d answers arrived and could not be written: they were billed, and a resume "
-                "asks them again",
+                "%d answers arrived and could not be written: %sa resume asks them again",
                 self.unkept_answers,
+                "" if is_free else "they were billed, and ",
             )
 
     async def finish_pending(self) -> CapReached | None:
-        """Extract from the replies that an earlier run left waiting; none is asked for again.
+        """Read the replies that an earlier run left waiting; none is asked for again.
 
         Returns why it ended early, None where it did not.
         """
         try:
             for record in self._store.pending():
-                if unread := await self._keep_answer(record):
-                    await self.read(unread)
+                await self._read(partial(_same, record))
         except LaneStopped:
             pass
         except CapReached as error:
@@ -144,26 +156,62 @@ class AnswerKeeper:
         """Count outcomes from here: those before are exported."""
         self._kept_since_checkpoint = 0
 
-    async def _keep_answer(self, record: SolutionRecord) -> UnreadReply | None:
-        """Write an answer whose code the rules find; else return its reply, which is on disk."""
-        reply, name = record.raw_response, record.name
-        extractor = SolutionExtractor(mode=self._mode, ask=self._ask_about(record))
-        if len(reply) >= _LARGE:  # reading it takes a while
-            self._set_waiting(record)
-        try:
-            found = await extractor.extract_deterministically(
-                reply, name, truncated_reply=record.finish_reason == "length"
-            )
-            if extractor.needs_llm(reply, found, name):
-                self._set_waiting(record)
-                return UnreadReply(record, found)
-            judged = await _judged(record, found)
-        except BaseException:
-            # Cancelled, or a fault of our own: the reply is paid for, and the next run extracts it.
-            self._set_waiting(record)
-            raise
-        self._append(judged)
+    def _keep_answer(self, record: SolutionRecord) -> UnreadReply | None:
+        reply = reply_in(record, self._mode)
+        if is_short(reply.text):
+            reading = read_short(reply)
+            if isinstance(reading, Unfinished) or reading.answer is None:
+                self._append(_read_record(record, reading))
+                return None
+        if self._store.is_pending(record.model, record.key):
+            return None  # it could not be written once: the next run reads it
+        return UnreadReply(self._store.append_pending(record))
+
+    async def _read(self, load: Callable[[], SolutionRecord]) -> None:
+        with self._being_read():
+            try:
+                async with self._turns:  # no more long texts are held than can be read
+                    record = load()
+                    reading = await self._read_by_rules(record)
+                if reading:
+                    await self._read_by_llm(record, reading)
+            except NoWorker as error:
+                self._leave_unread(error)
+            except StoreError as error:
+                self._break_off(error)
+
+    async def _read_by_rules(self, record: SolutionRecord) -> Reading | None:
+        """Write the answer, or return what the rules found where an LLM is to look for more."""
+        reply = reply_in(record, self._mode)
+        reading = read_short(reply) if is_short(reply.text) else await self._reader.read(reply)
+        if isinstance(reading, Reading) and reading.answer is not None:
+            return reading
+        self._append_or_break_off(_read_record(record, reading))
         return None
+
+    async def _read_by_llm(self, record: SolutionRecord, reading: Reading) -> None:
+        assert self._extraction_lane is not None, "without one, nothing is left to an LLM"
+        ask = ExtractionAsk(self._caller, self._extraction_lane, task_name(record.key))
+        reply = reply_in(record, self._mode)
+        check = partial(self._reader.check, reply=reply, found=reading)
+        copied = await copied_by_llm(ask, check, reply, reading)
+        self._append_or_break_off(with_reading(record, copied, ask))
+
+    @contextmanager
+    def _being_read(self) -> Iterator[None]:
+        """Let abandon() cancel the task that reads."""
+        task = asyncio.current_task()
+        assert task is not None, "replies are read by tasks"
+        self._readings.add(task)
+        try:
+            yield
+        finally:
+            self._readings.discard(task)
+
+    def _leave_unread(self, error: NoWorker) -> None:
+        if not self._has_left_some_unread:
+            self._has_left_some_unread = True
+            logger.warning("%s: long replies are kept, and a resume reads them", error)
 
     def _append_or_break_off(self, record: SolutionRecord) -> None:
         try:
@@ -174,27 +222,30 @@ class AnswerKeeper:
 
     def _append(self, record: SolutionRecord) -> None:
         self._store.append(record)
-        self._tracker.answered(record.model, record.task_id, record.execution_time)
+        self._tracker.answered(
+            record.model, record.key, record.execution_time, is_valid=is_valid(record)
+        )
         self._kept_since_checkpoint += 1
 
     def _keep_failure(self, failure: FailureRecord) -> None:
-        logger.warning("%s, %s: failed: %s", failure.model, failure.task_id, failure.message)
+        name = task_name(failure.key)
+        # Of those that were never sent, all are spoken of at once.
+        level = logging.WARNING if failure.attempts else logging.DEBUG
+        logger.log(level, "%s, %s: failed: %s", failure.model, name, failure.message)
         self._store.append_failure(failure)
-        self._tracker.failed(failure.model, failure.task_id, f"{failure.error}: {failure.message}")
+        self._tracker.failed(failure.model, failure.key, f"{failure.error}: {failure.message}")
         self._kept_since_checkpoint += 1
 
-    def _set_waiting(self, record: SolutionRecord) -> None:
-        if not self._store.is_pending(record.model, record.task_id):
-            self._store.append_pending(record)
 
-    def _ask_about(self, record: SolutionRecord) -> ExtractionAsk | None:
-        lane = self._extraction_lane
-        return ExtractionAsk(self._caller, lane, record.task_id) if lane else None
+def _read_record(record: SolutionRecord, reading: Reading | Unfinished) -> SolutionRecord:
+    if isinstance(reading, Reading):
+        return with_reading(record, reading)
+    logger.warning(
+        "%s, %s: the reply could not be read, and is kept raw: %s",
+        *(record.model, task_name(record.key), reading.reason),
+    )
+    return without_reading(record, reading)
 
 
-async def _judged(
-    record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
-) -> SolutionRecord:
-    if len(extraction.code) < _LARGE:
-        return with_extraction(record, extraction, asked)
-    return await asyncio.to_thread(with_extraction, record, extraction, asked)
+def _same(record: SolutionRecord) -> SolutionRecord:
+    return record

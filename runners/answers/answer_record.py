@@ -1,19 +1,20 @@
 """A problem, its answer and what was made of it in; the record to keep out."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
+from config.prompt_text import PromptText
 from models.base_model import BaseModel, Usage
-from processors.extraction.code_candidates import EXTRACTION_VERSION, Extraction
-from processors.response_validator import ResponseValidator
-from prompts.problems import Problem, SolutionKind
-from prompts.prompt_template import PROMPT_VERSION
+from processors.extraction.code_candidates import EXTRACTION_VERSION
+from processors.reading.reading import ExtractionMode, Reading, Reply, validation_of
+from processors.workers.bounds import Unfinished
+from prompts.problems import SolutionKind
+from prompts.prompt_template import prompt_version
 from runners.answers.llm_extraction import ExtractionAsk
 from runners.calls.reliable_call import Answer, GaveUp
 from runners.lanes.lane import Lane
+from runners.lanes.task import Task
 from storage.records.solution_record import (
+    GAVE_UP,
     ExtractionRecord,
     FailureRecord,
     SolutionRecord,
@@ -21,9 +22,14 @@ from storage.records.solution_record import (
 )
 
 
-def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> SolutionRecord:
-    """Return the record of one answer, priced, with what was really sent; its code comes later."""
-    completion = answer.completion
+def answer_record(
+    task: Task, model: BaseModel, answer: Answer, prompt: PromptText | None
+) -> SolutionRecord:
+    """Return the record of one answer, priced, with what was really sent; its code comes later.
+
+    prompt: the words around the problem, None for the default's.
+    """
+    problem, completion = task.problem, answer.completion
     return SolutionRecord(
         task_id=problem.task_id,
         model=model.config.label,
@@ -38,7 +44,7 @@ def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> Solutio
         timestamp=answer.answered_at,
         name=problem.name,
         object=problem.object,
-        prompt_version=PROMPT_VERSION,
+        prompt_version=prompt_version(prompt),
         parameters=completion.parameters,
         requested_model=model.model_name,
         served_model=completion.served_model,
@@ -46,21 +52,34 @@ def answer_record(problem: Problem, model: BaseModel, answer: Answer) -> Solutio
         finish_reason=completion.finish_reason,
         reasoning_text=completion.reasoning_text,
         usage=_usage_record(completion.usage),
+        usage_note=completion.usage_note,
         cost_usd=answer.cost_usd,
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
+        sample=task.sample,
     )
 
 
-def with_extraction(
-    record: SolutionRecord, extraction: Extraction, asked: ExtractionAsk | None = None
+def reply_in(record: SolutionRecord, mode: ExtractionMode = "regex") -> Reply:
+    """Return what is to be read of a record; mode: which replies an LLM is asked about."""
+    return Reply(
+        text=record.raw_response,
+        name=record.name or None,
+        kind=_kind(record.object),
+        is_cut=record.finish_reason == "length",
+        mode=mode,
+    )
+
+
+def with_reading(
+    record: SolutionRecord, reading: Reading, asked: ExtractionAsk | None = None
 ) -> SolutionRecord:
     """Return the record with its code, and the verdict on it; asked: the LLM, if one was."""
-    validation = ResponseValidator().validate(extraction.code, record.name, _kind(record.object))
+    extraction = reading.extraction
     return msgspec.structs.replace(
         record,
         extracted_solution=extraction.code,
-        validation=_json_object(validation),
+        validation=reading.validation,
         extraction=ExtractionRecord(
             method=extraction.method,
             version=EXTRACTION_VERSION,
@@ -74,18 +93,40 @@ def with_extraction(
     )
 
 
-def failure_record(
-    problem: Problem, lane: Lane, failure: GaveUp, timestamp: float
-) -> FailureRecord:
+def without_reading(record: SolutionRecord, unfinished: Unfinished) -> SolutionRecord:
+    """Return the record of a reply that could not be read within bounds: no code, and why."""
+    reply = reply_in(record)
+    return msgspec.structs.replace(
+        record,
+        extracted_solution="",
+        validation=validation_of("", reply),
+        extraction=ExtractionRecord(
+            method=GAVE_UP,
+            version=EXTRACTION_VERSION,
+            candidates=0,
+            ambiguous=False,
+            truncated=reply.is_cut,
+            reason=unfinished.reason,
+        ),
+    )
+
+
+def failure_record(task: Task, lane: Lane, failure: GaveUp, timestamp: float) -> FailureRecord:
     """Return the record of one task that was given up; timestamp in wall seconds."""
     return FailureRecord(
-        task_id=problem.task_id,
+        task_id=task.problem.task_id,
         model=lane.label,
-        category=problem.category,
+        category=task.problem.category,
         error=type(failure.error).__name__,
         message=str(failure.error),
         attempts=failure.attempts,
         timestamp=timestamp,
+        sample=task.sample,
+        name=task.problem.name,
+        object=task.problem.object,
+        complexity=task.problem.complexity,
+        problem=task.problem.problem,
+        requested_model=lane.model.model_name,
     )
 
 
@@ -102,9 +143,3 @@ def _usage_record(usage: Usage | None) -> UsageRecord | None:
 
 def _kind(text: str | None) -> SolutionKind | None:
     return "function" if text == "function" else "class" if text == "class" else None
-
-
-def _json_object(value: object) -> Mapping[str, object]:
-    built: Any = msgspec.to_builtins(value)
-    assert isinstance(built, dict), "a verdict is an object in JSON"
-    return built

@@ -2,41 +2,13 @@
 
 import logging
 
-from config.environment import Environment
-from config.errors import ConfigError, LaneClosed
-from config.model_configs import ModelConfig, select_models
+from config.errors import LaneClosed
 from models.base_model import Completion
 from prompts.prompt_template import Prompt
 from runners.calls.reliable_call import GaveUp, ReliableCaller
 from runners.lanes.lane import Lane, LaneStopped
 
 logger = logging.getLogger("collector")
-
-# The cheapest current model of each provider, in the order in which keys are looked for.
-CHEAPEST_MODELS = (
-    "gpt-6-luna",
-    "claude-haiku-5-5",
-    "gemini-3.5-flash-lite",
-    "deepseek-flash-chat",
-    "grok-4.3",
-)
-
-
-def extraction_model(environment: Environment) -> ModelConfig | None:
-    """Return the model that extracts: EXTRACTION_MODEL, else the cheapest with a key, else None.
-
-    Raises ConfigError where EXTRACTION_MODEL is unknown, or has no key.
-    """
-    named = environment.get("EXTRACTION_MODEL")
-    candidates = select_models([named] if named else CHEAPEST_MODELS)
-    own_key = environment.get("EXTRACTION_API_KEY") is not None
-    found = next((c for c in candidates if own_key or environment.can_call(c)), None)
-    if named and found is None:
-        raise ConfigError(
-            f"EXTRACTION_MODEL={named}: set EXTRACTION_API_KEY or {candidates[0].api_key_env}, "
-            "or choose --extraction regex"
-        )
-    return found
 
 
 class ExtractionAsk:
@@ -45,11 +17,11 @@ class ExtractionAsk:
     cost_usd: of all questions so far, None once one of them has no known price.
     """
 
-    def __init__(self, caller: ReliableCaller, lane: Lane, task_id: str) -> None:
+    def __init__(self, caller: ReliableCaller, lane: Lane, task_name: str) -> None:
         self.cost_usd: float | None = 0.0
         self._caller = caller
         self._lane = lane
-        self._task_id = task_id
+        self._task_name = task_name
 
     @property
     def model_label(self) -> str:
@@ -60,7 +32,9 @@ class ExtractionAsk:
         if self._lane.closed_by:
             raise self._lane.closed_by
         try:
-            outcome = await self._caller.call(self._lane, prompt, f"extraction of {self._task_id}")
+            outcome = await self._caller.call(
+                self._lane, prompt, f"extraction of {self._task_name}"
+            )
         except LaneClosed as error:
             if self._lane.closed_by is None:
                 logger.warning("no LLM extracts any more, rules alone do: %s", error)
@@ -71,7 +45,7 @@ class ExtractionAsk:
                 raise self._lane.closed_by from None
             raise
         if isinstance(outcome, GaveUp):
-            logger.warning("extraction of %s: %s", self._task_id, outcome.error)
+            logger.warning("extraction of %s: %s", self._task_name, outcome.error)
             raise outcome.error
         if self.cost_usd is not None:
             cost_usd = outcome.cost_usd

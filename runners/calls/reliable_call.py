@@ -16,12 +16,14 @@ from config.errors import (
     TransientError,
     Unreachable,
 )
-from models.base_model import BaseModel, Completion
+from models.base_model import BaseModel, Completion, Usage
 from models.catalog.pricing import price
+from models.wire.wrong_address import address_words, may_be_the_address
 from prompts.prompt_template import Prompt
 from runners.calls.budget import Budget, Reservation
 from runners.calls.retry_policy import RetryBounds, RetryPolicy
 from runners.lanes.lane import Lane
+from runners.lanes.refusals import GivenUp
 from runners.rate_limiter import AdaptiveRateLimiter, Permit
 from storage.records.solution_record import AttemptRecord
 
@@ -29,7 +31,9 @@ logger = logging.getLogger("collector.attempts")
 
 # These may come after the provider did the work, and billed it.
 _POSSIBLY_BILLED = (BadReply, ConnectionLost, TimedOut)
-_CHARACTERS_PER_TOKEN = 3.5  # a low guess for English and code: better too many tokens than a 429
+# A low guess for English, code and, at three bytes a sign, Chinese: better too many tokens than a
+# 429.
+_BYTES_PER_TOKEN = 3.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaveUp:
-    """A call that was not answered within its bounds, with its last error."""
+    """A call that was not answered within its bounds, with its last error.
+
+    attempts: none where the lane was refused for so long that the call was not tried.
+    """
 
     error: ModelError
     attempts: list[AttemptRecord]
@@ -78,7 +85,7 @@ class ReliableCaller:
         self._clock = clock
         self._random = random
 
-    async def call(self, lane: Lane, prompt: Prompt, task_id: str) -> Answer | GaveUp:
+    async def call(self, lane: Lane, prompt: Prompt, task_name: str) -> Answer | GaveUp:
         """Return the answer, or the failure after the last permitted attempt.
 
         Raises LaneClosed where no request of this lane can succeed, LaneStopped where the run
@@ -93,11 +100,11 @@ class ReliableCaller:
             if leave is None:
                 break
             waited = self._clock.monotonic() - wait_from
-            outcome = await self._attempt(lane, prompt, task_id, leave, bounds)
+            outcome = await self._attempt(lane, prompt, task_name, leave, bounds)
             attempts.append(outcome.record(waited))
-            _log_attempt(lane, task_id, attempts, outcome)
+            _log_attempt(lane, task_name, attempts, outcome)
             if isinstance(outcome.result, Completion):
-                lane.has_answers = True
+                lane.answered()
                 return Answer(
                     completion=outcome.result,
                     cost_usd=outcome.cost_usd,
@@ -106,13 +113,16 @@ class ReliableCaller:
                 )
             has_answers = lane.has_answers or lane.answered_before
             pause_seconds = bounds.pause_after(outcome.result, lane_has_answers=has_answers)
-        assert bounds.last_error is not None, "nobody gives up before the first attempt"
+        assert bounds.last_error is not None, "nobody gives up without a reason"
         return GaveUp(error=bounds.last_error, attempts=attempts)
 
     async def _leave(
         self, lane: Lane, prompt: Prompt, pause_seconds: float, bounds: RetryBounds
     ) -> "_Leave | None":
-        """Return what it takes to send, None where the task's time ends before it is there."""
+        """Return what it takes to send, None where the task's time ends before it is there.
+
+        Or where the lane is given up.
+        """
         reservation: Reservation | None = None
         try:
             with lane.waiting(after=bounds.last_error) as wait:
@@ -131,6 +141,10 @@ class ReliableCaller:
         except BaseException as error:
             if reservation:
                 reservation.settle(0.0)
+            if isinstance(error, GivenUp):
+                bounds.last_error = bounds.last_error or error.error
+                await asyncio.sleep(0)  # many tasks may be given up at once
+                return None
             if isinstance(error, TimeoutError):
                 return None
             raise
@@ -138,23 +152,25 @@ class ReliableCaller:
         return _Leave(permit, reservation)
 
     async def _attempt(
-        self, lane: Lane, prompt: Prompt, task_id: str, leave: "_Leave", bounds: RetryBounds
+        self, lane: Lane, prompt: Prompt, task_name: str, leave: "_Leave", bounds: RetryBounds
     ) -> "_AttemptOutcome":
         started, from_ = self._clock.time(), self._clock.monotonic()
         try:
-            with lane.sending(task_id):
+            with lane.sending(task_name):
                 completion = await _complete(lane.model, prompt, bounds)
         except ModelError as error:
-            leave.failed(error)
-            if isinstance(error, LaneClosed):
+            leave.failed(error, _cost(lane.model, error.usage, started))
+            lane.refusals.note(error, from_)
+            _name_address(error, lane.model)
+            if isinstance(error, LaneClosed) and lane.is_closed_to(task_name):
                 raise
             return _AttemptOutcome(error, None, started, self._clock.monotonic() - from_)
         except BaseException:
             leave.abandoned()
             raise
-        usage = completion.usage
-        cost_usd = price(lane.model.config, usage, started) if usage else None
+        cost_usd = _cost(lane.model, completion.usage, started)
         leave.answered(completion, cost_usd)
+        lane.refusals.note(None, from_)
         return _AttemptOutcome(completion, cost_usd, started, self._clock.monotonic() - from_)
 
 
@@ -173,19 +189,31 @@ class _Leave:
         )
         self.reservation.settle(self.reservation.worst_usd if cost_usd is None else cost_usd)
 
-    def failed(self, error: ModelError) -> None:
+    def failed(self, error: ModelError, cost_usd: float | None) -> None:
+        """cost_usd: of what the reply counted all the same, None where nothing has a price."""
         if isinstance(error, RateLimited):
             self.permit.refused(error.signals)
         elif isinstance(error, TransientError):
             self.permit.overloaded()
         else:
             self.permit.released()
-        billed = isinstance(error, _POSSIBLY_BILLED) and not isinstance(error, Unreachable)
-        self.reservation.settle(self.reservation.worst_usd if billed else 0.0)
+        possibly = isinstance(error, _POSSIBLY_BILLED) and not isinstance(error, Unreachable)
+        if cost_usd is None:
+            billed = possibly or error.usage is not None or error.usage_note is not None
+            cost_usd = self.reservation.worst_usd if billed else 0.0
+        self.reservation.settle(cost_usd)
 
     def abandoned(self) -> None:
         self.permit.released()
         self.reservation.settle(self.reservation.worst_usd)
+
+
+def _name_address(error: ModelError, model: BaseModel) -> None:
+    """Add to an error that may come of it where the call went."""
+    if model.call_url and may_be_the_address(error):
+        is_default = model.base_url == model.home().rstrip("/")
+        where = address_words(model.call_url, model.config.base_url_env, is_default=is_default)
+        error.args = (f"{error}; {where}",)
 
 
 async def _complete(model: BaseModel, prompt: Prompt, bounds: RetryBounds) -> Completion:
@@ -200,9 +228,13 @@ async def _complete(model: BaseModel, prompt: Prompt, bounds: RetryBounds) -> Co
         raise TimedOut("the task's time was over before a whole reply came") from error
 
 
+def _cost(model: BaseModel, usage: Usage | None, sent_at: float) -> float | None:
+    return price(model.config, usage, sent_at) if usage else None
+
+
 def estimate_tokens(prompt: Prompt) -> int:
     """Return about how many input tokens a prompt costs, for limits that count them."""
-    return int(len(prompt.joined) / _CHARACTERS_PER_TOKEN) + 8
+    return int(len(prompt.joined.encode("utf-8", "replace")) / _BYTES_PER_TOKEN) + 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +257,14 @@ class _AttemptOutcome:
 
 
 def _log_attempt(
-    lane: Lane, task_id: str, attempts: list[AttemptRecord], outcome: _AttemptOutcome
+    lane: Lane, task_name: str, attempts: list[AttemptRecord], outcome: _AttemptOutcome
 ) -> None:
     last = attempts[-1]
     usage = outcome.result.usage if isinstance(outcome.result, Completion) else None
     logger.debug(
         "%s, %s, try %d: %s in %.2f s after waiting %.2f s, tokens %s",
         lane.label,
-        task_id,
+        task_name,
         len(attempts),
         last.error or last.status,
         last.seconds,

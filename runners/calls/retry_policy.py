@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 
 from config.clock import Clock
-from config.errors import ModelError, RateLimited, TransientError, Unreachable
+from config.errors import LaneClosed, ModelError, RateLimited, TransientError, Unreachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,10 @@ class RetryBounds:
 
     def pause_after(self, error: ModelError, *, lane_has_answers: bool) -> float | None:
         """Return the wait before the next attempt in seconds, None where there is none."""
+        doubted_before = isinstance(self.last_error, LaneClosed)
         self.last_error = error
+        if isinstance(error, LaneClosed):  # not believed: is it this task alone?
+            return None if doubted_before else self._policy.backoff_seconds(1, self._random)
         if not isinstance(error, TransientError):
             return None
         if isinstance(error, RateLimited):

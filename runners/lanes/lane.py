@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from config.clock import Clock
 from config.errors import LaneClosed, ModelError
 from models.base_model import BaseModel
-from prompts.problems import Problem
 from runners.lanes.alike_failures import AlikeFailures
+from runners.lanes.refusals import GivenUp, Refusals
+from runners.lanes.task import Task
 from runners.rate_limiter import RateScope
+
+_REFUSED_TASKS = 3
 
 
 class LaneStopped(Exception):
@@ -21,7 +24,7 @@ class LaneStopped(Exception):
 class CallOut:
     """One request that has left and is not back: since is in monotonic seconds."""
 
-    task_id: str
+    task_name: str
     since: float
 
 
@@ -38,18 +41,18 @@ class Wait:
 
 @dataclass(slots=True)
 class Lane:
-    """One model and the problems that it still has to solve.
+    """One model and the tasks that it still has to do.
 
-    problems: shared by the lane's workers; each takes the next. tasks: how many there are.
+    queue: shared by the lane's workers; each takes the next. tasks: how many there are.
     width: how many workers there should be; workers: how many there are.
     readings_left: how many workers have ended but for their last reply, which an LLM reads.
-    exhausted: the last problem was taken. ended: how many tasks were answered or given up.
+    exhausted: the last task was taken. ended: how many tasks were answered or given up.
     has_answers: a call was answered in this run; answered_before: in an earlier one.
     """
 
     model: BaseModel
     scope: RateScope
-    problems: Iterator[Problem]
+    queue: Iterator[Task]
     clock: Clock
     tasks: int = 0
     width: int = 0
@@ -61,12 +64,15 @@ class Lane:
     ended: int = 0
     has_answers: bool = False
     answered_before: bool = False
+    _refused_tasks: set[str] = field(default_factory=set)  # since the last answer, as for good
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
-    _called_off: set[asyncio.Task[None]] = field(default_factory=set)
+    _called_off: dict[asyncio.Task[None], LaneStopped | GivenUp] = field(default_factory=dict)
     _failures: AlikeFailures = field(init=False)
+    refusals: Refusals = field(init=False)
 
     def __post_init__(self) -> None:
+        self.refusals = Refusals(self.clock)
         self._failures = AlikeFailures(self.tasks, answered_before=self.answered_before)
 
     @property
@@ -98,13 +104,27 @@ class Lane:
         """What those workers wait for that have a task and may not send it yet."""
         return list(self._waiting.values())
 
-    def take(self) -> Problem | None:
-        """Return the next problem for a worker, None where the worker is to end."""
+    def take(self) -> Task | None:
+        """Return the next task for a worker, None where the worker is to end."""
         if self.stopping or self.workers > self.width:
             return None
-        problem = next(self.problems, None)
-        self.exhausted = problem is None
-        return problem
+        task = next(self.queue, None)
+        self.exhausted = task is None
+        return task
+
+    def answered(self) -> None:
+        """Note an answer to a call."""
+        self.has_answers = True
+        self._refused_tasks.clear()
+
+    def is_closed_to(self, task_name: str) -> bool:
+        """Tell whether to believe a reply that says that every call of the lane will fail.
+
+        Where others are answered it takes some tasks that are refused so, with no answer between:
+        one alone may be a gateway's mistake, or a refusal of its prompt.
+        """
+        self._refused_tasks.add(task_name)
+        return not self.has_answers or len(self._refused_tasks) >= _REFUSED_TASKS
 
     def end_task(self, error: ModelError | None) -> None:
         """Count a task that was answered or given up, None for the former.
@@ -121,12 +141,15 @@ class Lane:
 
     @contextmanager
     def waiting(self, *, after: ModelError | None = None) -> Iterator[Wait]:
-        """Mark that the worker waits to send: a stop ends it here. Raises LaneStopped.
+        """Mark that the worker waits to send: a stop ends it here.
 
+        Raises LaneStopped, and GivenUp where the lane was refused for too long.
         after: what its task's last attempt came to. Yields the mark, to be kept true.
         """
         if self.stopping:
             raise LaneStopped
+        if self.refusals.given_up:
+            raise GivenUp(self.refusals.given_up)
         worker = _current_worker()
         wait = self._waiting[worker] = Wait(after)
         try:
@@ -134,17 +157,17 @@ class Lane:
         except asyncio.CancelledError:
             # As asyncio.timeout does: take back our own cancellation, let any other one through.
             if worker in self._called_off and not worker.uncancel():
-                raise LaneStopped from None
+                raise self._called_off[worker] from None
             raise
         finally:
             del self._waiting[worker]
-            self._called_off.discard(worker)
+            self._called_off.pop(worker, None)
 
     @contextmanager
-    def sending(self, task_id: str) -> Iterator[None]:
+    def sending(self, task_name: str) -> Iterator[None]:
         """Mark that the worker's request is out: a stop lets it come back first."""
         worker = _current_worker()
-        self._out[worker] = CallOut(task_id, self.clock.monotonic())
+        self._out[worker] = CallOut(task_name, self.clock.monotonic())
         try:
             yield
         finally:
@@ -153,8 +176,17 @@ class Lane:
     def stop(self) -> None:
         """Send nothing more; requests that are out may still come back."""
         self.stopping = True
-        for worker in self._waiting.keys() - self._called_off:
-            self._called_off.add(worker)
+        self._call_off(LaneStopped())
+
+    def give_up(self) -> None:
+        """Send no task any more that waits, or comes, while nothing but refusals come back."""
+        self.refusals.given_up = error = self.refusals.last
+        if error is not None:
+            self._call_off(GivenUp(error))
+
+    def _call_off(self, reason: LaneStopped | GivenUp) -> None:
+        for worker in self._waiting.keys() - self._called_off.keys():
+            self._called_off[worker] = reason
             worker.cancel()
 
     def abandon(self) -> None:

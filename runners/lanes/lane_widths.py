@@ -69,7 +69,7 @@ class LaneWidths:
         return _STARTING_WIDTH_AUTO if self._asked == "auto" else self._asked
 
     def _bounded(self, lane: Lane, width: int) -> int:
-        return max(1, min(width, lane.model.most_at_once or width))
+        return max(1, min(width, lane.tasks, lane.model.most_at_once or width))
 
     def _suggested(self, lane: Lane) -> int:
         """Return the lane's share of what its scope has use for."""

@@ -1,4 +1,4 @@
-"""Says which calls are out for long, once each: nobody has to wonder what a run waits for."""
+"""Says which calls are in flight for long, once each: nobody has to wonder what a run waits for."""
 
 import logging
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class Watchdog:
         self._said: set[tuple[str, CallOut]] = set()
 
     def look(self) -> None:
-        """Log every call that is out for long and was not spoken of before."""
+        """Log every call that is in flight for long and was not spoken of before."""
         long_out = {
             (lane.label, call): lane.model.request_timeout_seconds
             for lane in self._lanes
@@ -29,7 +29,7 @@ class Watchdog:
         for (label, call), timeout_seconds in long_out.items():
             if (label, call) not in self._said:
                 logger.warning(
-                    "%s, %s: still out after %.0f s; it is given up after %g s",
-                    *(label, call.task_id, self._clock.monotonic() - call.since, timeout_seconds),
+                    "%s, %s: still in flight after %.0f s; it is given up after %g s",
+                    *(label, call.task_name, self._clock.monotonic() - call.since, timeout_seconds),
                 )
         self._said = set(long_out)

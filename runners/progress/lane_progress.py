@@ -7,6 +7,7 @@ from datetime import datetime
 from config.clock import Clock
 from config.errors import Overloaded
 from runners.lanes.lane import Lane, Wait
+from runners.lanes.refusal_watch import LONG_SECONDS
 from runners.lanes.watchdog import LONG_OUT_SECONDS
 from runners.progress.lane_pace import LanePace
 from runners.progress.run_progress import LaneProgress, RunProgress
@@ -85,6 +86,7 @@ class LaneWatch:
                 limit_per_minute=status.rate_per_minute,
             ),
             waiting_because=self._why_waiting(lane, blocked_seconds),
+            refusal=str(lane.refusals.last) if blocked_seconds and _is_refused(lane) else "",
         )
 
     def _blocked_seconds(self, status: RateStatus) -> float:
@@ -94,14 +96,18 @@ class LaneWatch:
         if lane.closed_by:
             return f"closed: {lane.closed_by}"
         if lane.stopping and lane.ended < lane.tasks:
-            return f"stopping, {lane.out} still out" if lane.out else "stopped"
+            return f"stopping, {lane.out} still in flight" if lane.out else "stopped"
         if blocked_seconds:
             until = datetime.fromtimestamp(self._clock.time() + blocked_seconds)
             return f"rate limit until {until:%H:%M:%S}"
         if long_out := lane.out_for(LONG_OUT_SECONDS):
             seconds = self._clock.monotonic() - long_out[0].since
-            return f"{long_out[0].task_id} still out after {seconds:.0f} s"
+            return f"{long_out[0].task_name} still in flight after {seconds:.0f} s"
         return _why_held(lane.waits)
+
+
+def _is_refused(lane: Lane) -> bool:
+    return not lane.stopping and lane.refusals.seconds >= LONG_SECONDS
 
 
 def _why_held(waits: Sequence[Wait]) -> str:

@@ -1,6 +1,6 @@
 """Bars on a terminal, one for the whole and one a model: what does not fit is left out, last first.
 
-gpt-4o       |████▏   | answered 123/240, failed 1, 0:02:10 left, 55 of 60/min, 3 out, ...
+gpt-4o       |████▏   | answered 123/240, failed 1, 0:02:10 left, 55 of 60/min, 3 in flight ...
 grok-4.3     |██▊     | 84/240, failed 2, rate limit until 14:03:20, 0:05:02 left
 """
 
@@ -64,7 +64,9 @@ class Bars:
 def _row(lane: LaneProgress, columns: int, longest_label: int, more: Sequence[str]) -> str:
     """Return one row as tqdm's bar_format, no wider than the columns."""
     # Providers wrote parts of the reason.
-    lane = replace(lane, waiting_because=printable(lane.waiting_because))
+    lane = replace(
+        lane, waiting_because=printable(lane.waiting_because), refusal=printable(lane.refusal)
+    )
     label = _label(printable(lane.label), min(longest_label, max(_SHORTEST_LABEL, columns // 6)))
     plain_room = columns - disp_len(label) - 1
     cells = max(_FEWEST_CELLS, columns // 15)

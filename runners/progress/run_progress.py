@@ -10,10 +10,11 @@ class LaneProgress:
     """One model's state. Counts are of tasks, tokens of answers kept so far.
 
     answers_per_minute: over about the last minute.
-    in_flight: requests that are out. waiting: tasks that were begun and wait to be sent.
+    in_flight: requests that have left. waiting: tasks that were begun and wait to be sent.
     limit_per_minute: requests that the provider takes, as far as is known, else None.
     seconds_left: an estimate that includes a wait for a rate limit, None where there is none yet.
     waiting_because: why the lane stands still, "" where it does not.
+    refusal: the provider's own words where it refuses every call for its rate, else "".
     """
 
     label: str
@@ -28,6 +29,7 @@ class LaneProgress:
     cost_usd: float
     seconds_left: float | None
     waiting_because: str = ""
+    refusal: str = ""
 
     @property
     def done(self) -> int:
@@ -51,7 +53,8 @@ class LaneProgress:
     @property
     def outlook(self) -> list[str]:
         """Why it waits and how long it will take, as far as there is anything to say."""
-        said = [self.waiting_because] if self.waiting_because else []
+        reason = ": ".join(part for part in (self.waiting_because, self.refusal) if part)
+        said = [reason] if reason else []
         if self.seconds_left:
             said.append(f"{_time(self.seconds_left)} left")
         return said
@@ -60,7 +63,7 @@ class LaneProgress:
     def details(self) -> list[str]:
         """The rest, the more important first."""
         rate = [self._rate] if self.seconds_left != 0 else []
-        in_use = [f"{self.in_flight} out"] if self.in_flight else []
+        in_use = [f"{self.in_flight} in flight"] if self.in_flight else []
         queued = [f"{self.waiting} waiting"] if self.waiting else []
         tokens = f"{self.tokens:,}" if self.tokens < 10_000 else f"{self.tokens // 1000:,}k"
         return [*rate, *in_use, *queued, f"{tokens} tokens", f"{self.cost_usd:.4f} USD"]

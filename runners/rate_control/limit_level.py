@@ -41,6 +41,7 @@ class LimitLevel:
         tokens_per_minute: float | None = None,
     ) -> None:
         self._tell_of = tell_of
+        self._outages_seen = 0
         self.in_flight = ConcurrencyLearner()
         self.meters: dict[Meter, RateLearner] = {
             "requests": RateLearner(requests_per_minute, tell_of("requests")),
@@ -54,20 +55,27 @@ class LimitLevel:
             learner.log = deepcopy(self.meters["tokens"].log)
         return self.meters[meter]
 
+    @property
+    def outages(self) -> int:
+        """How often all was refused for a while by what was no limit."""
+        return sum(learner.outages for learner in self.meters.values())
+
     def ready_at(self, now: float, *, regardless_of: Meter | None = None) -> float:
         """Return when every meter would let a request pass; infinity: not before a reply.
 
         regardless_of: a meter of which only a wait counts that the provider asked for. A trial
         goes at once: by the time that the pace allows more, the limit has room for all of it.
         """
-        if self.in_flight.is_full():
-            return math.inf
-        return max(
+        ready_at = max(
             [
                 learner.told_until if meter == regardless_of else learner.ready_at(now)
                 for meter, learner in self.meters.items()
             ]
         )
+        if self.outages != self._outages_seen:
+            self._outages_seen = self.outages
+            self.in_flight.begin_again()
+        return math.inf if self.in_flight.is_full() else ready_at
 
     def is_free_but_for(self, meter: Meter) -> bool:
         """Return whether nothing else is blocked, and calls in flight are not limited."""
@@ -97,13 +105,20 @@ class LimitLevel:
     def refused(
         self, now: float, sent_at: float, charge: Charge, meter: Meter, retry_after_seconds: float
     ) -> None:
-        """Note that one of the meters was at its limit."""
-        self.refused_elsewhere(charge, but=meter)
-        if meter == "concurrency":
+        """Note that one of the meters was at its limit.
+
+        One call alone is never too many in flight: its refusal stops all, as in an outage.
+        """
+        alone = meter == "concurrency" and not self.in_flight.in_flight
+        if meter == "concurrency" and not alone:
+            self.refused_elsewhere(charge)
             self.in_flight.refused(now, sent_at)
+            self.meters["requests"].wait(now, retry_after_seconds)
             return
-        learner = self.meter(meter)
-        learner.refused(now, sent_at, charge.amount(meter), retry_after_seconds)
+        named = "requests" if meter == "concurrency" else meter
+        self.refused_elsewhere(charge, but=named)
+        learner = self.meter(named)
+        learner.refused(now, sent_at, charge.amount(named), retry_after_seconds, outage=alone)
 
     def refused_elsewhere(self, charge: Charge, but: Meter | None = None) -> None:
         """Note that a request was refused for another meter's sake."""
@@ -115,6 +130,11 @@ class LimitLevel:
         """Take up what a reply says about one of the meters."""
         if signal.meter != "concurrency" and signal.limit_per_minute is not None:
             self.meter(signal.meter or "requests").announce(now, sent_at, signal)
+
+    def tell_odd(self, signal: RateSignal) -> None:
+        """Say that the provider announced what it cannot mean."""
+        if signal.meter != "concurrency" and signal.limit_per_minute is not None:
+            self.meter(signal.meter or "requests").tell_odd(signal.limit_per_minute)
 
     def paces(self) -> dict[Meter, float]:
         """Return the rate that each meter is paced at now, per minute."""

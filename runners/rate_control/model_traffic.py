@@ -22,9 +22,12 @@ class ModelTraffic:
         self.model = model
         self.level = level
         self.ramp = Ramp(scouts=scouts)
+        self.is_announced = False
         self.slots = 1
         self.output_tokens = OUTPUT_TOKENS_AT_FIRST
         self.refused_at: defaultdict[Meter, float] = defaultdict(lambda: -math.inf)
+        self._scouts = scouts
+        self._outages = 0
         self._log_latency = math.log(LATENCY_AT_FIRST_SECONDS)
         self._log_latency_variance = 0.25
 
@@ -33,9 +36,16 @@ class ModelTraffic:
         """How many requests are out."""
         return self.level.in_flight.in_flight
 
-    def ready_at(self, now: float) -> float:
-        """Return when the model's own limits, and its ramp, let a request pass."""
+    def ready_at(self, now: float, key_outages: int) -> float:
+        """Return when the model's own limits, and its ramp, let a request pass.
+
+        key_outages: how many the API key has had; after each, all begins anew.
+        """
         at = self.level.ready_at(now)
+        outages = key_outages + self.level.outages
+        if outages != self._outages:
+            self._outages = outages
+            self.ramp = Ramp(scouts=self._scouts and not self.is_announced)
         if self.ramp.over:
             return at
         return max(at, self.ramp.ready_at(now, self.in_flight, self.slots))

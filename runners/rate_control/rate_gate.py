@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from config.clock import Clock
 from config.rate_signal import RateSignal
+from runners.rate_control.credible_signals import Credible, credible
 from runners.rate_control.fair_queue import FairQueue, Place
 from runners.rate_control.limit_level import Charge, LimitLevel
 from runners.rate_control.limit_trial import Trial
@@ -66,7 +67,7 @@ class KeyGate:
         self.level.accepted(now, sent_at, charge, real)
         traffic.level.accepted(now, sent_at, charge, real)
         traffic.replied(now - sent_at, None if tokens_used is None else tokens_used[1])
-        announced = self._announce(permit, now, signals)
+        announced = self._announce(permit, now, credible(signals))
         if not traffic.ramp.over:
             traffic.ramp.replied(now, announced=announced)
         self._blame.judge(now)
@@ -75,17 +76,17 @@ class KeyGate:
     def refused(self, permit: Permit, signals: Sequence[RateSignal]) -> None:
         """Charge a refusal to the limit that it met, and stop what that limit holds."""
         now = self._finish(permit)
+        said = credible(signals)
         traffic, charge = permit.traffic, permit.charge
         if permit.trial is not None:
-            self._blame.trial_refused(permit.trial, traffic, now, charge, signals)
+            self._blame.trial_refused(permit.trial, traffic, now, charge, said.signals)
         self._blame.judge(now)
-        if self._announce(permit, now, signals):
+        if self._announce(permit, now, said):
             traffic.ramp.replied(now, announced=True)
-        wait = max((s.retry_after_seconds or 0.0 for s in signals), default=0.0)
-        blame = self._blame.charge(traffic, now, charge, signals)
+        blame = self._blame.charge(traffic, now, charge, said.signals)
         for level in (self.level, traffic.level):
             if level is blame.level:
-                level.refused(now, permit.sent_at, charge, blame.meter, wait)
+                level.refused(now, permit.sent_at, charge, blame.meter, said.wait_seconds)
             else:
                 level.refused_elsewhere(charge)
         self._pump()
@@ -119,16 +120,22 @@ class KeyGate:
             permit.trial.came_to_nothing(permit.traffic)
         return self._finish(permit)
 
-    def _announce(self, permit: Permit, now: float, signals: Sequence[RateSignal]) -> bool:
-        for signal in signals:
-            level = self.level if signal.scope == "key" else permit.traffic.level
+    def _announce(self, permit: Permit, now: float, said: Credible) -> bool:
+        traffic = permit.traffic
+        for signal in said.odd:
+            (self.level if signal.scope == "key" else traffic.level).tell_odd(signal)
+        for signal in said.signals:
+            level = self.level if signal.scope == "key" else traffic.level
             level.announce(now, permit.sent_at, signal)
-        return any(signal.limit_per_minute is not None for signal in signals)
+        announced = any(signal.limit_per_minute is not None for signal in said.signals)
+        traffic.is_announced = traffic.is_announced or announced
+        return announced
 
     def _ready_at(self, traffic: ModelTraffic, now: float) -> float:
         trial = self._trial_for(traffic, now)
         meter = None if trial is None else trial.meter
-        return max(self.level.ready_at(now, regardless_of=meter), traffic.ready_at(now))
+        at_key = self.level.ready_at(now, regardless_of=meter)
+        return max(at_key, traffic.ready_at(now, self.level.outages))
 
     def _trial_for(self, traffic: ModelTraffic, now: float) -> Trial | None:
         trial = self._blame.trial_for(traffic)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from config.rate_signal import RateSignal
 from runners.rate_control.admission_log import SPAN_SECONDS, AdmissionLog
+from runners.rate_control.announced_limit import HEADROOM, AnnouncedLimit
 from runners.rate_control.rate_meter import Pacer
 from runners.rate_control.rate_search import RateSearch
 from runners.rate_control.refusal_block import SHORTEST_DOUBT_SECONDS, Episode, RefusalBlock
@@ -14,21 +15,16 @@ from runners.rate_control.refusal_block import SHORTEST_DOUBT_SECONDS, Episode, 
 RateState = Literal["open", "blocked", "learning", "holding", "climbing", "announced", "configured"]
 Tell = Callable[[float | None, float | None, RateState, str], None]
 
-HEADROOM = 0.99
-"""How much of a stated limit is used: the two clocks never quite agree."""
-UNEVEN_HEADROOM = 0.982
-"""The same for tokens: what is out may cost more than was thought, and nobody knows before."""
 FROZEN_SECONDS = 10.0
-DISTRUST_EPISODES = 3
-DISTRUST_SECONDS = 120.0
-LESS_HEADROOM, LEAST_HEADROOM = 0.005, 0.95
-"""A refusal under an announced limit is chance or jitter: a little more distance ends it."""
-SCARCE = 0.05
 WAITING = "refused: waiting"
+OUTAGE = "nothing was let through for a while, which tells no rate: going on as before"
 
 
 class RateLearner:
-    """One meter; amounts are requests or tokens, rates are per second."""
+    """One meter; amounts are requests or tokens, rates are per second.
+
+    outages: how often it took a time of being refused for the provider's own trouble.
+    """
 
     def __init__(
         self, ceiling_per_minute: float | None, tell: Tell, *, uneven: bool = False
@@ -36,20 +32,19 @@ class RateLearner:
         self.log = AdmissionLog()
         self.search = RateSearch(uneven=uneven)
         self.block: RefusalBlock | None = None
-        self.announced: float | None = None
+        self.announced = AnnouncedLimit(uneven=uneven)
         self.told_until = -math.inf
+        self.outages = 0
         self._ceiling = ceiling_per_minute and ceiling_per_minute / 60
         self._tell = tell
         self._frozen_until = -math.inf
         self._ended_at = -math.inf
         self._refusal_seconds = 0.0
-        self._most_headroom = UNEVEN_HEADROOM if uneven else HEADROOM
-        self._headroom = self._most_headroom
-        self._distrusted: list[float] = []
-        self._scarce_until = math.inf
-        self._scarce_rate = math.inf
         self._before: RateSearch | None = None
+        self._has_told_odd = False
         self.pacer = Pacer(uneven=uneven)
+        if ceiling_per_minute is not None:  # what was asked for is done, however slow
+            self.pacer.longest_pause_seconds = math.inf
         self._pace(0.0)
 
     @property
@@ -59,7 +54,7 @@ class RateLearner:
             return "blocked"
         if self.search.state != "open":
             return self.search.state
-        if self.announced is not None:
+        if self.announced.per_second is not None:
             return "announced"
         return "open" if self._ceiling is None else "configured"
 
@@ -94,7 +89,7 @@ class RateLearner:
         doubt = max(SHORTEST_DOUBT_SECONDS, 2 * self._refusal_seconds)
         if now < self.block.probe_at + doubt:
             return self.block.probe_at + doubt
-        self._resume(now, self.block)
+        self._resume(now, self.block, self.block.probe_at)
         return self.due
 
     def sent(self, now: float, amount: float, *, probes: bool = True) -> None:
@@ -105,9 +100,7 @@ class RateLearner:
         self.pacer.take(now, amount)
         if now >= self.search.step_at:
             self._step(now)
-        if now >= self._scarce_until:
-            self._scarce_until = math.inf
-            self._scarce_rate = math.inf
+        if self.announced.window_is_over(now):
             self._pace(now)
 
     def unsent(self, sent_at: float, amount: float) -> None:
@@ -126,32 +119,45 @@ class RateLearner:
         """Note that the provider took a request: a probe that it took ends the waiting."""
         block = self.block
         if block is not None and block.probe_at is not None and sent_at >= block.probe_at:
-            self._resume(now, block)
+            self._resume(now, block, block.probe_at)
 
     def refused_elsewhere(self, amount: float) -> None:
         """Note that a request was refused for another meter's sake."""
         self.log.correct(-amount)
 
     def refused(
-        self, now: float, sent_at: float, amount: float, retry_after_seconds: float
+        self,
+        now: float,
+        sent_at: float,
+        amount: float,
+        retry_after_seconds: float,
+        *,
+        outage: bool = False,
     ) -> None:
-        """Note that this meter's limit was met: stop, wait, then probe."""
+        """Note that this meter's limit was met: stop, wait, then probe; outage: or is none."""
         self.log.correct(-amount)
-        if retry_after_seconds > 0:
-            self.told_until = max(self.told_until, now + retry_after_seconds)
+        if self.block is None and sent_at <= self._ended_at:
+            return  # A later request, the probe, was let in meanwhile.
+        self.wait(now, retry_after_seconds)
         if self.block is not None:
             self.block.refused_again(now, sent_at, retry_after_seconds)
-        elif sent_at > self._ended_at:
-            self._refusal_seconds = now - sent_at
-            self._before = deepcopy(self.search)
-            self.block = RefusalBlock.begin(
-                now,
-                pace=self.pacer.per_second or self.log.rate(now),
-                amount=self.log.amount,
-                briskest=self.log.briskest(now),
-                retry_after_seconds=retry_after_seconds,
-            )
-            self._say(self.pacer.per_second, f"{WAITING} {self.block.until - now:.1f} s")
+            return
+        self._refusal_seconds = now - sent_at
+        self._before = deepcopy(self.search)
+        self.block = RefusalBlock.begin(
+            now,
+            pace=self.pacer.per_second or self.log.rate(now),
+            amount=self.log.amount,
+            briskest=self.log.briskest(now),
+            retry_after_seconds=retry_after_seconds,
+            outage=outage,
+        )
+        self._say(self.pacer.per_second, f"{WAITING} {self.block.until - now:.1f} s")
+
+    def wait(self, now: float, retry_after_seconds: float) -> None:
+        """Send nothing for as long as the provider asks for."""
+        if retry_after_seconds > 0:
+            self.told_until = max(self.told_until, now + retry_after_seconds)
 
     def start_anew(self, now: float, rate: float | None, reason: str) -> None:
         """Forget what was learned, and go on from a rate per second, or from none."""
@@ -178,19 +184,24 @@ class RateLearner:
             self._say(self.pacer.per_second, "the limit met is the API key's")
 
     def announce(self, now: float, sent_at: float, signal: RateSignal) -> None:
-        """Take up what a reply says about the limit; -1 and 0 are no limits (Azure sends them)."""
+        """Take up what a reply says about the limit."""
         limit = signal.limit_per_minute
-        if limit is None or not 0 < limit < math.inf:
+        if limit is None:
             return
-        if limit / 60 != self.announced:
-            self.announced = limit / 60
+        if self.announced.take_up(limit):
             self.search = RateSearch(uneven=self.pacer.uneven)
-            self._headroom = self._most_headroom
-            self._distrusted.clear()
             old = self.pacer.per_second
             self._pace(now)
             self._say(old, f"the provider says {limit:,.0f} a minute")
-        self._spare(now, sent_at, limit, signal)
+        if self.announced.spare(now, sent_at, signal, self.log):
+            self._pace(now)
+
+    def tell_odd(self, limit_per_minute: float) -> None:
+        """Say, once, that the provider announced what it cannot mean."""
+        if not self._has_told_odd:
+            self._has_told_odd = True
+            pace = self.pacer.per_second
+            self._say(pace, f"ignored: the provider says {limit_per_minute:.3g} a minute")
 
     def freeze(self, now: float) -> None:
         """Do not raise the rate for a while: the provider is overloaded."""
@@ -200,29 +211,13 @@ class RateLearner:
         """Return the rate that was learned or announced and the one that is too much, or None."""
         if self.search.rate is not None:
             return self.search.rate, min(self.search.refused_rate, 2 * self.search.rate)
-        return None if self.announced is None else (self._headroom * self.announced, self.announced)
+        return self.announced.known()
 
     def restore(self, rate: float, refused_rate: float) -> None:
         """Start where an earlier run had got to; rates per second."""
         self.search.start_at(rate, refused_rate, "as learned in an earlier run")
         self._pace(0.0)
         self._say(None, self.search.reason)
-
-    def _spare(self, now: float, sent_at: float, limit: float, signal: RateSignal) -> None:
-        """Stretch the last few of a window over what is left of it: somebody else uses the key.
-
-        A bucket's reset is the time until it is full, which its remainder already tells. Headers
-        are taken to be as old as the reply took.
-        """
-        if signal.remaining is None or signal.reset_seconds is None:
-            return
-        left, seconds = signal.remaining / limit, signal.reset_seconds - (now - sent_at)
-        bucket = abs(signal.reset_seconds - 60 * (1 - left)) < 3.0
-        if left < SCARCE and 2.0 < seconds <= 60.0 and not bucket:
-            since_sent = self.log.total - self.log.total_at(sent_at)
-            rate = max(signal.remaining - since_sent, self.log.amount) / seconds
-            self._scarce_rate, self._scarce_until = rate, now + seconds
-            self._pace(now)
 
     def _step(self, now: float) -> None:
         was = self.search.state
@@ -233,50 +228,50 @@ class RateLearner:
         if self.search.state != was:
             self._say(old, self.search.reason)
 
-    def _resume(self, now: float, block: RefusalBlock) -> None:
+    def _resume(self, now: float, block: RefusalBlock, probe_at: float) -> None:
+        """Go on after a probe got through, with what the time of being refused has told."""
         self.block = None
-        self._ended_at = ended_at = block.probe_at or now
+        self._ended_at = probe_at
         old = self.pacer.per_second
-        if not self._trusts_announcement(ended_at):
-            until = block.watched_until()
-            admitted = self.log.rate(until, refused_at=block.refused_at)
-            if self.search.state == "open" and not self.pacer.uneven:
-                # A window that the first burst exhausted is still full at the last refusal; a
-                # little later it lets go of the whole burst at once, and is nearly empty.
-                then = block.last_refused_at
-                admitted = max(admitted, self.log.rate(then, refused_at=block.refused_at))
-            self.search.learn(
-                Episode(
-                    refused_at=block.refused_at,
-                    ended_at=ended_at,
-                    probes_refused=block.probes_refused,
-                    pace=block.pace,
-                    admitted=admitted,
-                    whole_minute=self.log.covers_a_minute(until),
-                    briskest=block.briskest,
-                    total=self.log.total,
-                    amount=self.log.amount,
-                )
-            )
+        episode = self._episode(block, probe_at)
+        if block.outage or self.search.is_outage(episode):
+            self.outages += 1
+            self.search.go_on(episode)
+            self.log.start_anew(probe_at)
+            self._say(old, OUTAGE)
+            return
+        if self.search.state != "open" or not self.announced.is_believed(probe_at):
+            self.search.learn(episode)
         self._pace(now)
         self._say(old, self.reason)
 
-    def _trusts_announcement(self, now: float) -> bool:
-        if self.announced is None or self.search.state != "open":
-            return False
-        recent = [at for at in self._distrusted if now - at < DISTRUST_SECONDS]
-        self._distrusted = [*recent, now]
-        self._headroom = max(LEAST_HEADROOM, self._headroom - LESS_HEADROOM)
-        return len(self._distrusted) < DISTRUST_EPISODES
+    def _episode(self, block: RefusalBlock, probe_at: float) -> Episode:
+        until = block.watched_until()
+        admitted = self.log.rate(until, refused_at=block.refused_at)
+        if self.search.state == "open" and not self.pacer.uneven:
+            # A window that the first burst exhausted is still full at the last refusal; a
+            # little later it lets go of the whole burst at once, and is nearly empty.
+            then = block.last_refused_at
+            admitted = max(admitted, self.log.rate(then, refused_at=block.refused_at))
+        return Episode(
+            refused_at=block.refused_at,
+            ended_at=probe_at,
+            probes_refused=block.probes_refused,
+            pace=block.pace,
+            admitted=admitted,
+            whole_minute=self.log.covers_a_minute(until),
+            briskest=block.briskest,
+            total=self.log.total,
+            amount=self.log.amount,
+            slowest=self.log.slowest,
+        )
 
     def _pace(self, now: float) -> None:
         bounds = [] if self._ceiling is None else [HEADROOM * self._ceiling]
-        if self.announced is not None:
-            bounds.append(self._headroom * self.announced)
+        if self.announced.pace < math.inf:
+            bounds.append(self.announced.pace)
         if self.search.rate is not None:
             bounds.append(self.search.rate)
-        if self._scarce_rate < math.inf:
-            bounds.append(self._scarce_rate)
         self.pacer.set_rate(now, min(bounds, default=None))
 
     def _say(self, old: float | None, reason: str) -> None:

@@ -10,7 +10,9 @@ from runners.rate_control.model_traffic import ModelTraffic
 from runners.rate_control.rate_gate import KeyGate
 
 VERSION = 1
-_LEAST, _MOST = 0.1, 1e9  # per minute; what is outside is no provider's limit but a broken file's
+FEWEST_REQUESTS, FEWEST_TOKENS = 20.0, 2000.0
+"""Per minute. What is less may be the remains of a bad hour, and is found again in a minute."""
+_MOST = 1e9  # what is more is no provider's figure but a broken file's
 METERS: tuple[Meter, ...] = ("requests", "tokens", "input_tokens", "output_tokens")
 
 
@@ -40,7 +42,8 @@ class RateMemory:
         facts = _mapping(snapshot)
         if facts.get("version") != VERSION:
             return
-        self._keys = _mapping(facts.get("keys"))
+        keys = _mapping(facts.get("keys"))
+        self._keys = {key: _credible_key(_mapping(known)) for key, known in keys.items()}
         for key, gate in gates.items():
             self.recall_key(key, gate.level)
             for traffic in gate.by_model.values():
@@ -56,12 +59,12 @@ class RateMemory:
         facts = _mapping(models.get(traffic.model))
         if _recall(traffic.level, _mapping(facts.get("meters"))):
             traffic.ramp.over = True  # the pace is known: there is nothing to feel out
-        output_tokens = _positive(facts.get("output_tokens"))
+        output_tokens = _number(facts.get("output_tokens"), 1.0)
         if output_tokens is not None:
             traffic.output_tokens = output_tokens
-        in_flight = _positive(facts.get("in_flight"))
+        in_flight = _number(facts.get("in_flight"), 1.0)
         if in_flight is not None:
-            traffic.level.in_flight.limit = math.ceil(in_flight)
+            traffic.level.in_flight.restore(math.ceil(in_flight))
 
 
 def _model_facts(traffic: ModelTraffic) -> dict[str, object]:
@@ -76,20 +79,42 @@ def _meter_facts(level: LimitLevel) -> dict[str, object]:
     facts: dict[str, object] = {}
     for meter, learner in level.meters.items():
         known = learner.known()
-        if known is not None:
+        if known is not None and 60 * known[0] >= _fewest(meter):
             facts[meter] = {"per_minute": 60 * known[0], "refused_per_minute": 60 * known[1]}
     return facts
+
+
+def _credible_key(facts: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what a file says of one API key, without the rates that nobody can mean."""
+    models = _mapping(facts.get("models"))
+    return {
+        **_credible_scope(facts),
+        "models": {model: _credible_scope(_mapping(known)) for model, known in models.items()},
+    }
+
+
+def _credible_scope(facts: Mapping[str, object]) -> Mapping[str, object]:
+    rates = _mapping(facts.get("meters"))
+    credible = {meter: rates[meter] for meter in METERS if _rates(rates, meter) is not None}
+    return {**facts, "meters": credible}
+
+
+def _rates(facts: Mapping[str, object], meter: Meter) -> tuple[float, float] | None:
+    """Return a meter's rate and the one that was refused, per minute, None if not credible."""
+    rates = _mapping(facts.get(meter))
+    rate = _number(rates.get("per_minute"), _fewest(meter))
+    if rate is None:
+        return None
+    return rate, _number(rates.get("refused_per_minute"), rate) or rate
 
 
 def _recall(level: LimitLevel, facts: Mapping[str, object]) -> bool:
     """Give the meters the rates that they had; return whether there were any."""
     found = False
     for meter in METERS:
-        rates = _mapping(facts.get(meter))
-        rate = _positive(rates.get("per_minute"))
-        if rate is not None:
-            refused = _positive(rates.get("refused_per_minute")) or rate
-            level.meter(meter).restore(rate / 60, refused / 60)
+        rates = _rates(facts, meter)
+        if rates is not None:
+            level.meter(meter).restore(rates[0] / 60, rates[1] / 60)
             found = True
     return found
 
@@ -99,7 +124,11 @@ def _mapping(value: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _positive(value: object) -> float | None:
+def _fewest(meter: Meter) -> float:
+    return FEWEST_REQUESTS if meter == "requests" else FEWEST_TOKENS
+
+
+def _number(value: object, least: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if _LEAST <= value <= _MOST else None
+    return float(value) if least <= value <= _MOST else None

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from runners.rate_control.rate_meter import LONGEST_PAUSE_SECONDS
+
 LONGEST_WAIT_SECONDS = 8.0
 SHORTEST_WAIT_SECONDS = 0.25
 SHORTEST_DOUBT_SECONDS = 0.1
@@ -17,6 +19,7 @@ class Episode:
     admitted: what had been admitted over the minute before; whole_minute: was it a minute.
     briskest: the highest rate that a bucket of one second would have needed.
     total, amount: all that was ever admitted; what one request comes to.
+    slowest: the least rate that is ever meant.
     """
 
     refused_at: float
@@ -28,6 +31,7 @@ class Episode:
     briskest: float
     total: float
     amount: float
+    slowest: float
 
 
 @dataclass(slots=True)
@@ -37,6 +41,7 @@ class RefusalBlock:
     until: when the next probe may leave.
     probe_at: when the probe that is out was sent; None if none is.
     told: the provider said how long to wait.
+    outage: what was refused can have met no limit.
     """
 
     refused_at: float
@@ -49,22 +54,31 @@ class RefusalBlock:
     told: bool = False
     probe_at: float | None = None
     probes_refused: int = 0
+    outage: bool = False
 
     @classmethod
     def begin(
-        cls, now: float, *, pace: float, amount: float, briskest: float, retry_after_seconds: float
+        cls,
+        now: float,
+        *,
+        pace: float,
+        amount: float,
+        briskest: float,
+        retry_after_seconds: float,
+        outage: bool,
     ) -> "RefusalBlock":
         """Return a block whose first wait outlasts a slight excess: two requests and a bit."""
-        wait = max(SHORTEST_WAIT_SECONDS, 2.2 * amount / pace)
+        wait = min(max(SHORTEST_WAIT_SECONDS, 2.2 * amount / pace), LONGEST_PAUSE_SECONDS)
         return cls(
             refused_at=now,
             pace=pace,
             briskest=briskest,
             wait_seconds=wait,
-            longest_wait_seconds=max(LONGEST_WAIT_SECONDS, 2.2 * amount / pace),
+            longest_wait_seconds=max(LONGEST_WAIT_SECONDS, wait),
             last_refused_at=now,
             until=now + max(wait, retry_after_seconds),
             told=retry_after_seconds > 0,
+            outage=outage,
         )
 
     def refused_again(self, now: float, sent_at: float, retry_after_seconds: float) -> None:

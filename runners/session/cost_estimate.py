@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from config.prompt_text import PromptText
 from config.rate_signal import Meter
 from models.base_model import BaseModel, Usage
 from models.catalog.pricing import price
@@ -57,34 +58,38 @@ class CostEstimate:
 def estimate_cost(
     model: BaseModel,
     problems: Sequence[Problem],
+    samples: int,
     at_seconds: float,
     learned: Mapping[Meter, float],
+    text: PromptText | None = None,
 ) -> CostEstimate:
     """Return the estimate for one model.
 
-    at_seconds: the wall time for which prices are asked. learned: limits per minute that earlier
-    sessions met, beside those that the model's row states.
+    samples: how often it is asked each problem. at_seconds: the wall time for which prices are
+    asked. learned: limits per minute that earlier sessions met, beside those of the model's row.
+    text: the words around every problem, None for the default's.
     """
     config, at = model.config, datetime.fromtimestamp(at_seconds, UTC)
-    prompts = [build_prompt(problem) for problem in problems]
+    prompts = [build_prompt(problem, text) for problem in problems]
     calls = [
         _Call(estimate_tokens(prompt), _expected_output(model, problem))
         for prompt, problem in zip(prompts, problems, strict=True)
     ]
     worst_costs = [worst_case_usd(model, prompt, at) for prompt in prompts]
-    input_tokens = sum(call.input_tokens for call in calls)
-    output_tokens = sum(call.output_tokens for call in calls)
+    tasks = len(problems) * samples
+    input_tokens = sum(call.input_tokens for call in calls) * samples
+    output_tokens = sum(call.output_tokens for call in calls) * samples
     return CostEstimate(
         label=config.label,
-        tasks=len(problems),
+        tasks=tasks,
         input_tokens=input_tokens,
         expected_output_tokens=output_tokens,
-        worst_output_tokens=model.max_tokens * len(problems),
-        expected_usd=_sum([price(config, call.usage, at) for call in calls]),
-        worst_usd=_sum(worst_costs),
+        worst_output_tokens=model.max_tokens * tasks,
+        expected_usd=_sum([price(config, call.usage, at) for call in calls], samples),
+        worst_usd=_sum(worst_costs, samples),
         least_call_usd=min((cost for cost in worst_costs if cost is not None), default=None),
         least_time=_least_time(
-            _amounts(len(problems), input_tokens, output_tokens),
+            _amounts(tasks, input_tokens, output_tokens),
             {"requests": config.requests_per_minute, "tokens": config.tokens_per_minute},
             learned,
         ),
@@ -168,6 +173,6 @@ def _least_time(
     return max(times, default=None)
 
 
-def _sum(prices: Sequence[float | None]) -> float | None:
+def _sum(prices: Sequence[float | None], times: int) -> float | None:
     known = [amount for amount in prices if amount is not None]
-    return sum(known) if len(known) == len(prices) else None
+    return sum(known) * times if len(known) == len(prices) else None

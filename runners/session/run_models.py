@@ -11,7 +11,6 @@ from config.model_config import ModelConfig
 from models.base_model import BaseModel, CallOptions, make_model
 from models.catalog.pricing import load_prices, worst_case_price
 from models.wire.client_pool import ClientPool
-from runners.answers.llm_extraction import extraction_model
 from runners.session.collection_plan import CollectionPlan
 
 
@@ -38,14 +37,11 @@ def build_models(plan: CollectionPlan, environment: Environment, clients: Client
     models without a known price.
     """
     settings = plan.settings
-    extracting = None if settings.extraction == "regex" else extraction_model(environment)
-    if settings.extraction == "agentic" and extracting is None:
-        raise ConfigError("--extraction agentic needs a key: set EXTRACTION_API_KEY in .env")
     load_prices()
     models = RunModels(
         answering=tuple(_build(config, settings, environment, clients) for config in plan.models),
-        extraction=_build_extraction(extracting, settings, environment, clients)
-        if extracting
+        extraction=_build_extraction(plan.reader, settings, environment, clients)
+        if plan.reader
         else None,
     )
     if settings.max_cost_usd is not None and not settings.allow_unknown_prices:
@@ -93,6 +89,7 @@ def _build(
             request_timeout_seconds=settings.request_timeout_seconds,
             openai_organization=environment.get("OPENAI_ORG_ID"),
             openai_project=environment.get("OPENAI_PROJECT_ID"),
+            secrets=environment.secrets([config.api_key_env]),
         ),
         clients=clients,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from config.clock import Clock
 from config.errors import StoreError
@@ -15,7 +15,8 @@ class RunStop:
     """Stops a run's lanes, for a person or because its files cannot be written.
 
     interrupted: a person asked for it. broken_by: the first file error.
-    let_go: calls that were out when nobody waited for them any longer.
+    let_go: calls that were in flight when nobody waited for them any longer.
+    abandon_readings: set it to what ends the reading of replies that are on the disk.
     """
 
     def __init__(self, grace_seconds: float, clock: Clock) -> None:
@@ -23,6 +24,7 @@ class RunStop:
         self.interrupted = False
         self.broken_by: StoreError | None = None
         self.let_go = 0
+        self.abandon_readings: Callable[[], None] = lambda: None
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._broken = asyncio.Event()
@@ -59,9 +61,13 @@ class RunStop:
             lane.stop()
 
     def _at_once(self) -> None:
-        out = sum(len(lane.calls_out) for lane in self.lanes)
-        if out and not self.let_go:
-            logger.warning("%d calls were let go: possibly billed, a resume asks them again", out)
-        self.let_go = max(self.let_go, out)
+        in_flight = [lane for lane in self.lanes if lane.out]
+        calls = sum(lane.out for lane in in_flight)
+        if calls and not self.let_go:
+            is_free = all(lane.model.config.is_free for lane in in_flight)
+            billed = "" if is_free else "possibly billed, "
+            logger.warning("%d calls were let go: %sa resume asks them again", calls, billed)
+        self.let_go = max(self.let_go, calls)
         for lane in self.lanes:
             lane.abandon()
+        self.abandon_readings()

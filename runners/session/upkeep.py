@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from pathlib import Path
 
 from config.clock import Clock
 from config.errors import StoreError
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget
 from runners.lanes.lane_widths import LaneWidths
-from runners.lanes.watchdog import Watchdog
 from runners.parallel_executor import ParallelExecutor
 from runners.progress.lane_progress import LaneWatch
 from runners.progress.progress_display import ProgressDisplay
@@ -18,6 +19,8 @@ from runners.rate_limiter import AdaptiveRateLimiter
 from storage.progress_tracker import ProgressTracker
 from storage.session.rate_limits_file import write_rate_limits
 from storage.solution_store import SolutionStore
+
+logger = logging.getLogger("collector")
 
 _TICK_SECONDS = 0.5  # answers are on the disk, and shown, at most this much later
 _LEARNED_SECONDS = 30.0
@@ -43,18 +46,20 @@ class Upkeep:
         self._budget = budget
         self._display = display
         self._clock = clock
+        self._missed: set[Path] = set()
 
     def loops(
         self,
         keeper: AnswerKeeper,
         watch: LaneWatch,
-        watchdog: Watchdog,
+        looks: Sequence[Callable[[], None]],
         widths: LaneWidths,
         executor: ParallelExecutor,
         break_off: Callable[[StoreError], None],
     ) -> list[Coroutine[None, None, None]]:
         """Return what is to run beside the work, each without end.
 
+        looks: what is to look after the calls every half second.
         break_off: is told what could not be written; answers that are out may still come.
         """
         steps: list[tuple[float, Step]] = [
@@ -65,7 +70,7 @@ class Upkeep:
         if widths.is_auto:
             steps.append((_TICK_SECONDS, partial(self._widen, widths, executor)))
         writing = [self._repeat(seconds, step, break_off) for seconds, step in steps]
-        return [*writing, self._keep_shown(watch), self._keep_watch(watchdog)]
+        return [*writing, self._keep_shown(watch), self._keep_watch(looks)]
 
     async def expect_calls(self, at_most: int) -> None:
         """Put the number of calls that may be under way on the disk before it is reached."""
@@ -79,6 +84,8 @@ class Upkeep:
         progress = watch.progress()
         self._tracker.spent_usd = self._budget.spent_usd
         self._tracker.seconds_left = progress.whole.seconds_left
+        with contextlib.suppress(StoreError):  # what stands there is more, not less
+            self._budget.close_ledger()
         with contextlib.suppress(StoreError):  # the next run learns it again
             self._save_learned()
         with contextlib.suppress(OSError):
@@ -96,8 +103,17 @@ class Upkeep:
 
     async def _save(self) -> None:
         self._tracker.spent_usd = self._budget.spent_usd + self._budget.reserved_usd
+        await self._budget.write_ahead()
         await asyncio.to_thread(self._store.sync)
+        await asyncio.to_thread(self._miss_files)
         await asyncio.to_thread(self._tracker.save_if_due)
+
+    def _miss_files(self) -> None:
+        """Say at once what somebody deletes; at the end its answers are counted as undone."""
+        for path in self._store.shrunk_files():
+            if path not in self._missed:
+                self._missed.add(path)
+                logger.warning("%s: answers that were written are gone; the run goes on", path)
 
     async def _export(self, keeper: AnswerKeeper) -> None:
         """Apart from the above: a long export must not keep answers from the disk."""
@@ -113,9 +129,10 @@ class Upkeep:
                 self._display.show(progress)
             await self._clock.sleep(_TICK_SECONDS)
 
-    async def _keep_watch(self, watchdog: Watchdog) -> None:
+    async def _keep_watch(self, looks: Sequence[Callable[[], None]]) -> None:
         while True:
-            watchdog.look()
+            for look in looks:
+                look()
             await self._clock.sleep(_TICK_SECONDS)
 
     async def _widen(self, widths: LaneWidths, executor: ParallelExecutor) -> None:

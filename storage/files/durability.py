@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from config.errors import StoreError
+from storage.files.regular_file import open_fresh, open_regular
 
 if sys.platform == "darwin":
     import fcntl
@@ -29,7 +30,7 @@ def flush_descriptor(descriptor: int) -> None:
 def flush_file(path: Path) -> None:
     """Return once what was written to the file is on the disk; a deleted file is passed over."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = open_regular(path, os.O_RDWR)
     except FileNotFoundError:
         return
     try:
@@ -65,10 +66,10 @@ def replace_file(path: Path, content: bytes | Iterable[bytes], *, durable: bool 
     Raises StoreError, and leaves the old file, where it cannot be written.
     """
     chunks = (content,) if isinstance(content, bytes) else content
-    fresh = path.with_name(f".{path.name}.tmp")
     try:
+        fresh, file = open_fresh(path)
         try:
-            with fresh.open("wb") as file:
+            with file:
                 for chunk in chunks:
                     file.write(chunk)
                 if durable:

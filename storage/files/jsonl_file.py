@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ import msgspec
 
 from config.errors import StoreError
 from storage.files.durability import flush_descriptor, replace_file, write_error
+from storage.files.regular_file import open_regular, open_to_append, open_to_read
 
 _OPEN_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
-if sys.platform == "win32":
-    _OPEN_FLAGS |= os.O_BINARY
 _PADDING = b"\xef\xbb\xbf\0 \t\r\n"  # byte order marks of editors, zeros of a power cut
 _TAIL_BLOCK = 65_536
 
@@ -43,8 +41,8 @@ class Line:
         return len(self.raw) == len(self.content) + 1 or self.raw.strip() == self.content
 
 
-def append_line(path: Path, line: bytes) -> bool:
-    """Return whether the file is new, once the whole line is with the operating system.
+def append_line(path: Path, line: bytes) -> int:
+    """Return where the line stands, in bytes, once it is whole with the operating system.
 
     Raises StoreError, with the file as it was before, where it does not fit or cannot be opened.
     A half line that a crash left at the end is set aside first. The folder is made where it is
@@ -62,13 +60,13 @@ def append_line(path: Path, line: bytes) -> bool:
             os.close(descriptor)
     except OSError as error:
         raise write_error(path, error) from error
-    return size == 0
+    return size
 
 
 def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
     """Yield the lines from a byte offset on, blank ones too; nothing where there is no file."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             file.seek(start)
             for raw in file:
                 yield Line(start, raw, raw.strip(_PADDING))
@@ -89,7 +87,7 @@ def cut_torn_tail(path: Path) -> bool:
 
     A last line that only lacks its end gets it: the record is whole.
     """
-    with path.open("r+b") as file:
+    with os.fdopen(open_regular(path, os.O_RDWR), "r+b") as file:
         end = _end_of_whole_lines(file.fileno())
         file.seek(end)
         tail = file.read()
@@ -118,7 +116,7 @@ def keep_whole_file(path: Path) -> Path:
     """Return where a file was moved that cannot be read as a whole; an earlier one is kept too."""
     target = damaged_path(path)
     number = 1
-    while target.exists():
+    while os.path.lexists(target):
         number += 1
         target = path.with_name(f"{path.name}.damaged-{number}")
     try:
@@ -129,10 +127,10 @@ def keep_whole_file(path: Path) -> Path:
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, _OPEN_FLAGS, 0o666)
+        return open_regular(path, _OPEN_FLAGS)
     except FileNotFoundError:
         path.parent.mkdir(exist_ok=True)
-        return os.open(path, _OPEN_FLAGS, 0o666)
+        return open_regular(path, _OPEN_FLAGS)
 
 
 def _ends_whole(descriptor: int, size: int) -> bool:
@@ -172,7 +170,7 @@ def _is_json_object(content: bytes) -> bool:
 
 def _keep_damaged(path: Path, pieces: Iterator[bytes] | list[bytes]) -> None:
     target = damaged_path(path)
-    with target.open("ab") as file:
+    with open_to_append(target) as file:
         for piece in pieces:
             file.write(piece if piece.endswith(b"\n") else piece + b"\n")
         file.flush()

@@ -1,27 +1,39 @@
 """The truth on disk: every answer is appended to its category's file and counts from then on."""
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from config.clock import Clock, SystemClock
 from config.errors import StoreError
-from storage.files.durability import flush_file, flush_folder, write_error
-from storage.files.jsonl_file import append_line
+from storage.files.durability import write_error
+from storage.files.jsonl_file import read_lines
+from storage.files.line_log import LineLog
+from storage.files.regular_file import refuse_link
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
-from storage.records.record_json import encode_failure, encode_solution, solutions_in
+from storage.records.record_json import (
+    decode_solution,
+    encode_failure,
+    encode_solution,
+    solutions_in,
+)
 from storage.records.session_scan import (
     FAILURES_NAME,
     PENDING_NAME,
     repair_file,
     scan_session,
+    session_files,
     set_orphans_aside,
+    size_of,
 )
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
 from storage.session.manifest import SessionMetadata, SessionStatus, read_metadata, read_summary
 from storage.session.session_folder import claim_folder
+
+_MOST_DONE_WITH = 32 * 2**20  # bytes of replies that have been read; more would double a session
 
 
 class AnswerLog:
@@ -53,9 +65,9 @@ class AnswerLog:
         self.status: SessionStatus = (summary and summary.status) or "in_progress"
         self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
+        self._ends = dict(self._scan.sizes)
         self._lock = threading.Lock()
-        self._unsynced: set[Path] = set()
-        self._unsynced_folders: set[Path] = set()
+        self._lines = LineLog(self.path)
         self._unexported: set[tuple[str, str]] = set()
 
     @property
@@ -64,19 +76,24 @@ class AnswerLog:
         return self._index.tallies
 
     @property
-    def failed_tasks(self) -> Mapping[str, Mapping[str, FailedTask]]:
-        """Model -> task_id -> last failure, of tasks that have no answer."""
+    def answers_usd(self) -> float:
+        """What all answers cost, in US dollars, as far as prices are known."""
+        return sum(tally.cost_usd for tally in self.tallies.values())
+
+    @property
+    def failed_tasks(self) -> Mapping[str, Mapping[TaskKey, FailedTask]]:
+        """Model -> (task_id, sample) -> last failure, of tasks that have no answer."""
         return self._index.failed
 
-    def is_answered(self, model_label: str, task_id: str) -> bool:
-        return self._index.is_answered(clean_text(model_label), clean_text(task_id))
+    def is_answered(self, model_label: str, key: TaskKey) -> bool:
+        return self._index.is_answered(clean_text(model_label), _clean(key))
 
-    def is_pending(self, model_label: str, task_id: str) -> bool:
+    def is_pending(self, model_label: str, key: TaskKey) -> bool:
         """Return whether the task's reply is kept and waits for extraction."""
-        return self._index.is_pending(clean_text(model_label), clean_text(task_id))
+        return self._index.is_pending(clean_text(model_label), _clean(key))
 
-    def answered(self, model_label: str) -> Set[str]:
-        """Return the task_ids that the model answered."""
+    def answered(self, model_label: str) -> Set[TaskKey]:
+        """Return what the model answered, as (task_id, sample)."""
         return self._index.answered(clean_text(model_label))
 
     def answered_counts(self) -> dict[str, int]:
@@ -85,14 +102,14 @@ class AnswerLog:
 
     def pending(self) -> Iterator[SolutionRecord]:
         """Return an iterator over the replies that wait for extraction now, one a task."""
-        waiting = {(model, task) for model, tasks in self._index.pending.items() for task in tasks}
+        waiting = {(model, key) for model, keys in self._index.pending.items() for key in keys}
         return self._replies_of(waiting)
 
     def append(self, record: SolutionRecord) -> None:
         """Return once the answer's whole line is with the operating system.
 
         Raises StoreError, with the file as before, where it cannot be written, and for a second
-        answer of the same model to the same task.
+        answer of the same model to the same task and sample.
         """
         kept, line = encode_solution(record)
         with self._lock:
@@ -101,13 +118,26 @@ class AnswerLog:
             self._index.add(kept)
             self._unexported.add((kept.model, kept.category))
 
-    def append_pending(self, record: SolutionRecord) -> None:
-        """Keep a reply whose code is still to be extracted; append() its record ends the wait."""
+    def append_pending(self, record: SolutionRecord) -> int:
+        """Keep a reply whose code is still to be extracted; append() its record ends the wait.
+
+        Returns its place, for pending_at.
+        """
         kept, line = encode_solution(record)
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(self.path / PENDING_NAME, line)
-            self._index.add_pending(kept.model, kept.task_id)
+            place = self._append_line(self.path / PENDING_NAME, line)
+            self._index.add_pending(kept.model, kept.key)
+            return place
+
+    def pending_at(self, place: int) -> SolutionRecord:
+        """Return the reply that append_pending put there. Raises StoreError where it is gone."""
+        path = self.path / PENDING_NAME
+        line = next(read_lines(path, place), None)
+        record = decode_solution(line.content) if line else None
+        if record is None:
+            raise StoreError(f"{path}: the reply at byte {place} is gone")
+        return record
 
     def append_failure(self, failure: FailureRecord) -> None:
         """Keep a failed task in failures.jsonl; an answer, earlier or later, supersedes it."""
@@ -126,8 +156,33 @@ class AnswerLog:
                 self._scan = scan_session(self.path)
             said = [repair_file(damage) for damage in self._scan.damages]
             self._scan.damages.clear()
+            self._ends = session_files(self.path)
             known = frozenset(self._index.paths.values())
             return [*said, *set_orphans_aside(self.path, known)]
+
+    def shrunk_files(self) -> list[Path]:
+        """Return the files that hold less than was written: somebody deleted or emptied them."""
+        with self._lock:
+            return [path for path, end in self._ends.items() if size_of(path) < end]
+
+    def take_stock(self) -> list[str]:
+        """Return, for people, which answers were written and are gone; they count no longer.
+
+        Call it when nothing is appended any more.
+        """
+        if not self.shrunk_files():
+            return []
+        before = self.answered_counts()
+        with self._lock:
+            self._scan = scan_session(self.path)
+            self._ends = dict(self._scan.sizes)
+        gone = {m: count - len(self._index.answered(m)) for m, count in before.items()}
+        return [
+            f"{count} answers of {model} are gone: their file was deleted or emptied while the "
+            "run went on; a resume asks them again"
+            for model, count in gone.items()
+            if count
+        ]
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk.
@@ -135,36 +190,56 @@ class AnswerLog:
         Raises StoreError where the disk refuses; the next call tries again.
         """
         with self._lock:
-            files, self._unsynced = self._unsynced, set()
-            folders, self._unsynced_folders = self._unsynced_folders, set()
-        try:
-            for file in files:
-                flush_file(file)
-            for folder in folders:
-                flush_folder(folder)
-        except OSError as error:
-            with self._lock:
-                self._unsynced |= files
-                self._unsynced_folders |= folders
-            raise write_error(self.path, error) from error
+            done_with = self._bytes_done_with()
+        self._lines.sync()
+        with self._lock:
+            # Their answers are on the disk now; whatever came since is not theirs.
+            if done_with > _MOST_DONE_WITH and done_with == self._bytes_done_with():
+                with contextlib.suppress(StoreError):
+                    self._drop_pending()
+
+    def _bytes_done_with(self) -> int:
+        """Return how much of replies is kept that were read, and that none waits; else 0."""
+        path = self.path / PENDING_NAME
+        if any(self._index.pending.values()) or not path.exists():
+            return 0
+        return path.stat().st_size
 
     @property
     def _index(self) -> RecordIndex:
         return self._scan.index
 
-    def _replies_of(self, waiting: set[tuple[str, str]]) -> Iterator[SolutionRecord]:
+    def _replies_of(self, waiting: set[tuple[str, TaskKey]]) -> Iterator[SolutionRecord]:
         if not waiting:
             return
         for _, record in solutions_in(self.path / PENDING_NAME):
-            if (record.model, record.task_id) in waiting:
-                waiting.discard((record.model, record.task_id))
+            if (record.model, record.key) in waiting:
+                waiting.discard((record.model, record.key))
                 yield record
 
     def _refuse_second_answer(self, record: SolutionRecord) -> None:
-        if self._index.is_answered(record.model, record.task_id):
-            raise StoreError(f"{record.model} has already answered {record.task_id!r}")
+        if self._index.is_answered(record.model, record.key):
+            which = f", sample {record.sample}" if record.sample > 1 else ""
+            raise StoreError(f"{record.model} has already answered {record.task_id!r}{which}")
 
-    def _append_line(self, path: Path, line: bytes) -> None:
-        if append_line(path, line):
-            self._unsynced_folders |= {path.parent, self.path}
-        self._unsynced.add(path)
+    def _append_line(self, path: Path, line: bytes) -> int:
+        """Return where the line stands, in bytes."""
+        if path.parent != self.path:
+            refuse_link(path.parent)
+        offset = self._lines.append(path, line)
+        if offset >= self._ends.get(path, 0):  # else what was written before is gone
+            self._ends[path] = offset + len(line)
+        return offset
+
+    def _drop_pending(self) -> None:
+        """Delete the replies that waited: all of them have been read."""
+        path = self.path / PENDING_NAME
+        self._ends.pop(path, None)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
+
+
+def _clean(key: TaskKey) -> TaskKey:
+    return clean_text(key[0]), key[1]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.files.safe_names import free_name, name_key
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
+from storage.session.session_folder import EVALUATION_FOLDER
 
 _MESSAGE_CHARACTERS = 300
 
@@ -25,13 +26,14 @@ class RecordIndex:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._answered: dict[str, set[str]] = {}
-        self._failed: dict[str, dict[str, FailedTask]] = {}
-        self._pending: dict[str, set[str]] = {}
+        self._answered: dict[str, set[TaskKey]] = {}
+        self._failed: dict[str, dict[TaskKey, FailedTask]] = {}
+        self._pending: dict[str, set[TaskKey]] = {}
+        self._most_samples = 1
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._paths: dict[tuple[str, str], Path] = {}
         self._folders: dict[str, Path] = {}
-        self._taken: dict[Path, set[str]] = {folder: set()}
+        self._taken: dict[Path, set[str]] = {folder: {name_key(EVALUATION_FOLDER)}}
 
     @property
     def tallies(self) -> Mapping[tuple[str, str], Tally]:
@@ -48,54 +50,64 @@ class RecordIndex:
         """Models that have an answer or a failure, sorted."""
         return sorted({model for model, _ in self._tallies})
 
-    def count_problems(self) -> int:
-        """Return how many problems any model answered."""
-        return len(frozenset().union(*self._answered.values()))
+    def count_problems(self, model: str | None = None) -> int:
+        """Return how many problems a model answered at least once, or any model did."""
+        if model is not None and self._most_samples == 1:
+            return len(self.answered(model))
+        answered = self._answered.values() if model is None else [self.answered(model)]
+        return len({task_id for keys in answered for task_id, _ in keys})
+
+    def most_samples(self) -> int:
+        """Return the greatest sample that any model answered, 1 where there are no answers."""
+        return self._most_samples
 
     @property
-    def failed(self) -> Mapping[str, Mapping[str, FailedTask]]:
-        """Model -> task_id -> failure, of tasks without an answer."""
+    def failed(self) -> Mapping[str, Mapping[TaskKey, FailedTask]]:
+        """Model -> (task_id, sample) -> failure, of tasks without an answer."""
         return self._failed
 
     @property
-    def pending(self) -> Mapping[str, Set[str]]:
-        """Model -> task_ids of replies that wait for extraction."""
+    def pending(self) -> Mapping[str, Set[TaskKey]]:
+        """Model -> (task_id, sample) of replies that wait for extraction."""
         return self._pending
 
-    def answered(self, model: str) -> Set[str]:
-        """Return the task_ids that the model answered."""
+    def answered(self, model: str) -> Set[TaskKey]:
+        """Return what the model answered, as (task_id, sample)."""
         return self._answered.get(model, frozenset())
 
-    def is_answered(self, model: str, task_id: str) -> bool:
-        return task_id in self._answered.get(model, ())
+    def is_answered(self, model: str, key: TaskKey) -> bool:
+        return key in self._answered.get(model, ())
 
-    def is_failed(self, model: str, task_id: str) -> bool:
-        return task_id in self._failed.get(model, ())
+    def is_failed(self, model: str, key: TaskKey) -> bool:
+        return key in self._failed.get(model, ())
 
-    def is_pending(self, model: str, task_id: str) -> bool:
-        return task_id in self._pending.get(model, ())
+    def is_pending(self, model: str, key: TaskKey) -> bool:
+        return key in self._pending.get(model, ())
 
     def add(self, record: SolutionRecord) -> None:
         """Count an answer; it ends the task's failure and its wait for extraction."""
-        self._answered.setdefault(record.model, set()).add(record.task_id)
+        key = record.key
+        self._answered.setdefault(record.model, set()).add(key)
+        self._most_samples = max(self._most_samples, record.sample)
         self._tally(record.model, record.category).add(record)
-        self._pending.get(record.model, set()).discard(record.task_id)
-        self._forget_failure(record.model, record.task_id)
+        self._pending.get(record.model, set()).discard(key)
+        self._forget_failure(record.model, key)
 
     def add_failure(self, failure: FailureRecord) -> None:
         """Count a failure, unless its task is answered; it takes an earlier one's place."""
-        if self.is_answered(failure.model, failure.task_id):
+        key = failure.key
+        if self.is_answered(failure.model, key):
             return
-        self._forget_failure(failure.model, failure.task_id)
+        self._forget_failure(failure.model, key)
         message = failure.message[:_MESSAGE_CHARACTERS]
         failed = FailedTask(failure.category, failure.error, message)
-        self._failed.setdefault(failure.model, {})[failure.task_id] = failed
+        self._failed.setdefault(failure.model, {})[key] = failed
         self._tally(failure.model, failure.category).failed += 1
 
-    def add_pending(self, model: str, task_id: str) -> None:
+    def add_pending(self, model: str, key: TaskKey) -> None:
         """Note a reply that waits for extraction, unless its task is answered."""
-        if not self.is_answered(model, task_id):
-            self._pending.setdefault(model, set()).add(task_id)
+        if not self.is_answered(model, key):
+            self._pending.setdefault(model, set()).add(key)
 
     def place(self, record: SolutionRecord, path: Path) -> None:
         """Note that a file that is already there holds records of this kind."""
@@ -132,7 +144,7 @@ class RecordIndex:
     def _tally(self, model: str, category: str) -> Tally:
         return self._tallies.setdefault((model, category), Tally())
 
-    def _forget_failure(self, model: str, task_id: str) -> None:
-        earlier = self._failed.get(model, {}).pop(task_id, None)
+    def _forget_failure(self, model: str, key: TaskKey) -> None:
+        earlier = self._failed.get(model, {}).pop(key, None)
         if earlier is not None:
             self._tally(model, earlier.category).failed -= 1

@@ -9,7 +9,8 @@ import msgspec
 from config.errors import StoreError
 from storage.files.jsonl_file import Line, read_lines
 from storage.files.utf8_text import clean_value, count_lone_surrogates
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.absurd_figures import without_absurd_figures
+from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 
 T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder()
@@ -43,7 +44,10 @@ def encode_failure(failure: FailureRecord) -> tuple[FailureRecord, bytes]:
 
 
 def decode_solution(content: bytes) -> SolutionRecord | None:
-    """Return the solution of a line, or None where the line is none."""
+    """Return the solution of a line, or None where the line is none.
+
+    A figure that nobody can have measured (1e300 s) counts as not known; the rest is the answer.
+    """
     return _decode(_SOLUTION_DECODER, content)
 
 
@@ -67,18 +71,18 @@ def record_from_fields(fields: Mapping[str, object]) -> SolutionRecord:
 
 
 def solutions_in(path: Path, start: int = 0) -> Iterator[tuple[Line, SolutionRecord]]:
-    """Yield the answers of a file from a byte offset on, one a task, with their lines.
+    """Yield the answers of a file from a byte offset on, one a task and sample, with their lines.
 
     Damage is passed over, and so are failed calls, which sessions older than format 1 kept among
     the answers.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, TaskKey]] = set()
     for line in read_lines(path, start):
         record = decode_solution(line.content) if line.content else None
         if record is None or not record.llm_call_success:
             continue
-        if (record.model, record.task_id) not in seen:
-            seen.add((record.model, record.task_id))
+        if (record.model, record.key) not in seen:
+            seen.add((record.model, record.key))
             yield line, record
 
 
@@ -86,7 +90,11 @@ def _decode(decoder: msgspec.json.Decoder[T], content: bytes) -> T | None:
     try:
         if not content.isascii():
             content.decode("utf-8")  # msgspec does not look into fields that it passes over
-        return decoder.decode(content)
+        try:
+            return decoder.decode(content)
+        except msgspec.ValidationError:
+            fields = msgspec.json.decode(content)
+            return msgspec.convert(without_absurd_figures(fields, decoder.type), decoder.type)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 

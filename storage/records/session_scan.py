@@ -14,8 +14,10 @@ from storage.files.jsonl_file import (
     read_lines,
     set_aside,
 )
+from storage.files.regular_file import NotRegular, is_regular, refuse_link
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
+from storage.session.session_folder import EVALUATION_FOLDER
 from storage.views.category_csv import is_export
 
 FAILURES_NAME = "failures.jsonl"
@@ -62,21 +64,29 @@ class SessionScan:
 
     def is_current(self, folder: Path) -> bool:
         """The files are as long as they were when they were read."""
-        return self.sizes == _sizes(folder)
+        return self.sizes == session_files(folder)
 
 
 def scan_session(folder: Path) -> SessionScan:
     """Return what stands in a session's files; changes none of them.
 
-    A record counts once: a second one of the same model and task is damage.
+    A record counts once: a second one of the same model, task and sample is damage.
     Raises StoreError where a file cannot be read at all.
     """
-    sizes = _sizes(folder)
+    sizes = session_files(folder)
     index = RecordIndex(folder)
     damages = [_scan_solutions(path, index) for path in sizes if path.parent != folder]
     damages.append(_scan_failures(folder / FAILURES_NAME, index))
     damages.append(_scan_pending(folder / PENDING_NAME, index))
     return SessionScan(index, [damage for damage in damages if damage], sizes)
+
+
+def size_of(path: Path) -> int:
+    """Return a file's size, 0 where there is none."""
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
 
 
 def repair_file(damage: Damage) -> str:
@@ -125,7 +135,8 @@ def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count} lines"
 
 
-def _sizes(folder: Path) -> dict[Path, int]:
+def session_files(folder: Path) -> dict[Path, int]:
+    """Return a session's .jsonl files with their sizes; raises StoreError as scan_session does."""
     try:
         files = [file for inner in _model_folders(folder) for file in _jsonl_files(inner)]
         return {file: file.stat().st_size for file in [*files, *_jsonl_files(folder)]}
@@ -134,11 +145,18 @@ def _sizes(folder: Path) -> dict[Path, int]:
 
 
 def _model_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    for inner in folders:
+        refuse_link(inner)
+    return [inner for inner in folders if inner.name != EVALUATION_FOLDER]
 
 
 def _jsonl_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.jsonl") if path.is_file())
+    files = sorted(path for path in folder.glob("*.jsonl") if not path.is_dir())
+    for path in files:
+        if not is_regular(path):
+            raise NotRegular(path)
+    return files
 
 
 def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
@@ -149,7 +167,7 @@ def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
             _note_unreadable(line, damage)
         elif not record.llm_call_success:
             continue  # sessions older than format 1 kept failed calls among the answers
-        elif index.is_answered(record.model, record.task_id):
+        elif index.is_answered(record.model, record.key):
             damage.doubled.append(line.offset)
         else:
             index.place(record, path)
@@ -175,7 +193,7 @@ def _scan_pending(path: Path, index: RecordIndex) -> Damage:
         if record is None:
             _note_unreadable(line, damage)
         else:
-            index.add_pending(record.model, record.task_id)
+            index.add_pending(record.model, record.key)
     return damage
 
 

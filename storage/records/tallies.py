@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
-from storage.records.solution_record import SolutionRecord
+from storage.records.solution_record import GAVE_UP, SolutionRecord
 
 
 @dataclass(slots=True)
@@ -13,6 +13,7 @@ class Tally:
 
     valid: parses and defines the expected name. parses: the syntax alone.
     refused: refused by the model or filtered by the provider. empty: nothing was extracted.
+    unread: those of the empty whose reply could not be read within its bounds.
     unpriced: answers whose cost is not known, which cost_usd leaves out.
     """
 
@@ -23,6 +24,7 @@ class Tally:
     truncated: int = 0
     refused: int = 0
     empty: int = 0
+    unread: int = 0
     execution_seconds: float = 0.0
     cost_usd: float = 0.0
     unpriced: int = 0
@@ -35,7 +37,11 @@ class Tally:
         return self.answered + self.failed
 
     @property
-    def success_percent(self) -> float:
+    def answered_percent(self) -> float:
+        return percent(self.answered, self.attempted)
+
+    @property
+    def valid_percent(self) -> float:
         return percent(self.valid, self.attempted)
 
     @property
@@ -54,6 +60,7 @@ class Tally:
         self.truncated += record.finish_reason == "length"
         self.refused += record.finish_reason in ("refusal", "filtered")
         self.empty += not record.extracted_solution
+        self.unread += is_unread(record)
         self.execution_seconds += record.execution_time
         if record.cost_usd is None:
             self.unpriced += 1
@@ -79,6 +86,11 @@ def total(tallies: Iterable[Tally]) -> Tally:
 def is_valid(record: SolutionRecord) -> bool:
     """Return whether the validation calls the code fully valid."""
     return record.validation.get("is_fully_valid") is True
+
+
+def is_unread(record: SolutionRecord) -> bool:
+    """Return whether the reply could not be read within its bounds, and is kept raw."""
+    return record.extraction is not None and record.extraction.method == GAVE_UP
 
 
 def percent(part: int, whole: int) -> float:

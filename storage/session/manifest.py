@@ -7,12 +7,14 @@ two is enough to resume (manifest.json alone holds the dataset's content hashes)
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from config.collection_settings import MOST_SAMPLES
 from config.errors import StoreError
 from storage.files.durability import replace_file
+from storage.files.regular_file import read_regular
 from storage.files.utf8_text import clean_value
 
 T = TypeVar("T")
@@ -21,6 +23,12 @@ SessionStatus = Literal["in_progress", "completed", "failed"]
 FORMAT_VERSION = 1  # sessions without one are older than the first
 MANIFEST_NAME = "manifest.json"
 SUMMARY_NAME = "summary.json"
+
+
+# What lies beyond was never written by a clock, or counted.
+Moment = Annotated[float, msgspec.Meta(ge=0.0, le=32_503_680_000.0)]  # from 1970 to 3000
+TaskCount = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+Version = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,24 +41,35 @@ class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
     dataset: task_id -> content hash of the problem; None where it is not known any more.
     """
 
-    collection_start: float
-    total_problems: int
+    collection_start: Moment
+    total_problems: TaskCount
     models: list[str]
     categories: list[str]
     session_parameters: Mapping[str, object]
     dataset: Mapping[str, str] | None = None
 
+    @property
+    def samples(self) -> int:
+        """How many answers every model is asked for to each problem: 1 in older sessions."""
+        samples = self.session_parameters.get("samples")
+        return samples if isinstance(samples, int) and 1 <= samples <= MOST_SAMPLES else 1
+
+    @property
+    def total_tasks(self) -> int:
+        """How many answers there will be when every model has given all of its own."""
+        return self.total_problems * self.samples * len(self.models)
+
 
 class _Manifest(msgspec.Struct):
-    format_version: int
+    format_version: Version
     session_id: str
     metadata: SessionMetadata
 
 
 class _SummaryMetadata(msgspec.Struct):
-    collection_start: float = 0.0
-    collection_end: float | None = None
-    total_problems: int = 0
+    collection_start: Moment = 0.0
+    collection_end: Moment | None = None
+    total_problems: TaskCount = 0
     models_evaluated: list[str] = msgspec.field(default_factory=list)
     categories_included: list[str] = msgspec.field(default_factory=list)
     session_parameters: dict[str, object] = msgspec.field(default_factory=dict)
@@ -61,7 +80,7 @@ class Summary(msgspec.Struct):
 
     session_id: str
     collection_metadata: _SummaryMetadata
-    format_version: int = 0
+    format_version: Version = 0
     status: SessionStatus | None = None
 
     def to_metadata(self) -> SessionMetadata:
@@ -77,7 +96,7 @@ class Summary(msgspec.Struct):
 
 
 class _Version(msgspec.Struct):
-    format_version: int = 0
+    format_version: Version = 0
 
 
 def write_manifest(folder: Path, session_id: str, metadata: SessionMetadata) -> None:
@@ -92,7 +111,7 @@ def read_manifest(folder: Path) -> SessionMetadata | None:
 
     Raises StoreError for a session of a newer version.
     """
-    manifest = _read_json(folder / MANIFEST_NAME, _Manifest)
+    manifest = decode_file(folder / MANIFEST_NAME, _Manifest)
     return manifest.metadata if manifest is not None else None
 
 
@@ -110,7 +129,7 @@ def read_summary(folder: Path) -> Summary | None:
 
     Raises StoreError for a session of a newer version.
     """
-    return _read_json(folder / SUMMARY_NAME, Summary)
+    return decode_file(folder / SUMMARY_NAME, Summary)
 
 
 def dataset_hash(dataset: Mapping[str, str]) -> str:
@@ -128,9 +147,13 @@ def pretty_json(value: object, path: Path) -> bytes:
         raise StoreError(f"{path}: cannot be written as JSON: {error}") from error
 
 
-def _read_json(path: Path, shape: type[T]) -> T | None:
+def decode_file(path: Path, shape: type[T]) -> T | None:
+    """Return the JSON of a known shape in a file, None where there is none.
+
+    Raises StoreError where it cannot be read, or is of a newer version.
+    """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:

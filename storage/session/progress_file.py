@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from config.errors import StoreError
-from storage.session.manifest import SessionStatus, decode_or_none
+from storage.files.regular_file import read_regular
+from storage.session.manifest import SessionStatus, TaskCount, decode_or_none
+from storage.session.spending_file import Usd
 
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e12)]
 PROGRESS_NAME = "progress.json"
 REPORT_NAME = "final_report.json"
 
@@ -15,22 +19,22 @@ REPORT_NAME = "final_report.json"
 class ModelProgress(msgspec.Struct, kw_only=True):
     """One model's counts; avg_time: seconds of its answers' last attempts, on average."""
 
-    completed: int = 0
-    successful: int = 0
-    failed: int = 0
-    avg_time: float = 0.0
+    completed: TaskCount = 0
+    successful: TaskCount = 0
+    failed: TaskCount = 0
+    avg_time: Seconds = 0.0
     last_error: str | None = None
 
 
 class ProgressCounts(msgspec.Struct, kw_only=True):
     """The counts of progress.json that are read back."""
 
-    completed_tasks: int = 0
-    total_tasks: int = 0
-    successful_tasks: int = 0
-    failed_tasks: int = 0
+    completed_tasks: TaskCount = 0
+    total_tasks: TaskCount = 0
+    successful_tasks: TaskCount = 0
+    failed_tasks: TaskCount = 0
     model_progress: dict[str, ModelProgress] = msgspec.field(default_factory=dict)
-    estimated_completion: float | None = None
+    estimated_completion: float | None = None  # years ahead where a run is slow
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -47,16 +51,16 @@ class Progress(msgspec.Struct, kw_only=True):
     current_progress: ProgressCounts
     start_time: float = 0.0
     last_saved: float = 0.0
-    in_flight: int = 0
-    active_seconds: float = 0.0
-    spent_usd: float = 0.0
+    in_flight: TaskCount = 0
+    active_seconds: Seconds = 0.0
+    spent_usd: Usd = 0.0
 
 
 def read_progress(folder: Path) -> Progress | None:
     """Return a session's progress.json, None where it is missing or cannot be understood."""
     path = folder / PROGRESS_NAME
     try:
-        return decode_or_none(path.read_bytes(), Progress)
+        return decode_or_none(read_regular(path), Progress)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -4,13 +4,14 @@
 """
 
 import math
-import stat
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from storage.files.durability import replace_file
+from storage.files.regular_file import NotRegular, read_regular
 from storage.session.manifest import pretty_json
 
 RATE_LIMITS_NAME = "rate_limits.json"
@@ -29,7 +30,7 @@ def read_rate_limits(folder: Path, now_wall_seconds: float) -> Mapping[str, obje
 
     None where nothing was kept that is recent and can be read.
     """
-    if (folder / RATE_LIMITS_NAME).exists():
+    if os.path.lexists(folder / RATE_LIMITS_NAME):
         own = _read(folder / RATE_LIMITS_NAME)
         return {"version": own.version, "keys": own.keys} if own else None
     siblings = list(_siblings(folder.parent))
@@ -67,16 +68,15 @@ def _siblings(output_dir: Path) -> Iterator[_Learned]:
 
 def _modified(path: Path) -> float:
     try:
-        return path.stat().st_mtime
+        return path.lstat().st_mtime
     except OSError:  # the session was deleted meanwhile
         return 0.0
 
 
 def _read(path: Path) -> _Learned | None:
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MOST_BYTES:
-            return None  # a pipe would never end
-        return msgspec.json.decode(path.read_bytes(), type=_Learned)
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        if path.lstat().st_size > _MOST_BYTES:
+            return None
+        return msgspec.json.decode(read_regular(path), type=_Learned)
+    except (OSError, NotRegular, msgspec.MsgspecError, ValueError, RecursionError):
         return None  # it is learned again

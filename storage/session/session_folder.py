@@ -10,6 +10,8 @@ from storage.files.safe_names import safe_name
 from storage.files.utf8_text import clean_text
 from storage.session.manifest import MANIFEST_NAME, SUMMARY_NAME
 
+EVALUATION_FOLDER = "evaluation"  # in a session; its files hold judgements, not answers
+
 
 def session_folder(output_dir: Path, session_id: str) -> Path:
     """Return the folder of a session, which need not exist; it never leaves output_dir.

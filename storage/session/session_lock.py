@@ -7,21 +7,31 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from config.errors import SessionInUse
+from config.errors import SessionInUse, StoreError
 from storage.files.durability import write_error
+from storage.files.process_ids import is_alive
+from storage.files.regular_file import open_regular, read_regular
 
 if sys.platform != "win32":
     import fcntl
 
 LOCK_NAME = "session.lock"
-_HIGHEST_PID = 2**31 - 1
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 def is_locked(folder: Path) -> bool:
     """Return whether a process owns the session; nothing is changed."""
-    holder = _read_pid(folder / LOCK_NAME)
-    return holder is not None and _is_alive(holder)
+    path = folder / LOCK_NAME
+    holder = _read_pid(path)
+    if holder is None or not is_alive(holder):
+        return False
+    # The id may have come back as another process's, which then holds no lock.
+    return _is_held_by_kernel(path) is not False
+
+
+def is_run_by_another(folder: Path) -> bool:
+    """Return whether another process than this one owns the session; nothing is changed."""
+    return _read_pid(folder / LOCK_NAME) != os.getpid() and is_locked(folder)
 
 
 class SessionLock:
@@ -71,7 +81,7 @@ class SessionLock:
         """Return False where this file system has no such locks."""
         if sys.platform == "win32":
             return False
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -87,13 +97,13 @@ class SessionLock:
     def _acquire_by_pid(self) -> None:
         holder = _read_pid(self._path)
         # A file with our own id is a dead process's: ids come back, in containers at once.
-        if holder is not None and holder != os.getpid() and _is_alive(holder):
+        if holder is not None and holder != os.getpid() and is_alive(holder):
             raise self._refusal(holder)
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-            self._hold(os.open(self._path, flags, 0o666))
+            self._hold(open_regular(self._path, flags))
         except FileExistsError as error:
             raise self._refusal(_read_pid(self._path)) from error
 
@@ -109,33 +119,30 @@ class SessionLock:
         )
 
 
+def _is_held_by_kernel(path: Path) -> bool | None:
+    """Return whether a process holds the system's lock, None where the system cannot say.
+
+    Where it can, and nobody does, the lock is held here for the blink of an eye: ask only about
+    a session that somebody seems to hold.
+    """
+    if sys.platform == "win32":
+        return None
+    try:
+        descriptor = open_regular(path, os.O_RDONLY)
+    except (OSError, StoreError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return True if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _read_pid(path: Path) -> int | None:
     try:
-        pid = int(path.read_bytes())
-    except (OSError, ValueError):
+        pid = int(read_regular(path))
+    except (OSError, ValueError, StoreError):
         return None
-    return pid if 0 < pid <= _HIGHEST_PID else None
-
-
-def _is_alive(pid: int) -> bool:
-    if sys.platform == "win32":
-        return _is_alive_on_windows(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-if sys.platform == "win32":
-    import ctypes
-
-    def _is_alive_on_windows(pid: int) -> bool:
-        # os.kill(pid, 0) would send CTRL_C_EVENT there. 0x1000: query limited information.
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
-        if not handle:
-            return False
-        ctypes.windll.kernel32.CloseHandle(handle)
-        return True
+    return pid if pid > 0 else None

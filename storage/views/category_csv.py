@@ -7,12 +7,15 @@ from pathlib import Path
 import msgspec
 
 from storage.files.durability import replace_file, write_error
+from storage.files.regular_file import is_regular, open_to_append, open_to_read
 from storage.records.record_json import solutions_in
 from storage.records.solution_record import SolutionRecord
 
 _COLUMNS = SolutionRecord.__struct_fields__
 # A cell that starts so is run as a formula: owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+# Programs that split at ; or tabs do not see our quotes: there lines begin inside a cell, too.
+_INNER_FORMULA = re.compile(r'([;\t\r\n]"*)(?=[=+\-@＝＋－＠])')  # noqa: RUF001
 _QUOTED_FOR = re.compile('[",\n\r]')
 _MAX_CELL_CHARACTERS = 32_000  # Excel holds 32,767 and spills what is longer into the next row
 
@@ -33,7 +36,7 @@ class CsvExporter:
         target = source.with_suffix(".csv")
         source_end, target_size = self._written.pop(source, (0, -1))
         try:
-            if target_size >= 0 and target.is_file() and target.stat().st_size == target_size:
+            if target_size >= 0 and _size(target) == target_size:
                 source_end = _append_rows(source, source_end, target)
             else:
                 source_end = _write_anew(source, target)
@@ -45,10 +48,10 @@ class CsvExporter:
 
 def is_export(path: Path) -> bool:
     """Return whether a .csv file was made here, in this version or another."""
-    if not path.is_file():
+    if not is_regular(path):
         return False
     start = f"{_COLUMNS[0]},".encode()
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         return file.read(len(start)) == start
 
 
@@ -57,8 +60,12 @@ def csv_row(record: SolutionRecord) -> list[str]:
     return [csv_cell(value) for value in msgspec.structs.astuple(record)]
 
 
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if is_regular(path) else None
+
+
 def _append_rows(source: Path, start: int, target: Path) -> int:
-    with target.open("ab") as file:
+    with open_to_append(target) as file:
         for line, record in solutions_in(source, start):
             file.write(csv_line(csv_row(record)))
             start = line.offset + len(line.raw)
@@ -107,4 +114,5 @@ def _text_cell(text: str) -> str:
     if len(shown) > _MAX_CELL_CHARACTERS:
         left_out = len(shown) - _MAX_CELL_CHARACTERS
         shown = f"{shown[:_MAX_CELL_CHARACTERS]} [... {left_out} more characters in the .jsonl]"
-    return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown
+    harmless = _INNER_FORMULA.sub(r"\1'", shown)
+    return f"'{harmless}" if shown.startswith(_FORMULA_STARTS) else harmless

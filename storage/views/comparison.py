@@ -8,18 +8,33 @@ import msgspec
 
 from storage.files.durability import replace_file
 from storage.records.record_json import solutions_in
+from storage.records.solution_record import SolutionRecord
 from storage.records.tallies import is_valid
+from storage.views.verdicts import is_evaluated, judged_answers
 
 COMPARISON_NAME = "cross_model_comparison.json"
 
 
 @dataclass(slots=True)
 class _Row:
-    """One problem: where its text stands (file and offset), and model -> (valid, seconds)."""
+    """One problem: where its text stands (file and offset), and what came of it by model.
+
+    first: (valid, seconds) of sample 1. samples: (valid, answered) of all. passed: sample 1's
+    tests, where they were run.
+    """
 
     path: Path
     offset: int
-    verdicts: dict[str, tuple[bool, float]] = field(default_factory=dict)
+    first: dict[str, tuple[bool, float]] = field(default_factory=dict)
+    samples: dict[str, tuple[int, int]] = field(default_factory=dict)
+    passed: dict[str, bool | None] = field(default_factory=dict)
+
+    def add(self, record: SolutionRecord) -> None:
+        """Count one answer."""
+        valid, answered = self.samples.get(record.model, (0, 0))
+        self.samples[record.model] = valid + is_valid(record), answered + 1
+        if record.sample == 1:
+            self.first[record.model] = is_valid(record), record.execution_time
 
 
 def write_comparison(
@@ -28,11 +43,14 @@ def write_comparison(
     models: Sequence[str],
     paths: Mapping[tuple[str, str], Path],
     total_problems: int,
+    *,
+    counts_samples: bool,
 ) -> Path:
     """Write the comparison and return its path; only verdicts of one category are held at a time.
 
     models: the labels, in the order of the columns; null stands where a model has no answer.
     paths: (model, category) -> file of answers.
+    counts_samples: write how many of a model's samples are answered and valid.
     """
     target = folder / COMPARISON_NAME
     summary = {
@@ -41,25 +59,25 @@ def write_comparison(
         "categories_processed": sorted({category for _, category in paths}),
         "total_problems": total_problems,
     }
-    replace_file(target, _chunks(summary, models, paths), durable=False)
+    entries = _entries(models, paths, counts_samples, is_evaluated(folder))
+    replace_file(target, _chunks(summary, entries), durable=False)
     return target
 
 
-def _chunks(
-    summary: Mapping[str, object],
-    models: Sequence[str],
-    paths: Mapping[tuple[str, str], Path],
-) -> Iterator[bytes]:
+def _chunks(summary: Mapping[str, object], entries: Iterable[dict[str, object]]) -> Iterator[bytes]:
     yield b'{\n"summary": ' + msgspec.json.encode(summary) + b',\n"problems": ['
     separator = b"\n"
-    for entry in _entries(models, paths):
+    for entry in entries:
         yield separator + msgspec.json.encode(entry)
         separator = b",\n"
     yield b"\n]\n}\n"
 
 
 def _entries(
-    models: Sequence[str], paths: Mapping[tuple[str, str], Path]
+    models: Sequence[str],
+    paths: Mapping[tuple[str, str], Path],
+    counts_samples: bool,
+    shows_passed: bool,
 ) -> Iterator[dict[str, object]]:
     for category in sorted({category for _, category in paths}):
         files = {path: None for (_, name), path in paths.items() if name == category}
@@ -70,8 +88,13 @@ def _entries(
                 "category": category,
             }
             for model in models:
-                valid, seconds = row.verdicts.get(model, (None, None))
+                valid, seconds = row.first.get(model, (None, None))
                 entry |= {f"{model}_valid": valid, f"{model}_time": seconds}
+                if shows_passed:
+                    entry[f"{model}_passed"] = row.passed.get(model)
+                if counts_samples:
+                    valid_samples, answered = row.samples.get(model, (0, 0))
+                    entry[f"{model}_samples"] = {"valid": valid_samples, "answered": answered}
             yield entry
 
 
@@ -80,9 +103,10 @@ def _rows(category: str, files: Iterable[Path]) -> dict[str, _Row]:
     for path in files:
         for line, record in solutions_in(path):
             if record.category == category:
-                row = rows.setdefault(record.task_id, _Row(path, line.offset))
-                verdict = (is_valid(record), record.execution_time)
-                row.verdicts.setdefault(record.model, verdict)
+                rows.setdefault(record.task_id, _Row(path, line.offset)).add(record)
+        for judged in judged_answers(path):
+            if judged.sample == 1 and judged.task_id in rows:
+                rows[judged.task_id].passed[judged.model] = judged.passed
     return rows
 
 

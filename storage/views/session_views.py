@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from storage.files.regular_file import is_regular, read_regular
 from storage.session.manifest import SUMMARY_NAME, decode_or_none
 from storage.session.progress_file import REPORT_NAME, read_progress
 from storage.solution_store import SolutionStore
@@ -34,4 +35,4 @@ def has_all_views(store: SolutionStore) -> bool:
 
 
 def _is_object(path: Path) -> bool:
-    return path.is_file() and decode_or_none(path.read_bytes(), dict) is not None
+    return is_regular(path) and decode_or_none(read_regular(path), dict) is not None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from storage.files.durability import replace_file
@@ -15,6 +16,8 @@ from storage.session.manifest import (
     dataset_hash,
     pretty_json,
 )
+from storage.session.spending_file import Spending, read_spending
+from storage.views.verdicts import evaluation_summary
 
 ModelTallies = Mapping[str, Mapping[str, Tally]]  # model -> category -> counts
 
@@ -27,20 +30,32 @@ def by_model(tallies: Mapping[tuple[str, str], Tally]) -> dict[str, dict[str, Ta
     return grouped
 
 
-def model_summary(
-    model: str, categories: Mapping[str, Tally], total_problems: int | None
-) -> dict[str, object]:
-    """Return one model's summary; total_problems: what it was to be asked, None if not known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much a model was to answer, and how many problems it answered at least once.
+
+    problems: None where it is not known. samples: answers wanted to each problem.
+    """
+
+    problems: int | None
+    samples: int
+    problems_answered: int
+
+
+def model_summary(model: str, categories: Mapping[str, Tally], extent: Extent) -> dict[str, object]:
+    """Return one model's summary."""
     whole = total(categories.values())
     return {
         "model_name": model,
         "overview": {
-            "total_problems": whole.attempted if total_problems is None else total_problems,
+            "total_problems": whole.attempted if extent.problems is None else extent.problems,
+            **_samples(extent),
             "total_solutions": whole.answered,
             "failed_calls": whole.failed,
             "truncated": whole.truncated,
             "refused": whole.refused,
             "empty": whole.empty,
+            "unread": whole.unread,
             "categories_processed": list(categories),
         },
         "overall_performance": {
@@ -59,11 +74,11 @@ def model_summary(
 
 
 def write_model_summary(
-    folder: Path, model: str, categories: Mapping[str, Tally], total_problems: int | None
+    folder: Path, model: str, categories: Mapping[str, Tally], extent: Extent
 ) -> Path:
     """Write summary.json into a model's folder and return its path."""
     path = folder / SUMMARY_NAME
-    content = pretty_json(model_summary(model, categories, total_problems), path)
+    content = pretty_json(model_summary(model, categories, extent), path)
     replace_file(path, content, durable=False)
     return path
 
@@ -73,13 +88,15 @@ def write_session_summary(
     session_id: str,
     metadata: SessionMetadata,
     tallies: ModelTallies,
+    problems_answered: Mapping[str, int],
     *,
     status: SessionStatus,
     collection_end: float | None,
 ) -> Path:
     """Write the session's summary.json and return its path.
 
-    collection_end: seconds since 1970, None while the session runs.
+    problems_answered: model -> problems with an answer. collection_end: seconds since 1970, None
+    while the session runs.
     """
     models = [*metadata.models, *(model for model in tallies if model not in metadata.models)]
     content = {
@@ -88,14 +105,31 @@ def write_session_summary(
         "status": status,
         "collection_metadata": _collection_metadata(session_id, metadata, models, collection_end),
         "model_summaries": {
-            model: model_summary(model, tallies.get(model, {}), metadata.total_problems)
+            model: model_summary(
+                model, tallies.get(model, {}), _extent(metadata, problems_answered.get(model, 0))
+            )
             for model in models
         },
+        "spending": _spending(folder, tallies),
         "collection_date": _local_time(metadata.collection_start),
+        **_evaluation(folder),
     }
     path = folder / SUMMARY_NAME
     replace_file(path, pretty_json(content, path))
     return path
+
+
+def _evaluation(folder: Path) -> dict[str, object]:
+    found = evaluation_summary(folder)
+    return {} if found is None else {"evaluation": found}
+
+
+def _extent(metadata: SessionMetadata, problems_answered: int) -> Extent:
+    return Extent(
+        problems=metadata.total_problems,
+        samples=metadata.samples,
+        problems_answered=problems_answered,
+    )
 
 
 def _collection_metadata(
@@ -110,6 +144,11 @@ def _collection_metadata(
         "session_id": session_id,
         "session_parameters": metadata.session_parameters,
     }
+    if "extraction_model" in metadata.session_parameters:
+        described["extraction"] = {
+            "mode": metadata.session_parameters.get("extraction"),
+            "model": metadata.session_parameters["extraction_model"],
+        }
     if metadata.dataset is not None:
         described["dataset"] = {
             "problems": len(metadata.dataset),
@@ -119,9 +158,29 @@ def _collection_metadata(
     return described
 
 
+def _samples(extent: Extent) -> dict[str, int]:
+    """Return what sets answers apart from problems, where they differ."""
+    if extent.samples == 1:
+        return {}
+    return {"samples": extent.samples, "problems_answered": extent.problems_answered}
+
+
+def _spending(folder: Path, tallies: ModelTallies) -> dict[str, object]:
+    """Return what the answers cost, and the most that was billed beside them."""
+    answers_usd = total(tally for kinds in tallies.values() for tally in kinds.values()).cost_usd
+    spending = read_spending(folder) or Spending()
+    return {
+        "answers_usd": round(answers_usd, 6),
+        "reserved_usd": round(spending.reserved_usd(answers_usd), 6),
+        "held_usd": spending.held_usd,
+    }
+
+
 def _rates(tally: Tally) -> dict[str, float]:
     return {
-        "success_rate": tally.success_percent,
+        "success_rate": tally.valid_percent,  # guide.md's word; final_report.json has another sense
+        "answered_rate": tally.answered_percent,
+        "valid_rate": tally.valid_percent,
         "syntax_validity_rate": tally.syntax_percent,
     }
 

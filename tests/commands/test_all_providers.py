@@ -62,9 +62,9 @@ MODELS = [
     Asked(
         "anthropic",
         "claude-haiku-4-5",
-        "claude-haiku-4-5-20251001",
+        "claude-haiku-4-5",
         "/anthropic/v1/messages",
-        _plain("claude-haiku-4-5-20251001"),
+        _plain("claude-haiku-4-5"),
         {"anthropic-version": "2023-06-01"},
     ),
     Asked(

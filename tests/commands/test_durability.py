@@ -92,7 +92,8 @@ async def test_a_kill_whose_progress_file_is_lost_is_known_too(tmp_path: Path, d
 @pytest.mark.slow
 async def test_a_storm_of_kills_faults_and_damage(tmp_path: Path) -> None:
     """A short form of `make soak`."""
-    count = await soak.storm(tmp_path, tasks=900, kills=12, seed=7)
+    count, hostile = await soak.storm(tmp_path, tasks=900, kills=12, seed=7)
+    assert hostile
     assert soak.holds(count), count
     assert (count.lost, count.doubled, count.tracebacks) == (0, 0, [])
     assert count.kills == 12 and count.interrupts + count.refusals + count.damages

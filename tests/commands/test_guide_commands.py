@@ -94,13 +94,14 @@ async def test_a_dry_run_says_what_the_guide_shows_and_sends_nothing(
 async def test_the_list_of_models_marks_what_can_be_used(tmp_path: Path) -> None:
     finished = await run("run_collection.py", "--list-models", environment={"XAI_API_KEY": "x"})
     assert finished.exit_code == 0
-    models, keys = finished.stdout.split("\n\n")
+    models, keys, marks = finished.stdout.split("\n\n")
     assert models.startswith("Available models:\n")
     assert re.search(r"^  gpt_4 \(openai\) ✗", models, re.MULTILINE)
     assert re.search(r"^  claude-4-sonnet \(anthropic\) ✗", models, re.MULTILINE)
     assert re.search(r"^  grok-4\.7 \(xai\) ✓", models, re.MULTILINE)
     assert re.search(r"^  smollm2_135m \(local\) [✓✗]", models, re.MULTILINE)
     assert keys.splitlines()[0] == "API Key Status:"
+    assert marks.startswith("✓ ready: its key is set, or it needs none\n✗ ")
     assert "  XAI_API_KEY: ✓" in keys and "  OPENAI_API_KEY: ✗" in keys
 
 

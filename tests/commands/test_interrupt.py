@@ -10,7 +10,7 @@ from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, Signals, getsignal
 
 import pytest
 
-from tests.support.command import ROOT, Finished, bare_environment
+from tests.support.command import ROOT, Finished, bare_environment, run
 from tests.support.datasets import write_dataset
 from tests.support.program import MODELS, Collection, Program, possibly_billed
 from tests.support.session_check import check_agreement, read_object
@@ -37,7 +37,7 @@ async def run_until_all_slots_wait(server: WatchedServer, collection: Collection
 
 def resume_arguments(finished: Finished) -> list[str]:
     found = re.search(
-        r"^ *python scripts/(resume_collection\.py .*)$", finished.stdout, re.MULTILINE
+        r"^ *\S*python \S*scripts/(resume_collection\.py .*)$", finished.stdout, re.MULTILINE
     )
     assert found, finished.output
     return shlex.split(found[1])
@@ -92,6 +92,37 @@ async def test_a_second_signal_waits_for_nothing(tmp_path: Path) -> None:
     assert sum(count - 1 for count in server.given.values()) <= IN_FLIGHT
 
 
+@pytest.mark.slow
+async def test_calls_that_cost_nothing_are_never_said_to_be_billed(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": PROBLEMS})
+    flags = ("--output-dir", str(tmp_path / "out"))
+    async with WatchedServer() as server:
+        server.open.clear()
+        environment = {"LOCAL_BASE_URL": server.url("local")}
+        program = await Program.start(
+            "run_collection.py",
+            *("--models", "local:m", "--dataset-path", str(dataset), "--session-id", "s"),
+            *flags,
+            environment=environment,
+        )
+        await server.holds(3)
+        program.send(SIGINT)
+        await program.says("Ctrl-C again stops now")
+        program.send(SIGINT)
+        stopped = await program.finished()
+        assert "3 calls were let go: a resume asks them again" in stopped.stdout
+        program = await Program.start("resume_collection.py", "s", *flags, environment=environment)
+        await server.holds(6)  # it does not know that three have gone
+        await program.killed()
+        shown = await run("resume_collection.py", "s", "--status", *flags)
+        assert re.search(r"It was killed: up to \d calls were in flight. To go on", shown.stdout)
+        server.open.set()
+        program = await Program.start("resume_collection.py", "s", *flags, environment=environment)
+        resumed = await program.finished()
+    assert re.search(r"up to \d calls: they are asked again where no answer", resumed.stdout)
+    assert "billed" not in stopped.output + shown.output + resumed.output
+
+
 async def test_the_grace_time_ends(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = collection_of(server, tmp_path, "--grace", "0.2")
@@ -141,7 +172,7 @@ sys.setprofile(watch)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 MOMENTS = {
-    "the dataset is read": ("prompts.problems", "load_problems"),
+    "the dataset is read": ("prompts.problems", "read_dataset"),
     "the session is made": ("storage.sessions", "_describe"),
     "the session is locked": ("storage.session.session_lock", "_hold"),
     "progress is restored": ("storage.progress_tracker", "restore"),

@@ -42,7 +42,7 @@ async def test_replies_are_read_again_and_the_old_records_stay(tmp_path: Path) -
     for _ in range(2):
         finished = await run("reprocess_session.py", "mine", "--output-dir", str(tmp_path))
         assert finished.exit_code == 0, finished.output
-        assert "gpt-4        2             1             1          2" in finished.stdout
+        assert "gpt-4        2           1             1          2" in finished.stdout
         assert "gpt-4, sums_1: other code, not valid before, valid now" in finished.stdout
     assert {file: file.read_bytes() for file in before} == before
     (written,) = (store.path / "reprocessed").glob("*/gpt-4/sums.jsonl")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.command import run
 from tests.support.datasets import problem_row, write_dataset
+from tests.support.hostile_work import HURTING, hurting_reply
 from tests.support.program import (
     JUMPING_CLOCK,
     MODELS,
@@ -105,28 +106,15 @@ async def test_an_interrupted_extraction_stays_pending(tmp_path: Path) -> None:
         assert len(check_agreement(collection.session)) == 12
 
 
-# An extractor that takes its time: the process is killed while it reads.
-KILLED_WHILE_READING = """
-import os, runpy, signal, sys
-sys.argv = sys.argv[1:]
-sys.path.insert(0, sys.argv[0].rpartition("/")[0] + "/..")
-import processors.solution_extractor
-def extract_code(*arguments, **named):
-    os.kill(os.getpid(), signal.SIGKILL)
-processors.solution_extractor.extract_code = extract_code
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-async def test_a_large_reply_is_on_the_disk_before_it_is_read_for_long(tmp_path: Path) -> None:
+async def test_a_long_reply_is_on_the_disk_before_it_is_read(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 1})
-    text = "A word, and then another. " * 10_000
-    large: Json = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    text = hurting_reply("kill_the_owner")
+    long: Json = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
     async with WatchedServer() as server:
         for provider in PROVIDERS:
-            server.script(provider, Answer(body=large))
+            server.script(provider, Answer(body=long))
         collection = Collection(server, dataset, tmp_path / "out")
-        program = await collection.start(wrapper=KILLED_WHILE_READING)
+        program = await collection.start(wrapper=HURTING)
         await program.finished()
         # The kill may have met another reply in the middle of its line.
         content = (collection.session / "pending_extraction.jsonl").read_bytes()
@@ -136,37 +124,40 @@ async def test_a_large_reply_is_on_the_disk_before_it_is_read_for_long(tmp_path:
         resumed = await (await collection.resume()).finished()
         assert resumed.exit_code == 0, resumed.output
         assert server.arrived == arrived + 3 - len(waiting)
-    assert len(check_agreement(collection.session)) == 3
+    answers = check_agreement(collection.session)
+    assert {record["extraction"]["method"] for record in answers.values()} == {"fence"}
+    assert len(answers) == 3
 
 
-# The extractor as a fault of its own would have it.
-BROKEN_EXTRACTOR = """
+# The rules as a fault of their own would have them.
+BROKEN_RULES = """
 import runpy, sys
 sys.argv = sys.argv[1:]
 sys.path.insert(0, sys.argv[0].rpartition("/")[0] + "/..")
-import processors.solution_extractor
-def extract_code(*arguments, **named):
+import processors.reading.bounded_reader
+def read_reply(reply):
     raise RuntimeError("broken")
-processors.solution_extractor.extract_code = extract_code
+processors.reading.bounded_reader.read_reply = read_reply
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
 @pytest.mark.slow
-async def test_a_reply_outlives_a_fault_of_the_extractor(tmp_path: Path) -> None:
+async def test_a_reply_outlives_a_fault_of_the_rules(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 2})
     async with WatchedServer() as server:
         collection = Collection(server, dataset, tmp_path / "out", "--max-concurrent", "1")
-        program = await collection.start(wrapper=BROKEN_EXTRACTOR)
-        assert (await program.finished()).exit_code == 1
-        waiting = lines_of(collection.session / "pending_extraction.jsonl")
-        assert waiting and answers_in(collection.session) == {}
-        resumed = await (await collection.resume()).finished()
-        assert resumed.exit_code == 0, resumed.output
-        for record in waiting:
-            model = record["requested_model"]
-            assert server.given[model, record["task_id"]] == 1
-    assert len(check_agreement(collection.session)) == 6
+        program = await collection.start(wrapper=BROKEN_RULES)
+        finished = await program.finished()
+        assert finished.exit_code == 0, finished.output
+        assert set(server.given.values()) == {1}
+    answers = check_agreement(collection.session)
+    assert len(answers) == 6
+    for record in answers.values():
+        assert record["raw_response"] and record["extracted_solution"] == ""
+        assert record["extraction"]["reason"] == "RuntimeError: broken"
+    again = await run("reprocess_session.py", str(collection.session))
+    assert again.stdout.count("other code, not valid before, valid now") == 6
 
 
 async def finished_session(tmp_path: Path, server: WatchedServer, *flags: str) -> Collection:

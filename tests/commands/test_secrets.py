@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from tests.support.command import Command, pointed_at
+from tests.support.command import Command, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_formats import FORMATS, PREFIXES, Json, Provider
 from tests.support.provider_server import Answer, ProviderServer
+from tests.support.raw_replies import good, http, raw_server
 from tests.support.wire import key_of
 
 MODELS: dict[Provider, str] = {
@@ -83,7 +85,7 @@ async def test_no_key_is_left_behind(tmp_path: Path) -> None:
             for echo in echoes(provider):
                 server.script(provider, echo, Answer())  # else the waits add up
             if provider != "local":  # one lane sees the end; OpenAI's are asked for code too
-                finals = len(MODELS) + 1 if provider == "openai" else 1
+                finals = 10 * len(MODELS) if provider == "openai" else 10
                 server.script(provider, *[final_refusal(provider)] * finals)
         command = await Command.start(
             "run_collection.py",
@@ -118,3 +120,36 @@ async def test_no_key_is_left_behind(tmp_path: Path) -> None:
         # Its beginning must not be left either, where a text was cut.
         found = [place for place, text in left if key_of(provider)[:24] in text]
         assert found == [], provider
+
+
+async def test_one_providers_key_is_not_told_by_another(tmp_path: Path) -> None:
+    """Nor through the HTTP libraries' own lines, which OPENAI_LOG=debug turns on."""
+    keys = {"OPENAI_API_KEY": key_of("openai"), "XAI_API_KEY": key_of("xai")}
+    both = " and ".join(keys.values())
+    headers = {"x-request-id": key_of("xai"), "X-Echo": both}
+    replies = [
+        http({"error": {"message": f"later, {both}"}}, f"503 {both}", headers),
+        http(f"<title>{quote(both, safe='')}</title>".encode(), f"500 {both}", headers),
+        http(good("openai", f"# {both}\ndef solve(): ..."), f"200 {both}", headers),
+        http({"error": {"message": f"wrong key {both}", "code": both}}, f"401 {both}", headers),
+    ]
+    dataset = write_dataset(tmp_path / "data", {"sums": 2})
+    log = tmp_path / "run.log"
+    async with raw_server(*replies) as server:
+        finished = await run(
+            "run_collection.py",
+            *("--models", "gpt-4o", "grok-4.3", "--dataset-path", str(dataset)),
+            *("--output-dir", str(tmp_path / "out"), "--extraction", "regex"),
+            *("--max-concurrent", "1", "--log-level", "DEBUG", "--log-file", str(log)),
+            environment={
+                **keys,
+                "OPENAI_BASE_URL": server.url,
+                "XAI_BASE_URL": server.url,
+                "OPENAI_LOG": "debug",
+            },
+        )
+    assert finished.exit_code == 1, finished.output
+    left = [("output", finished.output), *texts(tmp_path)]
+    assert sum("[key]" in text for _, text in left) >= 3
+    for key in keys.values():
+        assert [place for place, text in left if key[:24] in text or key[-16:] in text] == []

@@ -1,6 +1,7 @@
 """What --status and --watch show of a session that runs, was killed, has ended."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from storage.sessions import create_session
 from tests.support.command import ROOT, Command, bare_environment, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import Answer, ProviderServer
+from tests.support.store_records import metadata
 from tests.support.terminal import Terminal
 from tests.support.watched_server import WatchedServer
 
@@ -54,28 +57,38 @@ async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> N
         view = watching(terminal, out)
         await terminal.shows_what(lambda text: "grok-4.3         2      2       0       6" in text)
         await terminal.shows("It is being run now.")
-        assert terminal.text.count("Session s:") == 1
+        assert terminal.text.count("Session s: running, started") == 1
         assert "Ctrl-C ends this view, not the run" in terminal.text
         assert "It is being run now." in await resume_script(out, server, "--status")
         assert " running " in await resume_script(out, server, "--list-sessions")
         running.send(signal.SIGKILL)
         await running.finished()
         assert await view == 0
-        assert " in_progress " in await resume_script(out, server, "--list-sessions")
+        assert " interrupted " in await resume_script(out, server, "--list-sessions")
         assert terminal.text.count("Session s:") == 1 and "Nobody runs it." in terminal.text
+        assert "Session s: interrupted, 6 undone, started" in terminal.text
         killed = await resume_script(out, server, "--status")
         assert re.search(
-            r"up to \d calls may be billed without an answer. To go on:\n  python", killed
+            r"up to \d calls may be billed without an answer. To go on:\n  \S*python", killed
         )
 
     async with ProviderServer() as server:
         server.script("xai", REFUSED)
         await resume_script(out, server)
         ended = await resume_script(out, server, "--watch")
+    assert "Session s: completed, 1 failed, started" in ended
     assert "grok-4.3         7      7       1       0" in ended
     assert "grok-4.3: last failure: BadRequest: xai answered 400" in ended
-    assert "To try the failed tasks again:\n  python" in ended
+    assert re.search(r"To try the failed tasks again:\n  \S*python \S*resume_collection", ended)
     assert f"Results: {out / 's'}" in ended and "\x1b" not in ended
+
+
+async def test_a_view_ends_where_another_process_has_the_holders_id(tmp_path: Path) -> None:
+    store = create_session(tmp_path, "s", metadata())
+    (store.path / "session.lock").write_text(f"{os.getpid()}\n")  # alive, but it holds nothing
+    async with asyncio.timeout(60):
+        seen = await run("resume_collection.py", "s", "--watch", "--output-dir", str(tmp_path))
+    assert seen.exit_code == 0 and "Nobody runs it." in seen.stdout
 
 
 @pytest.mark.slow

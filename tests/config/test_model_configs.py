@@ -17,6 +17,7 @@ from config.model_selection import (
     default_models,
     find_models,
     is_retired,
+    recorded_models,
     replacement_of,
     served_models,
 )
@@ -119,17 +120,20 @@ class TestRows:
         """But for an API id that two rows share, of which one has it as its name."""
         meanings: dict[str, set[str]] = {}
         for row in MODEL_CONFIGS:
-            for text in (row.name, row.label, *row.aliases, row.api_id):
+            for text in (row.name, row.label, *row.aliases, row.api_id, *row.api_aliases):
                 meanings.setdefault(re.sub("[-_.]", "-", text.lower()), set()).add(row.name)
         unclear = {text: names for text, names in meanings.items() if len(names) > 1}
         assert unclear == {"deepseek-flash": {"deepseek-flash", "deepseek-flash-chat"}}
 
     @pytest.mark.parametrize("row", MODEL_CONFIGS, ids=lambda row: row.name)
     def test_every_text_of_a_row_finds_a_row_of_its_model(self, row: ModelConfig) -> None:
-        for text in (row.name, row.label, *row.aliases):
-            assert select_models([text]) == [row]
-        [by_id] = select_models([row.api_id])
-        assert by_id.api_id == row.api_id
+        typed = {row.name, row.label, *row.aliases} - set(row.api_aliases)
+        assert [select_models([text]) for text in typed] == [[row]] * len(typed)
+        for api_id in (row.api_id, *row.api_aliases):
+            [by_id] = select_models([api_id])
+            assert by_id.api_id == api_id
+            assert (by_id.provider, by_id.retired) == (row.provider, row.retired)
+            assert re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,79}", by_id.label)
 
     @pytest.mark.parametrize("row", MODEL_CONFIGS, ids=lambda row: row.name)
     def test_a_retired_row_leads_to_a_served_one_of_its_provider(self, row: ModelConfig) -> None:
@@ -176,6 +180,51 @@ class TestSelection:
     def test_a_name_in_any_spelling(self, typed: str, name: str, label: str) -> None:
         [row] = select_models([typed])
         assert (row.name, row.label) == (name, label)
+
+    @pytest.mark.parametrize(
+        ("typed", "asked_for", "label"),
+        [
+            ("claude-haiku-4-5", "claude-haiku-4-5", "claude-haiku-4-5"),
+            ("claude-haiku-4-5-20251001", "claude-haiku-4-5-20251001", "claude-haiku-4-5-20251001"),
+            ("claude-haiku-4-5-20270101", "claude-haiku-4-5-20270101", "claude-haiku-4-5-20270101"),
+            ("Claude_Haiku_4.5", "claude-haiku-4-5-20251001", "claude-haiku-4-5-20251001"),
+            ("claude-sonnet-4-0", "claude-sonnet-4-0", "claude-sonnet-4-0"),
+            ("claude-sonnet-4", "claude-sonnet-4-20250514", "claude-4-sonnet"),
+            ("claude-4-sonnet", "claude-sonnet-4-20250514", "claude-4-sonnet"),
+            ("claude-sonnet-4-20250514", "claude-sonnet-4-20250514", "claude-4-sonnet"),
+            ("gpt-4o-2024-08-06", "gpt-4o-2024-08-06", "gpt-4o-2024-08-06"),
+            ("gpt-4-0613", "gpt-4-0613", "gpt-4-0613"),
+            ("gpt_4", "gpt-4", "gpt-4"),
+            ("grok-4", "grok-4", "grok-4"),
+            ("grok-4-0709", "grok-4-0709", "grok-4"),
+            ("kimi-k3", "moonshotai/Kimi-K3", "kimi-k3"),
+            ("moonshotai/Kimi-K3", "moonshotai/Kimi-K3", "kimi-k3"),
+            (
+                *("meta-llama/Llama-3.3-70B-Instruct", "meta-llama/Llama-3.3-70B-Instruct"),
+                "meta-llama-Llama-3.3-70B-Instruct",
+            ),
+        ],
+    )
+    def test_an_id_that_was_typed_is_asked_for(
+        self, typed: str, asked_for: str, label: str
+    ) -> None:
+        [row] = select_models([typed])
+        assert (row.api_id, row.label) == (asked_for, label)
+
+    def test_two_ids_of_one_model_are_two_columns(self) -> None:
+        both = select_models(["claude-haiku-4-5", "claude-haiku-4-5-20251001"])
+        assert [row.label for row in both] == ["claude-haiku-4-5", "claude-haiku-4-5-20251001"]
+
+    def test_what_a_session_recorded_is_asked_for_again(self) -> None:
+        names = ["claude-haiku-4-5", "gpt-4o-2024-08-06", "claude-4-sonnet"]
+        asked = select_models(names)
+        ids = [row.api_id for row in asked]
+        assert recorded_models(names, ids, MODEL_CONFIGS) == asked
+
+    def test_a_session_that_kept_no_ids_asked_by_those_of_the_rows(self) -> None:
+        [haiku, grok] = recorded_models(["claude-haiku-4-5", "grok-4"], (), MODEL_CONFIGS)
+        assert (haiku.api_id, grok.api_id) == ("claude-haiku-4-5-20251001", "grok-4-0709")
+        assert (haiku.label, grok.label) == ("claude-haiku-4-5-20251001", "grok-4")
 
     def test_order_is_kept_and_doubles_go(self) -> None:
         assert names_of("o3", "gpt-4", "gpt_4", "O3") == ["o3", "gpt_4"]

@@ -100,9 +100,12 @@ def test_a_session_keeps_its_settings(tmp_path: Path) -> None:
     asked = settings(
         tmp_path, "--models", "gpt-4o", "--max-concurrent", "auto", "--temperature", "0.5"
     )
-    parameters = asked.resolved(models=("gpt-4o",), dataset_path=tmp_path).to_parameters()
+    parameters = asked.resolved(
+        models=select_models(["gpt-4o"]), reader=None, dataset_path=tmp_path
+    ).to_parameters()
     kept = CollectionSettings.from_parameters({**parameters, "of_a_later_version": 1})
     assert (kept.temperature, kept.max_concurrent_per_model) == (0.5, "auto")
+    assert (kept.models, kept.api_ids) == (("gpt-4o",), ("gpt-4o",))
     assert kept.dataset_path == tmp_path
     with pytest.raises(ConfigError, match="session_parameters"):
         CollectionSettings.from_parameters({"output_dir": 5})

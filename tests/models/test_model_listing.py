@@ -1,6 +1,7 @@
 """What providers list as served, and what to use instead of the rest."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from models.catalog.model_listing import listed_models, use_instead
 from models.wire.client_pool import ClientPool
 from tests.support.provider_formats import PREFIXES, Json, Provider
 from tests.support.provider_server import ProviderServer
+from tests.support.raw_replies import http, raw_server
 
 KEY = "secret-key-0123456789"
 ROWS: dict[Provider, str] = {
@@ -80,14 +82,14 @@ def connect(
 
 async def listed(server: ListServer, provider: Provider) -> frozenset[str]:
     async with server.serve() as url, ClientPool() as clients:
-        return await listed_models(connect(provider, url, clients))
+        return (await listed_models(connect(provider, url, clients))).names
 
 
 @pytest.mark.parametrize("provider", list(PREFIXES))
 async def test_every_provider_lists_its_models(provider: Provider) -> None:
     async with ProviderServer(served={provider: ["one", "two"]}) as server, ClientPool() as clients:
         model = connect(provider, server.url(provider), clients)
-        assert await listed_models(model) == {"one", "two"}
+        assert (await listed_models(model)).names == {"one", "two"}
 
 
 @pytest.mark.parametrize("provider", ["openai", "xai", "huggingface", "deepseek", "local"])
@@ -124,6 +126,22 @@ async def test_xai_lists_aliases() -> None:
 async def test_ollama_calls_its_models_latest() -> None:
     server = ListServer({"data": [{"id": "llama3.2:latest"}, {"id": "qwen2.5:7b"}]})
     assert await listed(server, "local") == {"llama3.2:latest", "llama3.2", "qwen2.5:7b"}
+
+
+@pytest.mark.parametrize(
+    ("more", "takes_any_name"),
+    [
+        ({"owned_by": "llamacpp"}, True),
+        ({"owned_by": "llamacpp", "status": {"value": "loaded"}}, False),  # one of several
+        ({"owned_by": "library"}, False),
+    ],
+)
+async def test_llama_cpp_with_one_model_takes_any_name(more: Json, takes_any_name: bool) -> None:
+    assert isinstance(more, dict)
+    server = ListServer({"data": [{"id": "model.gguf", **more}]})
+    async with server.serve() as url, ClientPool() as clients:
+        listing = await listed_models(connect("local", url, clients))
+    assert listing.takes_any_name == takes_any_name
 
 
 async def test_the_router_lists_a_model_by_its_live_hosts() -> None:
@@ -252,3 +270,31 @@ async def test_a_class_without_an_address_cannot_be_asked() -> None:
 )
 def test_what_to_use_instead(model_id: str, replacement: str | None, instead: str | None) -> None:
     assert use_instead(model_id, replacement, {"gpt-5.6-sol", "claude-opus-5-5"}) == instead
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google", "together"])
+async def test_a_list_that_nobody_meant_is_an_error(provider: Provider) -> None:
+    bomb = gzip.compress(b" " * 20_000_000)
+    field, name = ("models", "name") if provider == "google" else ("data", "id")
+    names: list[Json] = [{name: f"model-{n}"} for n in range(60_000)]
+    cases: list[tuple[bytes, str]] = [
+        (http(b"[" * 100_000), ""),
+        (http(b"[" * 100_000, "500 Oops"), "answered 500"),
+        (http(bomb, headers={"Content-Encoding": "gzip"}), "larger than 8 MB"),
+        (http(b"{}", headers={"X-Long": "y" * 9_000}), "cannot be read as HTTP"),
+        (http({field: names}), "lists more than 50,000 models"),
+        (http([7]), ""),
+    ]
+    for reply, words in cases:
+        async with raw_server(reply) as server, ClientPool() as clients:
+            with pytest.raises(ModelError) as caught:
+                await listed_models(connect(provider, server.url, clients))
+        assert words in str(caught.value)
+        assert len(str(caught.value)) <= 300
+
+
+async def test_a_key_and_a_novel_are_no_ids() -> None:
+    ids: list[Json] = [{"id": name} for name in ("a-model", KEY, f"x-{KEY}", "y" * 1_000_000)]
+    async with raw_server(http({"data": ids})) as server, ClientPool() as clients:
+        listing = await listed_models(connect("openai", server.url, clients))
+    assert listing.ids == listing.names == {"a-model"}

@@ -282,3 +282,76 @@ def test_deepseek_limits_calls_in_flight() -> None:
     assert read("deepseek", {}, body) == (expected,)
     assert read("deepseek", {}, json.dumps({"error": {"message": "Insufficient Balance"}})) == ()
     assert read("deepseek", {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("provider", "headers", "told"),
+    [
+        ("xai", {"x-ratelimit-limit-requests": "0.0001"}, "a limit of 0.0001 requests"),
+        ("xai", {"x-ratelimit-limit-tokens": "0.5"}, "a limit of 0.5 tokens"),
+        ("xai", {"x-ratelimit-limit-requests": "inf"}, "a limit of inf requests"),
+        ("xai", {"x-ratelimit-limit-requests": "nan"}, "a limit of nan requests"),
+        ("xai", {"x-ratelimit-limit-requests": "1e9"}, "a limit of 1e9 requests"),
+        ("xai", {"x-ratelimit-limit-requests": "1_000"}, "a limit of 1_000 requests"),
+        ("xai", {"x-ratelimit-limit-requests": "٦٠"}, "a limit of ٦٠ requests"),
+        ("xai", {"x-ratelimit-limit-requests": "plenty"}, "a limit of plenty requests"),
+        ("xai", {"x-ratelimit-limit-requests": "9" * 8000}, f"a limit of {'9' * 64} requests"),
+        (
+            "xai",
+            {"x-ratelimit-limit-requests": "0.1", "x-ratelimit-remaining-requests": "0"},
+            "a limit of 0.1 requests",
+        ),
+        ("xai", {"x-ratelimit-remaining-requests": "0.5"}, "0.5 requests remaining"),
+        ("xai", {"x-ratelimit-remaining-tokens": "-7"}, "-7 tokens remaining"),
+        ("anthropic", {"anthropic-ratelimit-requests-limit": "0.01"}, "a limit of 0.01 requests"),
+        ("together", {"x-ratelimit-limit": "0.001"}, "a limit of 0.001 requests"),
+        ("xai", {"retry-after": "99999999999"}, "a wait of 99999999999 s"),
+        ("xai", {"retry-after": "900d"}, "a wait of 77760000 s"),
+        ("xai", {"retry-after": "Thu, 01 Jan 9999 00:00:00 GMT"}, "a wait of 251580764800 s"),
+    ],
+)
+def test_what_cannot_be_meant_is_no_signal(
+    provider: str, headers: Mapping[str, str], told: str
+) -> None:
+    ignored: list[str] = []
+    assert read_rate_signals(provider, headers, "", NOW, ignored.append) == ()
+    assert ignored == [told]
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "0.0"])
+def test_no_limit_is_no_nonsense(value: str) -> None:
+    ignored: list[str] = []
+    headers = {"x-ratelimit-limit-requests": value, "x-ratelimit-remaining-requests": value}
+    assert read_rate_signals("xai", headers, "", NOW, ignored.append) == ()
+    assert ignored == []
+
+
+def test_of_a_limit_only_what_cannot_be_meant_is_ignored() -> None:
+    ignored: list[str] = []
+    headers = {
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-remaining-requests": "3.7",
+        "x-ratelimit-reset-requests": "999999h",
+    }
+    signals = read_rate_signals("xai", headers, None, NOW, ignored.append)
+    assert signals == (RateSignal(meter="requests", scope="model", limit_per_minute=60.0),)
+    assert ignored == [
+        "3.7 requests remaining",
+        "999999h as the time until requests are whole again",
+    ]
+
+
+def test_a_quota_of_google_below_one_a_minute() -> None:
+    ignored: list[str] = []
+    violation = {"quotaId": "RequestsPerMinutePerModel", "quotaValue": "0.25"}
+    body = json.dumps({"error": {"details": [{"violations": [violation]}]}})
+    assert read_rate_signals("google", {}, body, NOW, ignored.append) == ()
+    assert ignored == ["a quota of 0.25 a minute"]
+
+
+@pytest.mark.parametrize(
+    "text", ["١٢", "\uff11\uff12", "1٢s", "५m", "²", "1e3s", "+5", "0x10", "1,000"]
+)
+def test_other_scripts_digits_are_no_durations(text: str) -> None:
+    assert read_duration(text) is None
+    assert read("xai", {"retry-after": text}) == ()

@@ -44,6 +44,8 @@ PER_DAY = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
 GOOGLE_QUOTA = "You exceeded your current quota, please check your plan and billing details."
 SPENT = "You have reached your specified API usage limits. You will regain access on 2026-12-01."
 
+GONE = ModelGone
+
 MATRIX: list[tuple[str, int, object, type[ModelError]]] = [
     ("openai", 429, openai("rate_limit_exceeded", kind="requests"), RateLimited),
     ("openai", 429, openai(None, "slow down"), RateLimited),
@@ -59,6 +61,17 @@ MATRIX: list[tuple[str, int, object, type[ModelError]]] = [
     ("openai", 400, openai("unsupported_parameter", "'max_tokens' is not supported"), BadRequest),
     ("openai", 400, openai("context_length_exceeded"), BadRequest),
     ("openai", 400, openai("model_not_found"), ModelGone),
+    # LiteLLM, OpenRouter, LM Studio, Mistral, llama.cpp as a router, vLLM, Ollama
+    ("openai", 400, openai("400", "/chat/completions: Invalid model name passed in model=x"), GONE),
+    ("openai", 400, openai("400", "{'error': 'Invalid model name passed in model=x.'}"), GONE),
+    ("openai", 400, openai(None, "foo/bar is not a valid model ID"), GONE),
+    ("openai", 404, openai(None, "No endpoints found for foo/bar."), GONE),
+    ("local", 400, openai(None, 'Invalid model identifier "x".'), GONE),
+    ("local", 400, openai("1500", "Invalid model: x", "invalid_model"), GONE),
+    ("local", 400, openai("400", "model 'x' not found", "invalid_request_error"), GONE),
+    ("local", 404, {"object": "error", "message": "The model `x` does not exist."}, GONE),
+    ("local", 404, openai(None, 'model "x" not found, try pulling it first', "api_error"), GONE),
+    ("local", 400, openai(None, "unknown model x"), GONE),
     ("openai", 404, openai(None), ModelGone),
     ("openai", 404, openai(None, "The model `x` has been deprecated"), ModelGone),
     ("openai", 401, openai("invalid_api_key"), AuthFailed),

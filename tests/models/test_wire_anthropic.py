@@ -2,7 +2,6 @@
 
 import json
 import logging
-import traceback
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -13,14 +12,11 @@ from config.errors import (
     BadRequest,
     ConnectionLost,
     LaneClosed,
-    ModelError,
     ModelGone,
     Overloaded,
-    PermanentError,
     QuotaExhausted,
     RateLimited,
     TimedOut,
-    Unreachable,
 )
 from config.model_config import ParameterValue
 from config.model_configs import ModelConfig, select_models
@@ -30,6 +26,16 @@ from models.wire.client_pool import ClientPool
 from prompts.prompt_template import Prompt
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer, ProviderServer
+from tests.support.sdk_trouble import (
+    Bad,
+    SdkProvider,
+    check_bad_reply,
+    check_blank_lines,
+    check_client_survives,
+    check_deadline,
+    check_key_is_not_repeated,
+    check_nobody_there,
+)
 
 KEY = "sk-ant-api03-very-secret-0123456789"
 PROMPT = Prompt(system="You write Python.", user="Double a number; name it exactly `double`.")
@@ -37,7 +43,7 @@ NEW_VERSION = "2026-10-21"
 OLD_VERSION = "2023-06-01"
 
 
-def row(name: str = "claude-haiku-4-5") -> ModelConfig:
+def row(name: str = "claude-haiku-4-5-20251001") -> ModelConfig:
     return select_models([name])[0]
 
 
@@ -51,6 +57,14 @@ async def ask(
     model = AnthropicModel(config or row(), api_key=KEY, base_url=url, options=options)
     async with model:
         return await model.complete(prompt)
+
+
+PROVIDER = SdkProvider(
+    "anthropic",
+    KEY,
+    PROMPT,
+    lambda url, options: AnthropicModel(row(), api_key=KEY, base_url=url, options=options),
+)
 
 
 def message(**fields: Json) -> dict[str, Json]:
@@ -297,15 +311,6 @@ async def test_limits_of_a_good_reply_are_read() -> None:
 HTML = "<html><head><title>Bad gateway</title></head><body>cloudflare</body></html>"
 
 
-@dataclass(frozen=True)
-class Bad:
-    name: str
-    answer: Answer
-    error: type[ModelError]
-    wait_seconds: float | None = None
-    words: str = ""
-
-
 def refused(status: int, kind: str, code: str | None = None, **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status=status, body=refusal(kind, "no, thanks", code), headers=named)
@@ -397,40 +402,18 @@ BAD = [
 
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
 async def test_bad_reply(case: Bad) -> None:
-    async with ProviderServer() as server:
-        server.script("anthropic", case.answer)
-        with pytest.raises(ModelError) as caught:
-            await ask(server)
-        assert len(server.requests) == 1, "one attempt is one request"
-    error = caught.value
-    assert type(error) is case.error, repr(error)
-    assert case.words in str(error)
-    assert "\n" not in str(error)
-    waits = [signal.retry_after_seconds for signal in error.signals if signal.retry_after_seconds]
-    if not isinstance(error, PermanentError):
-        assert waits == ([case.wait_seconds] if case.wait_seconds else [])
+    await check_bad_reply(PROVIDER, case)
 
 
 async def test_after_each_bad_reply_the_same_client_still_works() -> None:
-    async with ProviderServer() as server:
-        url = server.url("anthropic")
-        async with AnthropicModel(row(), api_key=KEY, base_url=url) as model:
-            for case in BAD:
-                server.script("anthropic", case.answer)
-                with pytest.raises(ModelError):
-                    await model.complete(PROMPT)
-                assert "def double" in (await model.complete(PROMPT)).text
+    await check_client_survives(PROVIDER, BAD)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
 async def test_no_error_repeats_the_key(status: int) -> None:
     words = "x" * 270 + f" wrong key {KEY} in your request"
-    async with ProviderServer() as server:
-        server.script("anthropic", Answer(status=status, body=refusal("api_error", words)))
-        with pytest.raises(ModelError) as caught:
-            await ask(server)
-    told = [repr(caught.value), *traceback.format_exception(caught.value)]
-    assert "very-secret" not in "".join(told)
+    answer = Answer(status=status, body=refusal("api_error", words))
+    await check_key_is_not_repeated(PROVIDER, answer)
 
 
 async def test_the_request_id_of_a_refusal_is_kept() -> None:
@@ -443,21 +426,12 @@ async def test_the_request_id_of_a_refusal_is_kept() -> None:
 
 
 async def test_blank_lines_before_a_reply_do_no_harm() -> None:
-    async with ProviderServer() as server:
-        server.script("anthropic", Answer(ending="blank lines"))
-        assert (await ask(server)).text
+    await check_blank_lines(PROVIDER)
 
 
 async def test_a_reply_that_drips_for_ever_ends_at_the_deadline() -> None:
-    async with ProviderServer() as server:
-        server.script("anthropic", Answer(ending="never"))
-        with pytest.raises(TimedOut):
-            await ask(server, options=CallOptions(request_timeout_seconds=0.1))
+    await check_deadline(PROVIDER)
 
 
 async def test_nobody_at_the_address() -> None:
-    async with ProviderServer() as server:
-        gone = server.url("anthropic")
-    async with AnthropicModel(row(), api_key=KEY, base_url=gone) as model:
-        with pytest.raises(Unreachable):
-            await model.complete(PROMPT)
+    await check_nobody_there(PROVIDER)

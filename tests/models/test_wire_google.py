@@ -2,7 +2,6 @@
 
 import json
 import logging
-import traceback
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -17,7 +16,6 @@ from config.errors import (
     ModelError,
     ModelGone,
     Overloaded,
-    PermanentError,
     QuotaExhausted,
     RateLimited,
     TimedOut,
@@ -29,6 +27,16 @@ from models.wire.client_pool import ClientPool
 from prompts.prompt_template import Prompt
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer, ProviderServer
+from tests.support.sdk_trouble import (
+    Bad,
+    SdkProvider,
+    check_bad_reply,
+    check_blank_lines,
+    check_client_survives,
+    check_deadline,
+    check_key_is_not_repeated,
+    check_nobody_there,
+)
 
 KEY = "AIzaSyVerySecret-0123456789_abcdefghij"
 PROMPT = Prompt(system="You write Python.", user="Double a number; name it exactly `double`.")
@@ -47,6 +55,14 @@ async def ask(
     url = server.url("google")
     async with GoogleModel(config or row(), api_key=KEY, base_url=url, options=options) as model:
         return await model.complete(prompt)
+
+
+PROVIDER = SdkProvider(
+    "google",
+    KEY,
+    PROMPT,
+    lambda url, options: GoogleModel(row(), api_key=KEY, base_url=url, options=options),
+)
 
 
 def reply(*parts: Json, finish: str | None = "STOP", **fields: Json) -> dict[str, Json]:
@@ -321,15 +337,6 @@ A_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"
 A_DAY = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
 
 
-@dataclass(frozen=True)
-class Bad:
-    name: str
-    answer: Answer
-    error: type[ModelError]
-    wait_seconds: float | None = None
-    words: str = ""
-
-
 def refused(status: int, kind: str, *details: Json) -> Answer:
     return Answer(status=status, body=refusal(status, kind, "no, thanks", *details))
 
@@ -422,41 +429,18 @@ BAD = [
 @pytest.mark.slow  # a client each; the next test runs the same table through one
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
 async def test_bad_reply(case: Bad) -> None:
-    async with ProviderServer() as server:
-        server.script("google", case.answer)
-        with pytest.raises(ModelError) as caught:
-            await ask(server)
-        assert len(server.requests) == 1, "one attempt is one request"
-    error = caught.value
-    assert type(error) is case.error, repr(error)
-    assert case.words in str(error)
-    assert "\n" not in str(error)
-    waits = [signal.retry_after_seconds for signal in error.signals if signal.retry_after_seconds]
-    if not isinstance(error, PermanentError):
-        assert waits == ([case.wait_seconds] if case.wait_seconds else [])
+    await check_bad_reply(PROVIDER, case)
 
 
 async def test_after_each_bad_reply_the_same_client_still_works() -> None:
-    async with ProviderServer() as server:
-        url = server.url("google")
-        async with GoogleModel(row(), api_key=KEY, base_url=url) as model:
-            for case in BAD:
-                server.script("google", case.answer)
-                with pytest.raises(ModelError) as caught:
-                    await model.complete(PROMPT)
-                assert type(caught.value) is case.error, case.name
-                assert "def double" in (await model.complete(PROMPT)).text
+    await check_client_survives(PROVIDER, BAD)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
 async def test_no_error_repeats_the_key(status: int) -> None:
     words = "x" * 270 + f" wrong key {KEY} in your request"
-    async with ProviderServer() as server:
-        server.script("google", Answer(status=status, body=refusal(status, "ABORTED", words)))
-        with pytest.raises(ModelError) as caught:
-            await ask(server)
-    told = [repr(caught.value), *traceback.format_exception(caught.value)]
-    assert "VerySecret" not in "".join(told)
+    answer = Answer(status=status, body=refusal(status, "ABORTED", words))
+    await check_key_is_not_repeated(PROVIDER, answer)
 
 
 async def test_a_quota_a_minute_is_read_as_a_limit() -> None:
@@ -469,21 +453,12 @@ async def test_a_quota_a_minute_is_read_as_a_limit() -> None:
 
 
 async def test_blank_lines_before_a_reply_do_no_harm() -> None:
-    async with ProviderServer() as server:
-        server.script("google", Answer(ending="blank lines"))
-        assert (await ask(server)).text
+    await check_blank_lines(PROVIDER)
 
 
 async def test_a_reply_that_drips_for_ever_ends_at_the_deadline() -> None:
-    async with ProviderServer() as server:
-        server.script("google", Answer(ending="never"))
-        with pytest.raises(TimedOut):
-            await ask(server, options=CallOptions(request_timeout_seconds=0.2))
+    await check_deadline(PROVIDER)
 
 
 async def test_nobody_at_the_address() -> None:
-    async with ProviderServer() as server:
-        gone = server.url("google")
-    async with GoogleModel(row(), api_key=KEY, base_url=gone) as model:
-        with pytest.raises(ConnectionLost):
-            await model.complete(PROMPT)
+    await check_nobody_there(PROVIDER)

@@ -6,7 +6,8 @@ import pytest
 
 from config.errors import BadRequest, Overloaded
 from models.base_model import Completion
-from processors.solution_extractor import ExtractionMode, SolutionExtractor
+from processors.reading.reading import ExtractionMode, Reply, read_reply
+from processors.solution_extractor import SolutionExtractor
 from prompts.prompt_template import Prompt
 from tests.support.provider_formats import FORMATS, Provider
 from tests.support.provider_server import Answer, ProviderServer
@@ -125,9 +126,9 @@ async def test_a_failing_llm_leaves_it_at_the_rules(error: Exception) -> None:
 async def test_who_is_asked(mode: ExtractionMode, reply: str, asked: bool) -> None:
     model = FakeModel("NONE", "NONE")
     uses = extractor(model, mode)
-    found = await uses.extract_deterministically(reply, "inc")
-    assert uses.needs_llm(reply, found, "inc") == asked
-    assert await uses.extract(reply, "t", "inc") == found
+    found = read_reply(Reply(text=reply, name="inc", mode=mode))
+    assert (found.answer is not None) == asked
+    assert await uses.extract(reply, "t", "inc") == found.extraction
     assert bool(model.prompts) == asked
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigError, DatasetError
-from prompts.problems import first_of_each_category, load_problems
+from prompts.problems import first_of_each_category, load_problems, read_dataset
 
 
 def row(task_id: str, **changes: object) -> str:
@@ -86,6 +86,48 @@ def test_every_bad_line_is_named_at_once(tmp_path: Path) -> None:
     assert lines[-1].endswith(f"(7 errors in {tmp_path})")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "class"}, "name 'class' is a keyword of Python"),
+        ({"complexity": -1}, "complexity is -1: it is 0 or more"),
+        ({"object": "module"}, "object is 'module': it is function or class"),
+    ],
+)
+def test_what_no_problem_can_have_is_an_error(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    write(tmp_path, "bad.jsonl", row("a"), row("b", **changes))
+    with pytest.raises(DatasetError) as raised:
+        load_problems(tmp_path)
+    assert str(raised.value) == f"bad.jsonl:2: {said} (1 error in {tmp_path})"
+
+
+def test_a_key_that_is_missing_names_the_one_that_stands_for_it(tmp_path: Path) -> None:
+    slip = json.loads(row("a"))
+    slip["problm"] = slip.pop("problem")
+    write(tmp_path, "bad.jsonl", json.dumps(slip))
+    with pytest.raises(DatasetError, match=r"required field `problem` \(there is `problm`\)"):
+        load_problems(tmp_path)
+
+
+def test_keys_that_nobody_reads_are_named_once(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", row("a"), *(row(f"b{n}", cannonical_solution="") for n in range(9)))
+    write(tmp_path, "b.jsonl", row("c", Complexity=3, author="me"), row("d", author="you"))
+    dataset = read_dataset(tmp_path)
+    assert len(dataset.problems) == 12
+    assert dataset.warnings == [
+        "a.jsonl:2: unknown key 'cannonical_solution': did you mean canonical_solution? It is not "
+        "read, in 9 rows",
+        "b.jsonl:1: unknown key 'Complexity': did you mean complexity? It is not read",
+    ]
+    assert dataset.notes == ["Keys of the dataset that are not read: author"]
+    write(tmp_path, "b.jsonl", row("c"))
+    (tmp_path / "a.jsonl").unlink()
+    dataset = read_dataset(tmp_path)
+    assert dataset.warnings == dataset.notes == []
+
+
 def test_broken_utf8_is_a_bad_line_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_bytes(row("a").encode() + b"\n\xff\xfe{}\n")
     with pytest.raises(DatasetError, match=r"^bad\.jsonl:2: "):
@@ -141,6 +183,7 @@ def test_the_content_hash_follows_what_is_asked(tmp_path: Path) -> None:
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\n\xff\xfe\n",
         b'[{"task_id": "a", "name": "f", "problem": "p"},\n]',
         '{"task_id": "a", "name": "f", "problem": "p"}\n'.encode("utf-16"),
+        b'{\n"task_id": "a",\n"name": "f"\n',
     ],
 )
 def test_a_file_that_is_no_jsonl_is_one_line(tmp_path: Path, content: bytes) -> None:
@@ -150,6 +193,21 @@ def test_a_file_that_is_no_jsonl_is_one_line(tmp_path: Path, content: bytes) -> 
     said = str(raised.value)
     assert said.startswith("bad.jsonl:1: ") and "\n" not in said
     assert said.endswith(f"; no line of this file is a JSON object (1 error in {tmp_path})")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_document_is_one_line_that_says_how_to_split_it(
+    tmp_path: Path, indent: int | None
+) -> None:
+    rows = [json.loads(row("a")), json.loads(row("b"))]
+    text = json.dumps(rows, indent=indent).replace("}, {", "},\n{")
+    (tmp_path / "all.jsonl").write_text(text)
+    with pytest.raises(DatasetError) as raised:
+        load_problems(tmp_path)
+    assert str(raised.value) == (
+        "all.jsonl: one JSON document, not a problem a line (jq -c '.[]' makes lines) "
+        f"(1 error in {tmp_path})"
+    )
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from storage.sessions import create_session
 from storage.solution_store import SolutionStore
 from tests.support.command import Finished, run
 from tests.support.store_records import failure, metadata, solution, validation
+from tests.support.tables import cells
 
 Answers = dict[str, str]  # task id -> what became of it
 
@@ -105,8 +106,27 @@ async def test_models_of_one_session_stand_against_the_first(tmp_path: Path) -> 
     session(tmp_path, "only", {"one": {"t_1": "valid"}, "two": {"t_1": "syntax", "t_2": "valid"}})
     said = (await compare(tmp_path, "only")).stdout
     assert "only/two against only/one:" in said
-    assert "1 valid here\n    t_2: undone -> valid" in said
+    assert "0 valid here\n" in said and "t_2" not in said
     assert "1 valid there\n    t_1: valid -> syntax" in said
+    assert "  1 not asked on both sides, not compared\n" in said
+
+
+async def test_a_short_session_is_held_against_a_long_one_where_both_asked(tmp_path: Path) -> None:
+    tasks = [f"t_{number}" for number in range(50)]
+    session(tmp_path, "long", {"one": dict.fromkeys(tasks, "valid")})
+    session(tmp_path, "short", {"one": {"t_0": "valid", "t_1": "syntax", "new": "valid"}})
+    said = (await compare(tmp_path, "long", "short")).stdout
+    _, _, difference = said.partition("short/one against long/one:\n")
+    assert difference.splitlines()[:7] == [
+        "  0 became valid",
+        "  1 valid no more",
+        "    t_1: valid -> syntax",
+        "  0 not valid, for another reason",
+        "  0 with the same verdict and other code",
+        "  1 the same",
+        "  49 not asked on both sides, not compared",
+    ]
+    assert cells(said)["short/one"]["undone"] == "0"
 
 
 async def test_a_model_that_is_new_stands_against_the_first_column(tmp_path: Path) -> None:
@@ -209,3 +229,43 @@ async def test_a_path_where_no_session_is_names_the_path(tmp_path: Path) -> None
     for path in ("one/", "./one"):
         finished = await run("compare_sessions.py", path, folder=tmp_path)
         assert finished.exit_code == 0, finished.output
+
+
+def judge(store: SolutionStore, model: str, verdicts: dict[str, str]) -> None:
+    """Write verdicts as an evaluation leaves them, for answers of one category."""
+    for answers in store.get_category_files(model).values():
+        path = store.path / "evaluation" / answers.parent.name / answers.name
+        path.parent.mkdir(parents=True)
+        lines = [
+            msgspec.json.encode({"task_id": t, "model": model, "sample": 1, "verdict": verdict})
+            for t, verdict in verdicts.items()
+        ]
+        path.write_bytes(b"\n".join(lines) + b"\n")
+
+
+async def test_problems_that_became_right_or_wrong(tmp_path: Path) -> None:
+    answers = {f"t_{n}": "valid" for n in range(1, 6)}
+    before = session(tmp_path, "before", {"gpt-4": answers})
+    after = session(tmp_path, "after", {"gpt-4": answers})
+    judge(before, "gpt-4", {"t_1": "failed", "t_2": "passed", "t_3": "passed", "t_4": "not_run"})
+    judge(after, "gpt-4", dict.fromkeys(answers, "passed") | {"t_2": "flaky"})
+    finished = await compare(tmp_path, "before", "after")
+    assert cells(finished.stdout)["before/gpt-4"]["passed"] == "2 of 3"
+    assert cells(finished.stdout)["after/gpt-4"]["passed"] == "4 of 5"
+    said = finished.stdout
+    assert "  1 became right\n    t_1: wrong -> right\n" in said
+    assert "  1 became wrong\n    t_2: right -> wrong\n" in said
+    assert "  2 not judged on both sides" in said
+    table = rows(tmp_path / "comparison_before_after.csv")
+    assert table["t_1"]["before/gpt-4 by tests"] == "wrong"
+    assert table["t_4"]["before/gpt-4 by tests"] == ""
+    assert table["t_5"]["after/gpt-4 by tests"] == "right"
+
+
+async def test_a_session_that_was_not_judged_is_not_compared_by_tests(tmp_path: Path) -> None:
+    before = session(tmp_path, "before", {"gpt-4": {"t_1": "valid"}})
+    session(tmp_path, "after", {"gpt-4": {"t_1": "valid"}})
+    judge(before, "gpt-4", {"t_1": "passed"})
+    finished = await compare(tmp_path, "before", "after")
+    assert cells(finished.stdout)["after/gpt-4"]["passed"] == "-"
+    assert "became right" not in finished.stdout and "became valid" in finished.stdout

@@ -6,9 +6,11 @@ import shlex
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from config.errors import ConfigError
+from prompts.problems import load_problems
 from reports.session_export import export_session
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
@@ -86,12 +88,119 @@ async def test_parquet_is_the_same_table_with_types(store: SolutionStore) -> Non
     await export(store, "jsonl")
     await export(store, "parquet")
     table = parquet.read_table(store.path / "solutions.parquet")
-    assert table.to_pylist() == lines(store.path / "solutions.jsonl")
+    rows = lines(store.path / "solutions.jsonl")
+    for row, cells in zip(rows, table.to_pylist(), strict=True):
+        moment = cells.pop("timestamp")
+        assert moment.isoformat(timespec="microseconds") == row.pop("timestamp_iso")
+        assert moment.timestamp() == pytest.approx(row.pop("timestamp"), abs=1e-5)
+        nested = {name: cells.pop(name) for name in ("validation", "parameters")}
+        for name, value in nested.items():
+            assert without_nulls(value) == without_nulls(row.pop(name))
+        assert cells == row
     types = {name: str(table.schema.field(name).type) for name in table.schema.names}
+    assert types["timestamp"] == "timestamp[us, tz=UTC]"
+    assert types["parameters"] == "struct<temperature: double, max_tokens: int64>"
+    assert types["validation"].startswith("struct<is_fully_valid: bool, syntax: struct<")
     assert types["task_id"] == types["outcome"] == types["error"] == "string"
     assert types["is_valid"] == types["extraction_is_ambiguous"] == "bool"
-    assert types["complexity"] == types["input_tokens"] == "int64"
-    assert types["execution_time"] == types["cost_usd"] == "double"
+    assert types["complexity"] == types["input_tokens"] == types["passed_tests"] == "int64"
+    assert types["execution_time"] == types["cost_usd"] == types["cpu_seconds"] == "double"
+
+
+def without_nulls(value: object) -> object:
+    """Return a value without the keys that a struct has and an object need not have."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def test_parquet_takes_objects_of_any_shape(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason=f"pyarrow: {PIP_LINE}")
+    store = SolutionStore(tmp_path, "session_1")
+    odd: list[dict[str, object]] = [
+        {"top_p": 1, "stop": ["a"], "more": {}},
+        {"top_p": 0.5, "stop": "b", "big": 2**80},
+        {},
+    ]
+    for number, parameters in enumerate(odd):
+        record = solution(f"dataclass_{number}", verdict={"syntax": "no object", "by": "others"})
+        store.append(msgspec.structs.replace(record, parameters=parameters))
+    store.finish()
+    export_session(store, "parquet", store.path / "solutions.parquet")
+    table = parquet.read_table(store.path / "solutions.parquet").to_pylist()
+    assert [row["parameters"] for row in table] == [
+        {"top_p": 1.0, "stop": '["a"]', "more": "{}", "big": None},
+        {"top_p": 0.5, "stop": '"b"', "more": None, "big": str(2**80)},
+        {"top_p": None, "stop": None, "more": None, "big": None},
+    ]
+    assert {row["validation"]["syntax"] for row in table} == {'"no object"'}
+    assert {row["validation"]["by"] for row in table} == {"others"}
+
+
+def test_a_failed_row_is_a_whole_row(tmp_path: Path) -> None:
+    store = write_session(tmp_path, models=3, categories=4, per_category=40)
+    export_session(store, "jsonl", store.path / "solutions.jsonl")
+    rows = lines(store.path / "solutions.jsonl")
+    asked = {
+        row["task_id"]: (row["category"], row["complexity"], row["name"], row["object"])
+        for row in rows
+        if row["outcome"] != "failed"
+    }
+    failed = [row for row in rows if row["outcome"] == "failed"]
+    assert failed
+    for row in failed:
+        mine = (row["category"], row["complexity"], row["name"], row["object"])
+        assert mine == asked[row["task_id"]] and row["problem"]
+
+
+def test_a_problem_that_nobody_answered_is_known_by_the_dataset(tmp_path: Path) -> None:
+    problems = load_problems(write_dataset(tmp_path / "dataset", {"sums": 2}))
+    parameters = {"dataset_path": str(tmp_path / "dataset"), "api_ids": ["gpt-4-0613"]}
+    asked = msgspec.structs.replace(
+        metadata(models=("gpt-4",), categories=("sums",), total_problems=2),
+        session_parameters=parameters,
+        dataset={problem.task_id: problem.content_hash for problem in problems},
+    )
+    store = create_session(tmp_path / "out", "s", asked)
+    store.append_failure(failure(problems[0].task_id, category="sums"))
+    store.finish()
+    export_session(store, "jsonl", tmp_path / "all.jsonl")
+    (row,) = lines(tmp_path / "all.jsonl")
+    assert (row["name"], row["object"], row["problem"], row["complexity"]) == (
+        problems[0].name,
+        problems[0].object,
+        problems[0].problem,
+        problems[0].complexity,
+    )
+    assert row["requested_model"] == "gpt-4-0613"
+
+
+def test_verdicts_are_columns_and_null_where_not_judged(tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    for number in (1, 2, 3):
+        store.append(solution(f"dataclass_{number}"))
+    store.append_failure(failure("dataclass_4"))
+    store.finish()
+    judge(store, "dataclass_1", verdict="failed", reason="timeout", passed_tests=2, total_tests=3)
+    judge(store, "dataclass_1", verdict="passed", passed_tests=3, total_tests=3, cpu_seconds=0.5)
+    judge(store, "dataclass_2", verdict="not_run", reason="bad_problem", total_tests=3)
+    judge(store, "dataclass_3", verdict="passed", passed_tests=2**70, total_tests=1, cpu_seconds=-1)
+    export_session(store, "jsonl", tmp_path / "all.jsonl")
+    columns = ("verdict", "reason", "passed_tests", "total_tests", "cpu_seconds")
+    assert [tuple(row[name] for name in columns) for row in lines(tmp_path / "all.jsonl")] == [
+        ("passed", None, 3, 3, 0.5),
+        ("not_run", "bad_problem", None, None, None),
+        ("passed", None, None, 1, None),
+        (None, None, None, None, None),
+    ]
+
+
+def judge(store: SolutionStore, task_id: str, **found: object) -> None:
+    """Add a line as the evaluation writes it."""
+    path = store.path / "evaluation" / "gpt-4" / "dataclass.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps({"task_id": task_id, "model": "gpt-4", "sample": 1, **found}) + "\n")
 
 
 def test_a_missing_pyarrow_names_the_line_that_installs_it(
@@ -109,9 +218,14 @@ async def test_the_evaluators_layout_has_a_folder_a_model(
     target = tmp_path / "for evaluation"
     said = await export(store, "runcodeeval", "--out", str(target))
     assert "--solutions" in said
-    assert sorted(path.name for path in target.iterdir()) == ["model-0", "model-1", "model-2"]
+    assert sorted(path.name for path in target.iterdir()) == [
+        "benchmark",
+        "model-0",
+        "model-1",
+        "model-2",
+    ]
     found = {}
-    for path in target.glob("*/*.jsonl"):
+    for path in target.glob("model-*/*.jsonl"):
         for row in lines(path):
             assert set(row) == {"task_id", "model", "candidate_solution"}
             found[row["model"], path.stem, row["task_id"]] = row["candidate_solution"]
@@ -175,7 +289,15 @@ async def test_records_that_were_reprocessed_are_not_exported(store: SolutionSto
 async def test_the_evaluators_line_names_real_folders(store: SolutionStore, tmp_path: Path) -> None:
     said = await export(store, "runcodeeval")
     benchmark, solutions = said.split("--benchmark ")[1].split(" --solutions ")
-    assert Path(benchmark) == tmp_path / "dataset"
+    assert Path(benchmark) == store.path / "runcodeeval" / "benchmark"
+    problems = {problem.task_id: problem for problem in load_problems(tmp_path / "dataset")}
+    rows = [row for path in Path(benchmark).glob("*.jsonl") for row in lines(path)]
+    assert {row["task_id"]: row["topic"] for row in rows} == {
+        task_id: problem.category for task_id, problem in problems.items()
+    }
+    for row in rows:  # what its validation demands
+        assert row["object"] in ("function", "class") and row["complexity"] in (1, 2, 3)
+        assert row["canonical_solution"] and row["tests"] and row["name"] and row["problem"]
     assert Path(solutions.strip()) == store.path / "runcodeeval" / "model-0"
 
 

@@ -17,7 +17,7 @@ from storage.sessions import open_session
 from storage.solution_store import SolutionStore
 from tests.support.command import run
 from tests.support.report_page import ReportPage, source_of
-from tests.support.sessions import FAILING, write_session
+from tests.support.sessions import FAILING, write_judgements, write_session
 from tests.support.store_records import START, failure, metadata, solution, validation
 
 HOSTILE = "</script><script>document.title='run'</script><!--<script>\u2028<img src=x onerror=a()>"
@@ -320,3 +320,32 @@ async def test_the_commands_limit_is_respected(tmp_path: Path) -> None:
     assert everything.exit_code == 0, everything.output
     whole = [n for n in ReportPage(store.path / "report.html").data if n.startswith("body-")]
     assert len(bodies) < len(whole) == 14
+
+
+def test_without_an_evaluation_the_page_says_how_to_make_one(tmp_path: Path) -> None:
+    store = write_session(tmp_path, models=1, categories=1, per_category=2)
+    page = ReportPage(write_report(store))
+    line = page.overview["evaluation"]
+    assert "Not evaluated" in line["text"] and not line["is_unsafe"]
+    assert line["command"] == f"python scripts/evaluate_session.py {store.path}"
+    assert page.model("model-0")["tests"] is None
+
+
+@pytest.mark.parametrize(("isolation", "is_unsafe"), [("landlock", False), ("none", True)])
+def test_an_evaluation_stands_on_the_page(tmp_path: Path, isolation: str, is_unsafe: bool) -> None:
+    store = write_session(tmp_path, models=2, categories=2, per_category=10)
+    write_judgements(store, isolation)
+    page = ReportPage(write_report(store))
+    line = page.overview["evaluation"]
+    assert f"isolation: {isolation}" in line["text"] and line["command"] == ""
+    assert line["is_unsafe"] is is_unsafe is ("UNSAFE" in line["text"])
+    for label in ("model-0", "model-1"):
+        model = page.model(label)
+        letters = {"v": "p", "f": "-"}
+        assert model["tests"]["passed"] == model["valid"]
+        assert model["tests"]["judged"] == model["answered"]
+        assert model["tests"]["letters"] == "".join(
+            letters.get(verdict, "w") for verdict in model["verdicts"]
+        )
+    body = page.body(page.overview["problems"]["task_id"][0])
+    assert body and body["answers"][0]["judged"]["isolation"] == isolation

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -16,7 +17,7 @@ from reports.report import write_report
 from storage.solution_store import SolutionStore
 from tests.support.browser import browser_path, file_url, open_browser
 from tests.support.report_page import ReportPage
-from tests.support.sessions import write_session
+from tests.support.sessions import write_judgements, write_session
 from tests.support.store_records import failure, solution, validation
 
 pytestmark = [
@@ -224,6 +225,36 @@ def test_two_models_stand_side_by_side_with_their_difference(
     assert active_text(browser).startswith("one")
 
 
+def test_two_long_answers_that_have_nothing_in_common_do_not_freeze_the_page(
+    browser: WebDriver, tmp_path: Path
+) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    for place, model in enumerate(("one", "two")):
+        lines = "".join(f"{'xy'[n % (place + 2) == 0]}\n" for n in range(14_900))
+        store.append(solution(model=model, code=lines))
+        harm = '"\\' * 20_000  # a string that ends nowhere, again and again
+        store.append(solution("dataclass_2", model=model, code=f"{harm}{model}"))
+    browser.set_script_timeout(10)
+    load(browser, write_report(store))
+    open_problem(browser, 1)
+    said = one(browser, "#not-compared").text
+    assert said == "The two differ in more than 600 lines: that is too much to compare here."
+    press(browser, Keys.ARROW_RIGHT)
+    WebDriverWait(browser, 10).until(lambda b: active_text(b).startswith("dataclass_2"))
+    assert "too long to compare" in one(browser, "#not-compared").text
+    assert complaints(browser) == []
+
+
+def test_values_that_no_run_wrote_leave_the_page_usable(browser: WebDriver, tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    odd = {"syntax": None, "structure": {"found_names": "f"}, "imports": {"from_imports": 7}}
+    store.append(solution(model="one", verdict=odd))
+    load(browser, write_report(store))
+    open_problem(browser, 1)
+    assert "Validation" in one(browser, "#detail-body").text
+    assert complaints(browser) == []
+
+
 def test_the_list_is_walked_by_keys_and_gives_the_focus_back(page: WebDriver) -> None:
     page.execute_script("document.querySelector('#table tbody button').focus()")
     press(page, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
@@ -309,6 +340,46 @@ def test_an_empty_session_is_a_page_too(browser: WebDriver, tmp_path: Path) -> N
     assert one(browser, "#found").text == "0 of 0 problems"
 
 
+def test_a_whole_row_opens_and_says_what_is_missing(browser: WebDriver, tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    asked = msgspec.structs.replace(solution(code="", raw_response="I use hooks."), name="react")
+    store.append(asked)
+    store.finish()
+    load(browser, write_report(store))
+    one(browser, "#table tbody td.title").click()
+    WebDriverWait(browser, 10).until(lambda b: "none of it defines react" in one(b, "#detail").text)
+
+
+def test_a_chart_without_figures_says_none(browser: WebDriver, tmp_path: Path) -> None:
+    load(browser, write_report(SolutionStore(tmp_path, "session_1")))
+    figures = browser.find_elements(By.CSS_SELECTOR, "#charts figure")
+    assert [figure.text.splitlines()[-1] for figure in figures] == ["none"] * 4
+    assert browser.find_elements(By.CSS_SELECTOR, "#charts canvas") == []
+
+
+def test_the_problems_first_line_uses_the_room_there_is(browser: WebDriver, tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    store.append(solution(problem="Write words, and more of them, " * 3))
+    store.finish()
+    with seen_at(browser, 1400):
+        load(browser, write_report(store))
+        cell = one(browser, "#table tbody td.title")
+        assert cell.rect["width"] > 900
+        assert browser.execute_script("return arguments[0].scrollWidth", cell) <= cell.rect["width"]
+
+
+def test_right_and_wrong_stand_in_the_tables(browser: WebDriver, tmp_path: Path) -> None:
+    store = write_session(tmp_path, models=2, categories=1, per_category=5)
+    write_judgements(store, "none")
+    load(browser, write_report(store))
+    assert "UNSAFE" in one(browser, "#evaluation.unsafe").text
+    assert "Passed" in one(browser, "#models thead").text
+    assert "Passed in" in one(browser, "#table thead").text
+    detail = open_problem(browser, 1)
+    assert "tests passed in 0.25 s" in detail.text and "without a sandbox" in detail.text
+    assert complaints(browser) == []
+
+
 LONG_NAMES = [
     "meta-llama/Llama-3.3-70B-Instruct-Turbo",
     *(f"claude-opus-4-{n}-20260115" for n in range(4)),
@@ -320,11 +391,11 @@ LONG_NAMES = [
 def long_names_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 categories, 10 models with long names and many tokens."""
     folder = tmp_path_factory.mktemp("long")
-    return write_report(
-        write_session(
-            folder, models=10, categories=24, per_category=2, labels=LONG_NAMES, tokens=200_000
-        )
+    store = write_session(
+        folder, models=10, categories=24, per_category=2, labels=LONG_NAMES, tokens=200_000
     )
+    write_judgements(store)
+    return write_report(store)
 
 
 @pytest.mark.parametrize("width", [1280, 1400])

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import pointed_at, run
+from tests.support.command import Finished, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_formats import FORMATS, Json, Provider
 from tests.support.provider_server import Answer, ProviderServer
+from tests.support.session_check import answers_in, failures_in
 from tests.support.wire import key_of
 
 TASKS = 3
@@ -163,3 +164,47 @@ async def test_the_lane_closes_its_tasks_wait_and_the_others_go_on(
         assert len(server.sent_to(provider)) == len(names) * (1 + TASKS)
         assert len(server.sent_to("local")) == TASKS
     assert key_of(provider) not in finished.output + resumed.output
+
+
+PAGE = "<html><head><title>Just a moment...</title></head></html>"
+WALL = Answer(status=403, body=PAGE, content_type="text/html")
+
+
+async def collect_locally(
+    tmp_path: Path, *answers: Answer, tasks: int = 4
+) -> tuple[Finished, ProviderServer]:
+    """Return what came of a run that gets these answers, one after the other, then good ones."""
+    dataset = write_dataset(tmp_path / "data", {"sums": tasks})
+    async with ProviderServer() as server:
+        server.script("local", *answers)
+        finished = await run(
+            "run_collection.py",
+            *("--models", "local:llama3.2", "--dataset-path", str(dataset)),
+            *("--output-dir", str(tmp_path / "out"), "--max-concurrent", "1"),
+            environment={"LOCAL_BASE_URL": server.url("local")},
+        )
+    return finished, server
+
+
+async def test_one_refusal_among_answers_closes_no_lane(tmp_path: Path) -> None:
+    finished, server = await collect_locally(tmp_path, Answer(), WALL)
+    assert finished.exit_code == 0, finished.output
+    assert len(server.requests) == 5
+
+
+async def test_a_task_that_is_always_refused_fails_alone(tmp_path: Path) -> None:
+    finished, server = await collect_locally(tmp_path, Answer(), WALL, WALL)
+    assert finished.exit_code == 1, finished.output
+    assert len(server.requests) == 5
+    assert len(answers_in(finished.session)) == 3
+    assert [failure["error"] for failure in failures_in(finished.session).values()] == [
+        "AuthFailed"
+    ]
+
+
+async def test_three_tasks_refused_in_a_row_close_a_lane(tmp_path: Path) -> None:
+    finished, server = await collect_locally(tmp_path, Answer(), *[WALL] * 5)
+    assert finished.exit_code == 1, finished.output
+    assert ": stopped early: " in finished.stdout
+    assert len(server.requests) == 6
+    assert len(answers_in(finished.session)) == 1

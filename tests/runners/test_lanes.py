@@ -17,6 +17,8 @@ from config.errors import AuthFailed, StoreError
 from config.model_config import ModelConfig
 from models.base_model import BaseModel, CallOptions, Completion, make_model
 from models.embedded.embedded_llama import SLOTS
+from processors.reading.bounded_reader import BoundedReader
+from processors.workers.pool import Workers
 from prompts.problems import load_problems
 from prompts.prompt_template import Prompt
 from runners.collection_runner import CollectionRunner, RunOutcome
@@ -140,16 +142,19 @@ class Session:
             clock=self.clock,
         )
         tracker.restore(self.store)
-        runner = CollectionRunner(
-            self.settings,
-            self.store,
-            tracker,
-            Lines(),
-            self.limiter,
-            self.clock,
-            random.Random(1),
-        )
-        return await runner.run(RunModels(answering=models, extraction=extraction), self.problems)
+        async with Workers() as workers:
+            runner = CollectionRunner(
+                self.settings,
+                self.store,
+                tracker,
+                Lines(),
+                self.limiter,
+                self.clock,
+                random.Random(1),
+                BoundedReader(workers),
+            )
+            asked = RunModels(answering=models, extraction=extraction)
+            return await runner.run(asked, self.problems)
 
     def in_flight_on_disk(self) -> int:
         """Return the bound that a resume would read after a kill."""
@@ -198,6 +203,19 @@ async def test_auto_widens_and_narrows_a_lane_without_cancelling_a_call(session:
         outcome = await running
     assert (outcome.answered, outcome.undone) == (30, 0)
     assert (model.most_out, model.cancelled, model.answered) == (12, 0, 30)
+
+
+async def test_a_lane_is_never_wider_than_it_has_tasks(session: Session) -> None:
+    session.settings = replace(session.settings, max_concurrent_per_model=20_000_000)
+    models = (HeldModel("one"), HeldModel("two"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(session.run(*models))
+        await session.goes_on_until(lambda: any(model.out for model in models))
+        assert session.limiter.registered == {"one": 30, "two": 30}
+        assert session.in_flight_on_disk() == 60
+        for model in models:
+            model.release(100)
+        await session.goes_on_until(lambda: all(model.answered == 30 for model in models))
 
 
 async def test_a_number_keeps_lanes_as_wide_as_it_says(session: Session) -> None:
@@ -325,7 +343,7 @@ async def test_a_call_that_is_out_for_long_is_spoken_of_once(
             await asyncio.sleep(0)
         model.release(100)
     (said,) = [message for message in caplog.messages if "given up" in message]
-    assert said == "held, sums_1: still out after 121 s; it is given up after 300 s"
+    assert said == "held, sums_1: still in flight after 121 s; it is given up after 300 s"
 
 
 async def test_a_call_that_never_ends_is_given_up_with_its_task(session: Session) -> None:
@@ -338,8 +356,9 @@ async def test_a_call_that_never_ends_is_given_up_with_its_task(session: Session
         await session.goes_on_until(running.done)
     outcome = running.result()
     assert (outcome.failed, outcome.undone) == (30, 0)
-    failure = (session.store.path / "failures.jsonl").read_text().splitlines()[0]
-    assert json.loads(failure)["error"] == "TimedOut"
+    failure = json.loads((session.store.path / "failures.jsonl").read_text().splitlines()[0])
+    assert failure["error"] == "TimedOut"
+    assert failure["name"] and failure["problem"] and failure["requested_model"]
 
 
 async def test_a_refused_extraction_key_costs_no_answer(session: Session) -> None:
@@ -427,7 +446,7 @@ async def test_what_an_llm_read_is_not_paid_again_where_the_disk_was_full_for_a_
         await session.goes_on_until(lambda: extraction.out == 1)
         extraction.release(100)
         await session.goes_on_until(running.done)
-    assert session.store.is_answered("held", refused[0])
+    assert session.store.is_answered("held", (refused[0], 1))
 
 
 async def _refused(run: Awaitable[object]) -> None:

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import pointed_at, run
+import pytest
+
+from tests.support.command import Finished, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_formats import FORMATS, Json
 from tests.support.provider_server import Answer, ProviderServer
@@ -19,16 +21,24 @@ def saying(text: str) -> Answer:
     return Answer(body=body)
 
 
-async def collect(tmp_path: Path, server: ProviderServer, *flags: str, count: int = 2) -> Path:
+async def collect(
+    tmp_path: Path, server: ProviderServer, *flags: str, count: int = 2, **more: str
+) -> Path:
+    return (await collected(tmp_path, server, *flags, count=count, **more)).session
+
+
+async def collected(
+    tmp_path: Path, server: ProviderServer, *flags: str, count: int = 2, **more: str
+) -> Finished:
     dataset = write_dataset(tmp_path / "data", {"sums": count})
     finished = await run(
         "run_collection.py",
         *("--models", GROK, "--dataset-path", str(dataset)),
         *("--output-dir", str(tmp_path / "out"), *flags),
-        environment=pointed_at(server, "xai", "deepseek"),
+        environment={**pointed_at(server, "xai", "deepseek"), **more},
     )
     assert finished.exit_code == 0, finished.output
-    return finished.session
+    return finished
 
 
 def records(session: Path) -> list[dict[str, Any]]:
@@ -55,9 +65,13 @@ async def test_auto_asks_only_where_rules_find_nothing_and_invention_is_refused(
 ) -> None:
     async with ProviderServer() as server:
         server.script("xai", saying(PROSE))
-        session = await collect(tmp_path, server, "--max-concurrent", "1")
+        finished = await collected(
+            tmp_path, server, "--max-concurrent", "1", EXTRACTION_MODEL=EXTRACTOR
+        )
+        session = finished.session
         assert len(server.sent_to("xai")) == 2
         assert len(server.sent_to("deepseek")) == 2  # asked twice about the one reply without code
+    assert f"INFO - Replies are read by rules, and by {EXTRACTOR} where" in finished.stdout
     good, invented = sorted(records(session), key=lambda record: record["raw_response"] == PROSE)
     assert invented["raw_response"] == PROSE
     assert invented["extracted_solution"] == "" and invented["extraction"]["method"] == "none"
@@ -65,10 +79,92 @@ async def test_auto_asks_only_where_rules_find_nothing_and_invention_is_refused(
     assert good["validation"]["is_fully_valid"] and good["extraction"]["model"] is None
 
 
+async def test_a_model_that_nobody_named_is_never_asked(tmp_path: Path) -> None:
+    """Keys are there to collect with: that is no leave to send replies to their models."""
+    out = ("--output-dir", str(tmp_path / "out"))
+    async with ProviderServer() as server:
+        server.script("xai", saying(PROSE))
+        finished = await collected(tmp_path, server)
+        assert server.sent_to("deepseek") == []
+        name = finished.session.name
+        status = await run("resume_collection.py", name, "--status", *out)
+    words = "Replies are read by rules alone: no model is asked for code"
+    assert f"INFO - {words}" in finished.stdout and words in status.stdout
+    assert words in (finished.session / "report.html").read_text(encoding="utf-8")
+    assert reading_in_summary(finished.session) == {"mode": "auto", "model": None}
+    assert {record["extraction"]["model"] for record in records(finished.session)} == {None}
+
+
+@pytest.mark.slow
+async def test_the_model_that_agentic_takes_by_default_is_named_everywhere(tmp_path: Path) -> None:
+    out = ("--output-dir", str(tmp_path / "out"))
+    async with ProviderServer() as server:
+        finished = await collected(tmp_path, server, "--extraction", "agentic", count=1)
+        dry = await run(
+            "run_collection.py",
+            *("--models", GROK, "--dataset-path", str(tmp_path / "data"), "--dry-run", *out),
+            *("--extraction", "agentic"),
+            environment=pointed_at(server, "xai", "deepseek"),
+        )
+        status = await run("resume_collection.py", finished.session.name, "--status", *out)
+    said = f"Replies are read by {EXTRACTOR} wherever they are more than clean code"
+    for printed in (finished.stdout, dry.stdout):
+        assert f"INFO - {said} (by default: EXTRACTION_MODEL names another)" in printed
+    assert said in status.stdout
+    assert said in (finished.session / "report.html").read_text(encoding="utf-8")
+    assert reading_in_summary(finished.session) == {"mode": "agentic", "model": EXTRACTOR}
+
+
+@pytest.mark.slow
+async def test_a_resume_lets_the_same_model_read(tmp_path: Path) -> None:
+    """EXTRACTION_MODEL was named when the session began, and has gone since."""
+    refused = Answer(status=400, body={"code": "Client error", "error": "not this one"})
+    dataset = write_dataset(tmp_path / "data", {"sums": 1})
+    out = ("--output-dir", str(tmp_path / "out"))
+    async with ProviderServer() as server:
+        keys = pointed_at(server, "xai", "deepseek")
+        server.script("xai", refused)
+        first = await run(
+            "run_collection.py",
+            *("--models", GROK, "--dataset-path", str(dataset), "--session-id", "s", *out),
+            environment={**keys, "EXTRACTION_MODEL": EXTRACTOR},
+        )
+        assert first.exit_code == 1 and server.sent_to("deepseek") == []
+        server.script("xai", saying(PROSE))
+        resumed = await run("resume_collection.py", "s", *out, environment=keys)
+        assert resumed.exit_code == 0, resumed.output
+        assert len(server.sent_to("deepseek")) == 2
+    assert f"INFO - Replies are read by rules, and by {EXTRACTOR} where" in resumed.stdout
+
+
+async def test_a_named_model_without_a_key_is_refused_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    dataset = write_dataset(tmp_path / "data", {"sums": 1})
+    flags = ("--models", GROK, "--dataset-path", str(dataset), "--output-dir", str(tmp_path / "o"))
+    async with ProviderServer() as server:
+        environment = {**pointed_at(server, "xai"), "EXTRACTION_MODEL": EXTRACTOR}
+        refused = await run("run_collection.py", *flags, environment=environment)
+        dry = await run("run_collection.py", *flags, "--dry-run", environment=environment)
+        assert server.requests == []
+    assert refused.exit_code == 2 and "DEEPSEEK_API_KEY" in refused.stderr
+    assert dry.exit_code == 0, dry.output
+    printed = " ".join(dry.stdout.split())
+    assert f"replies that {EXTRACTOR} reads (no key yet: DEEPSEEK_API_KEY)" in printed
+
+
+def reading_in_summary(session: Path) -> dict[str, Any]:
+    summary = json.loads((session / "summary.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = summary["collection_metadata"]["extraction"]
+    return found
+
+
 async def test_regex_never_asks(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         server.script("xai", saying(PROSE))
-        session = await collect(tmp_path, server, "--extraction", "regex")
+        session = await collect(
+            tmp_path, server, "--extraction", "regex", EXTRACTION_MODEL=EXTRACTOR
+        )
         assert server.sent_to("deepseek") == []
     assert len(records(session)) == 2
 

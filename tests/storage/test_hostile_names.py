@@ -13,7 +13,14 @@ from config.errors import ConfigError
 from storage.files.safe_names import free_name, name_key, safe_name
 from storage.sessions import create_session, list_sessions, open_session, repair_session
 from storage.solution_store import SolutionStore
-from tests.support.store_records import failure, metadata, read_json, read_lines, solution
+from tests.support.store_records import (
+    failure,
+    first_samples,
+    metadata,
+    read_json,
+    read_lines,
+    solution,
+)
 
 ORDINARY = ["gpt-4", "gpt-3.5-turbo", "dataclass", "context_manager", "claude-3-haiku-20240307"]
 HOSTILE = [
@@ -126,8 +133,8 @@ def test_a_hostile_name_stays_inside_the_session(tmp_path: Path, name: str) -> N
         assert read_json(path)
 
     again = SolutionStore(output, "s")
-    assert again.is_answered(name, f"{name}_1")
-    assert again.is_pending(name, f"{name}_3")
+    assert again.is_answered(name, (f"{name}_1", 1))
+    assert again.is_pending(name, (f"{name}_3", 1))
     assert again.repair() == []
     again.append(solution(f"{name}_4", name, name))
     assert len(again.load_solutions_from_jsonl(name)) == 2
@@ -201,7 +208,7 @@ def test_a_hostile_answer_is_kept_in_readable_files(tmp_path: Path, answer: str)
     with (store.path / "gpt-4" / "dataclass.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["task_id"] for row in rows] == ["t1", "t2"]
-    assert SolutionStore(tmp_path, "s").answered("gpt-4") == {"t1", "t2"}
+    assert SolutionStore(tmp_path, "s").answered("gpt-4") == first_samples("t1", "t2")
     assert SolutionStore(tmp_path, "s").repair() == []
 
 
@@ -236,7 +243,8 @@ def test_a_spreadsheet_runs_no_formula(tmp_path: Path, formula: str) -> None:
     [path] = store.path.glob("*/*.csv")
     with path.open(encoding="utf-8", newline="") as file:
         [row] = csv.DictReader(file)
-    assert row["raw_response"] == f"'{formula}"
+    first, rest = formula[0], formula[1:]
+    assert row["raw_response"] == (f"'{first}'{rest}" if first.isspace() else f"'{formula}")
     for cell in row.values():
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
@@ -250,7 +258,7 @@ def test_any_text_anywhere_comes_back_as_utf8_can_hold_it(
     store.append(solution(task, model, category, raw_response=text, code=text))
     store.finish()
     again = SolutionStore(tmp_path, store.session_id)
-    assert again.is_answered(model, task)
+    assert again.is_answered(model, (task, 1))
     [line] = again.load_solutions_from_jsonl(model)
     assert line["raw_response"] == _as_utf8(text)
     assert read_json(store.path / "summary.json")
@@ -259,3 +267,28 @@ def test_any_text_anywhere_comes_back_as_utf8_can_hold_it(
 def _as_utf8(text: str) -> str:
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     return joined.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+INNER_FORMULAS = [
+    "x;=1+1",
+    "x\t=1+1",
+    "x\n=1+1",
+    "x\r\n-1",
+    'x;"=1+1"',
+    'x;""@SUM(1)',
+    ";+1",
+    "a,b;－1",  # noqa: RUF001
+]
+
+
+@pytest.mark.parametrize("text", INNER_FORMULAS)
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_a_spreadsheet_that_splits_elsewhere_runs_no_formula(
+    tmp_path: Path, text: str, separator: str
+) -> None:
+    store = SolutionStore(tmp_path, "s")
+    store.append(solution("t", "m", "c", raw_response=text, code=f"def f(): pass\n{text}"))
+    store.finish()
+    with (store.path / "m" / "c.csv").open(encoding="utf-8", newline="") as lines:
+        cells = [cell for row in csv.reader(lines, delimiter=separator) for cell in row]
+    assert not [cell for cell in cells if cell.lstrip('" ').startswith(tuple("=+-@＝＋－＠"))]  # noqa: RUF001

@@ -40,9 +40,9 @@ def test_progress_has_guides_shape(tmp_path: Path) -> None:
     tracker = tracker_for(tmp_path, clock)
     tracker.in_flight = 6
     tracker.spent_usd = 0.25
-    tracker.answered("gpt-4", "dataclass_1", 2.0)
-    tracker.answered("gpt-4", "dataclass_2", 3.0)
-    tracker.failed("claude-3-sonnet", "dataclass_1", "RateLimited: 429")
+    tracker.answered("gpt-4", ("dataclass_1", 1), 2.0, is_valid=True)
+    tracker.answered("gpt-4", ("dataclass_2", 1), 3.0, is_valid=True)
+    tracker.failed("claude-3-sonnet", ("dataclass_1", 1), "RateLimited: 429")
     clock.advance(30)
     tracker.save()
     assert read_json(tmp_path / "progress.json") == {
@@ -87,9 +87,9 @@ def test_progress_has_guides_shape(tmp_path: Path) -> None:
 
 def test_an_answer_takes_a_failure_back(tmp_path: Path) -> None:
     tracker = tracker_for(tmp_path, HandClock())
-    tracker.failed("gpt-4", "t1", "TimedOut: no reply")
-    tracker.failed("gpt-4", "t1", "Overloaded: 503")
-    tracker.answered("gpt-4", "t1", 1.0)
+    tracker.failed("gpt-4", ("t1", 1), "TimedOut: no reply")
+    tracker.failed("gpt-4", ("t1", 1), "Overloaded: 503")
+    tracker.answered("gpt-4", ("t1", 1), 1.0, is_valid=True)
     progress = tracker.progress()
     assert (progress.completed_tasks, progress.successful_tasks, progress.failed_tasks) == (1, 1, 0)
     assert progress.model_progress["gpt-4"].last_error == "Overloaded: 503"
@@ -123,7 +123,7 @@ def test_saves_are_merged_to_one_in_half_a_second(tmp_path: Path) -> None:
     tracker = tracker_for(tmp_path, clock)
     saves = 0
     for number in range(100):
-        tracker.answered("gpt-4", f"t{number}", 1.0)
+        tracker.answered("gpt-4", (f"t{number}", 1), 1.0, is_valid=True)
         saves += tracker.save_if_due()
         clock.advance(0.05)
     assert saves == 10
@@ -138,7 +138,7 @@ def test_a_slow_disk_is_written_in_one_percent_of_the_time_but_every_30_seconds(
         clock.saving = True
         tracker.save()
         clock.saving = False
-        tracker.answered("gpt-4", "t1", 1.0)
+        tracker.answered("gpt-4", ("t1", 1), 1.0, is_valid=True)
         assert not tracker.save_if_due()
         clock.advance(longest_pause * 0.5)
         assert not tracker.save_if_due()
@@ -159,9 +159,9 @@ def test_an_idle_session_is_saved_every_30_seconds(tmp_path: Path) -> None:
 def test_the_final_report_has_guides_shape(tmp_path: Path) -> None:
     clock = HandClock()
     tracker = tracker_for(tmp_path, clock, total_tasks=3)
-    tracker.answered("gpt-4", "t1", 2.0)
-    tracker.answered("gpt-4", "t2", 2.5)
-    tracker.failed("gpt-4", "t3", "Rate limit exceeded")
+    tracker.answered("gpt-4", ("t1", 1), 2.0, is_valid=True)
+    tracker.answered("gpt-4", ("t2", 1), 2.5, is_valid=False)
+    tracker.failed("gpt-4", ("t3", 1), "Rate limit exceeded")
     clock.advance(145.25)
     tracker.finish("completed")
     assert read_json(tmp_path / "final_report.json") == {
@@ -173,6 +173,8 @@ def test_the_final_report_has_guides_shape(tmp_path: Path) -> None:
             "failed": 1,
             "progress_percent": 100.0,
             "success_rate": 66.7,
+            "answered_rate": 66.7,
+            "valid_rate": 33.3,
         },
         "timing": {
             "elapsed_time": 145.25,
@@ -222,7 +224,7 @@ def test_a_resume_goes_on_from_the_files_not_from_progress(tmp_path: Path) -> No
     first.in_flight = 6
     for number in range(4):
         store.append(solution(f"t{number}", seconds=1.0 + number))
-        first.answered("gpt-4", f"t{number}", 1.0 + number)
+        first.answered("gpt-4", (f"t{number}", 1), 1.0 + number, is_valid=True)
     clock.advance(40)
     first.save()
     store.append(solution("t9", seconds=5.0))  # killed before progress.json was saved again
@@ -237,7 +239,8 @@ def test_a_resume_goes_on_from_the_files_not_from_progress(tmp_path: Path) -> No
     resumed.restore(again)
     assert resumed.progress().estimated_completion is None
     clock.advance(10)
-    resumed.answered("gpt-4", "t8", 3.0)
+    again.append(solution("t8", seconds=3.0))
+    resumed.answered("gpt-4", ("t8", 1), 3.0, is_valid=True)
     resumed.save()
     saved = read_json(again.path / "progress.json")
     current = saved["current_progress"]
@@ -250,7 +253,7 @@ def test_a_resume_goes_on_from_the_files_not_from_progress(tmp_path: Path) -> No
     assert current["model_progress"]["gpt-4"]["avg_time"] == 3.0
     assert current["estimated_completion"] == clock.time() + 18 * 10
     [row] = list_sessions(tmp_path)
-    assert (row.successful, row.failed, row.total_tasks) == (6, 0, 24)
+    assert (row.successful, row.failed, row.total_tasks) == (6, 0, 8)
 
 
 def test_saving_while_answers_arrive_always_leaves_whole_json(tmp_path: Path) -> None:
@@ -267,7 +270,7 @@ def test_saving_while_answers_arrive_always_leaves_whole_json(tmp_path: Path) ->
     saver = threading.Thread(target=save_and_read)
     saver.start()
     for number in range(2000):
-        tracker.answered("gpt-4", f"t{number}", 1.0)
+        tracker.answered("gpt-4", (f"t{number}", 1), 1.0, is_valid=True)
     stop.set()
     saver.join()
     assert counts == sorted(counts)
@@ -292,7 +295,7 @@ def test_a_progress_file_that_cannot_be_written_is_an_error_in_one_line(tmp_path
 def test_a_jumping_wall_clock_does_no_harm(tmp_path: Path) -> None:
     clock = HandClock()
     tracker = tracker_for(tmp_path, clock)
-    tracker.answered("gpt-4", "t1", 1.0)
+    tracker.answered("gpt-4", ("t1", 1), 1.0, is_valid=True)
     clock.wall -= 1_000_000
     clock.now += 5
     tracker.finish("completed")

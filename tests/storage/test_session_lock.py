@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from config.errors import StoreError
-from storage.session.session_lock import SessionLock
+from storage.session.session_lock import SessionLock, is_locked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOLD = """
 import sys
 from pathlib import Path
-from storage.session.session_lock import SessionLock
+from storage.session.session_lock import SessionLock, is_locked
 with SessionLock(Path(sys.argv[1]), kernel_lock=sys.argv[2] == "True"):
     print("held", flush=True)
     sys.stdin.read()
@@ -80,6 +80,17 @@ def test_a_released_lock_is_free_again(tmp_path: Path, kernel_lock: bool) -> Non
     lock.release()
     with SessionLock(tmp_path, kernel_lock=kernel_lock):
         pass
+
+
+def test_a_process_that_only_has_the_holders_id_holds_nothing(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path)
+    (tmp_path / "session.lock").write_text(f"{os.getppid()}\n")  # alive, and nothing to do with it
+    assert not is_locked(tmp_path)
+    with SessionLock(tmp_path):
+        assert is_locked(tmp_path)
+    with holder(tmp_path, kernel_lock=True):
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
 
 
 def test_one_process_does_not_own_a_session_twice(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from storage.views.category_csv import csv_row
 from tests.support.store_records import (
     HandClock,
     failure,
+    first_samples,
     metadata,
     read_json,
     read_lines,
@@ -126,7 +127,7 @@ def test_solution_data_that_does_not_fit_is_named_and_not_kept(
     store = SolutionStore(tmp_path, "s")
     with pytest.raises(StoreError, match=message):
         store.add_single_solution("t1", "gpt-4", data)
-    assert not store.is_answered("gpt-4", "t1")
+    assert not store.is_answered("gpt-4", ("t1", 1))
     assert list(store.path.iterdir()) == []
 
 
@@ -135,8 +136,8 @@ def test_solution_data_of_a_failed_call_becomes_a_failure(tmp_path: Path) -> Non
     store.add_single_solution(
         "t1", "gpt-4", {"llm_call_success": False, "raw_response": "timed out", "category": "c"}
     )
-    assert not store.is_answered("gpt-4", "t1")
-    assert store.failed_tasks["gpt-4"]["t1"].message == "timed out"
+    assert not store.is_answered("gpt-4", ("t1", 1))
+    assert store.failed_tasks["gpt-4"]["t1", 1].message == "timed out"
     assert not (store.path / "gpt-4").exists()
     [line] = read_lines(store.path / "failures.jsonl")
     assert (line["task_id"], line["error"]) == ("t1", "CallFailed")
@@ -150,7 +151,7 @@ def test_a_later_answer_supersedes_a_failure_but_not_the_other_way_round(tmp_pat
     store.append(solution("t1"))
     store.append_failure(failure("t1"))
     for seen in (store, SolutionStore(tmp_path, "s")):
-        assert set(seen.failed_tasks["gpt-4"]) == {"t2"}
+        assert set(seen.failed_tasks["gpt-4"]) == first_samples("t2")
         tally = seen.tallies["gpt-4", "dataclass"]
         assert (tally.answered, tally.failed, tally.attempted) == (1, 1, 2)
     [first, *_] = read_lines(store.path / "failures.jsonl")
@@ -170,8 +171,8 @@ def test_a_reply_that_waits_for_extraction_is_kept_until_it_is_answered(tmp_path
     store = SolutionStore(tmp_path, "s")
     store.append_pending(solution("t1", raw_response="prose"))
     store.append_pending(solution("t2"))
-    assert store.is_pending("gpt-4", "t1")
-    assert not store.is_answered("gpt-4", "t1")
+    assert store.is_pending("gpt-4", ("t1", 1))
+    assert not store.is_answered("gpt-4", ("t1", 1))
 
     resumed = SolutionStore(tmp_path, "s")
     first = next(resumed.pending())
@@ -187,6 +188,30 @@ def test_a_reply_that_waits_for_extraction_is_kept_until_it_is_answered(tmp_path
     last.finish()
     assert list(last.pending()) == []
     assert not (store.path / "pending_extraction.jsonl").exists()
+
+
+def test_replies_that_were_read_do_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.records.answer_log._MOST_DONE_WITH", 1000)
+    store = SolutionStore(tmp_path, "s")
+    waiting = store.path / "pending_extraction.jsonl"
+    long = "prose " * 200
+    for task in ("t1", "t2"):
+        place = store.append_pending(solution(task, raw_response=long))
+        assert store.pending_at(place).task_id == task
+        store.append(solution(task, raw_response=long))
+    place = store.append_pending(solution("t3", raw_response=long))
+    store.sync()
+    assert store.pending_at(place).task_id == "t3" and waiting.exists()
+    store.append(solution("t3", raw_response=long))
+    store.sync()
+    assert not waiting.exists()
+    store.append_pending(solution("t4"))
+    store.append(solution("t4"))
+    store.sync()
+    assert waiting.exists()
+    assert len(SolutionStore(tmp_path, "s").answered("gpt-4")) == 4
 
 
 def test_csv_is_what_pythons_writer_makes(tmp_path: Path) -> None:
@@ -317,10 +342,10 @@ def test_a_reopened_session_knows_what_it_holds(tmp_path: Path) -> None:
     store.append(solution("t0", "claude-3-sonnet", finish_reason="length", code=""))
     again = open_session(tmp_path, "s")
     assert again.metadata == metadata()
-    assert again.answered("gpt-4") == {f"t{number}" for number in range(5)}
+    assert again.answered("gpt-4") == first_samples(*(f"t{number}" for number in range(5)))
     assert again.answered_counts() == {"claude-3-sonnet": 1, "gpt-4": 5}
-    assert again.is_answered("claude-3-sonnet", "t0")
-    assert not again.is_answered("claude-3-sonnet", "t1")
+    assert again.is_answered("claude-3-sonnet", ("t0", 1))
+    assert not again.is_answered("claude-3-sonnet", ("t1", 1))
     assert again.tallies["gpt-4", "dataclass"].cost_usd == 2.5
     other = again.tallies["claude-3-sonnet", "dataclass"]
     assert (other.truncated, other.empty, other.unpriced) == (1, 1, 1)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigError, StoreError
+from reports.report import write_report
 from storage.progress_tracker import ProgressTracker
+from storage.session.session_condition import condition_words
 from storage.sessions import create_session, list_sessions, open_session, repair_session
 from storage.solution_store import SolutionStore
 from tests.support.command import run
@@ -15,6 +17,7 @@ from tests.support.store_records import (
     HandClock,
     answers_on_disk,
     failure,
+    first_samples,
     metadata,
     read_json,
     read_lines,
@@ -43,7 +46,7 @@ def test_a_half_line_at_the_end_is_cut_off_and_kept(tmp_path: Path) -> None:
         "gpt-4/dataclass.jsonl: a half line at the end was cut off and kept in "
         "dataclass.jsonl.damaged"
     ]
-    assert store.answered("gpt-4") == {"t0", "t1"}
+    assert store.answered("gpt-4") == first_samples("t0", "t1")
     last_line = whole.splitlines(keepends=True)[-1]
     assert path.with_name("dataclass.jsonl.damaged").read_bytes() == last_line[:-40] + b"\n"
     assert path.read_bytes() == whole.removesuffix(last_line)
@@ -66,7 +69,7 @@ def test_a_whole_last_line_that_lacks_its_end_counts(tmp_path: Path) -> None:
     path = session(tmp_path).path / "gpt-4" / "dataclass.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    assert open_session(tmp_path, "s").answered("gpt-4") == {"t0", "t1", "t2"}
+    assert open_session(tmp_path, "s").answered("gpt-4") == first_samples("t0", "t1", "t2")
     assert repaired(tmp_path)[1] == [
         "gpt-4/dataclass.jsonl: the missing end of the last line added"
     ]
@@ -99,14 +102,14 @@ def test_a_line_that_cannot_be_read_is_set_aside_and_the_rest_kept(
     ]
     assert path.read_bytes() == first + second + third
     assert path.with_name("dataclass.jsonl.damaged").read_bytes() == bad_line + b"\n"
-    assert store.answered("gpt-4") == {"t0", "t1", "t2"}
+    assert store.answered("gpt-4") == first_samples("t0", "t1", "t2")
 
 
 def test_invalid_utf8_in_an_answer_is_set_aside(tmp_path: Path) -> None:
     path = session(tmp_path).path / "gpt-4" / "dataclass.jsonl"
     path.write_bytes(path.read_bytes().replace("é 1".encode(), b"\xff 1"))
     store, said = repaired(tmp_path)
-    assert store.answered("gpt-4") == {"t0", "t2"}
+    assert store.answered("gpt-4") == first_samples("t0", "t2")
     assert len(said) == 1
     assert len(read_lines(path)) == 2
 
@@ -124,7 +127,7 @@ def test_several_kinds_of_damage_in_one_file(tmp_path: Path) -> None:
     assert path.read_bytes() == first + second + third
     kept = path.with_name("dataclass.jsonl.damaged").read_bytes()
     assert kept == b'{"half\n' + second + b"junk\n"
-    assert store.answered("gpt-4") == {"t0", "t1", "t2"}
+    assert store.answered("gpt-4") == first_samples("t0", "t1", "t2")
     assert repaired(tmp_path)[1] == []
 
 
@@ -180,7 +183,7 @@ def test_damage_in_failures_and_waiting_replies(tmp_path: Path) -> None:
         path.write_bytes(b"junk\n" + path.read_bytes() + b'{"half')
     again, said = repaired(tmp_path)
     assert len(said) == 2
-    assert set(again.failed_tasks["gpt-4"]) == {"t7"}
+    assert set(again.failed_tasks["gpt-4"]) == first_samples("t7")
     assert [record.task_id for record in again.pending()] == ["t8"]
     for name in ("failures.jsonl", "pending_extraction.jsonl"):
         assert len(read_lines(store.path / name)) == 1
@@ -240,7 +243,7 @@ def test_summary_and_manifest_each_stand_in_for_the_other(
     if content is not None:
         path.write_bytes(content)
     [row] = list_sessions(tmp_path)
-    assert (row.status, row.successful) == ("in_progress", 3)
+    assert (row.status, row.successful) == ("interrupted", 3)
     again, [said] = repaired(tmp_path)
     assert said.startswith(f"{name} is missing" if content is None else f"{name} cannot be read")
     assert again.metadata is not None
@@ -252,6 +255,21 @@ def test_summary_and_manifest_each_stand_in_for_the_other(
     assert open_session(tmp_path, "s").metadata == again.metadata
     if content is not None:
         assert path.with_name(f"{name}.damaged").read_bytes() == content
+
+
+@pytest.mark.parametrize("status", ["in_progress", "completed"])
+def test_a_session_with_undone_tasks_is_interrupted_whatever_its_files_say(
+    tmp_path: Path, status: str
+) -> None:
+    store = session(tmp_path)
+    claims = {"status": status, "current_progress": {"successful_tasks": 8, "total_tasks": 8}}
+    (store.path / "progress.json").write_text(json.dumps({"session_id": "s", **claims}))
+    summary = json.loads((store.path / "summary.json").read_text())
+    (store.path / "summary.json").write_text(json.dumps({**summary, "status": status}))
+    [row] = list_sessions(tmp_path)
+    assert (row.status, row.successful, row.total_tasks) == ("interrupted", 3, 8)
+    assert condition_words(open_session(tmp_path, "s")) == "interrupted, 5 undone"
+    assert '"status":"interrupted, 5 undone"' in write_report(store).read_text(encoding="utf-8")
 
 
 def test_without_summary_and_manifest_a_session_is_refused_and_listed_as_broken(
@@ -316,7 +334,7 @@ def test_a_session_from_before_format_versions_is_read_and_resumed(tmp_path: Pat
     assert store.metadata is not None
     assert store.metadata.session_parameters == parameters
     assert store.metadata.dataset is None
-    assert store.answered("gpt-4") == {"dataclass_1"}
+    assert store.answered("gpt-4") == first_samples("dataclass_1")
     assert repair_session(store) == ["manifest.json is missing: made anew"]
     store.append(solution("dataclass_2"))
     store.finish()
@@ -324,7 +342,8 @@ def test_a_session_from_before_format_versions_is_read_and_resumed(tmp_path: Pat
     with (folder / "gpt-4" / "dataclass.csv").open(encoding="utf-8", newline="") as file:
         assert [row["task_id"] for row in csv.DictReader(file)] == ["dataclass_1", "dataclass_2"]
     assert read_json(folder / "summary.json")["format_version"] == 1
-    assert open_session(tmp_path, folder.name).answered("gpt-4") == {"dataclass_1", "dataclass_2"}
+    again = open_session(tmp_path, folder.name)
+    assert again.answered("gpt-4") == first_samples("dataclass_1", "dataclass_2")
 
 
 def test_repair_sees_what_was_written_since_the_session_was_opened(tmp_path: Path) -> None:
@@ -332,7 +351,7 @@ def test_repair_sees_what_was_written_since_the_session_was_opened(tmp_path: Pat
     waiting = open_session(tmp_path, "s")
     writer.append(solution("t1"))
     assert repair_session(waiting) == []
-    assert waiting.answered("gpt-4") == {"t0", "t1"}
+    assert waiting.answered("gpt-4") == first_samples("t0", "t1")
 
 
 def test_an_unknown_session_names_the_nearest(tmp_path: Path) -> None:

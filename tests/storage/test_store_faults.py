@@ -14,9 +14,11 @@ from config.errors import StoreError
 from storage.files.durability import write_error
 from storage.sessions import create_session, list_sessions, open_session, repair_session
 from storage.solution_store import SolutionStore
+from tests.support.small_disk import file_system_of
 from tests.support.store_records import (
     answers_on_disk,
     failure,
+    first_samples,
     metadata,
     read_lines,
     solution,
@@ -47,15 +49,8 @@ except StoreError as error:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Yield the folder of a real file system of 256 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting needs root")
-    try:
+    with file_system_of(256, tmp_path / "small") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def limited(folder: Path, limit: str, value: int) -> tuple[int, str]:
@@ -85,7 +80,7 @@ def test_a_full_disk_stops_at_a_whole_line_and_goes_on_when_there_is_room(
             kept += 1
     path = store.path / "gpt-4" / "dataclass.jsonl"
     assert len(read_lines(path)) == kept > 10
-    assert not store.is_answered("gpt-4", f"t{kept}")
+    assert not store.is_answered("gpt-4", (f"t{kept}", 1))
     with pytest.raises(StoreError, match="No space left"):
         store.checkpoint()
     assert list(small_disk.rglob("*.tmp")) == []
@@ -123,7 +118,7 @@ def test_a_read_only_folder_is_an_error_in_one_line(small_disk: Path) -> None:
     for write in writes:
         with pytest.raises(StoreError, match=r"Read-only file system.* Make the folder writable"):
             write()
-    assert SolutionStore(small_disk, "s").answered("gpt-4") == {"t1"}
+    assert SolutionStore(small_disk, "s").answered("gpt-4") == first_samples("t1")
 
 
 @linux_only
@@ -163,7 +158,7 @@ def test_a_file_in_the_way_of_a_folder_is_an_error_in_one_line(tmp_path: Path) -
     (store.path / "gpt-4").write_text("in the way")
     with pytest.raises(StoreError, match=r"gpt-4.*cannot be written: .*file is in the way"):
         store.append(solution())
-    assert not store.is_answered("gpt-4", "dataclass_1")
+    assert not store.is_answered("gpt-4", ("dataclass_1", 1))
     (store.path / "gpt-4").unlink()
     store.append(solution())
     assert len(answers_on_disk(store)) == 1

@@ -79,7 +79,7 @@ def read_everything(output: Path) -> None:
     repair_session(store)
     for number in range(12):
         for model in ("gpt-4", "claude-3-sonnet"):
-            if not store.is_answered(model, f"t{number}"):
+            if not store.is_answered(model, (f"t{number}", 1)):
                 store.append(solution(f"t{number}", model))
     list(store.pending())
     store.finish()

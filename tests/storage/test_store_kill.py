@@ -50,10 +50,10 @@ with SessionLock(store.path):
     threading.Thread(target=keep_up, daemon=True).start()
     for number in range(tasks):
         for model in models:
-            if not store.is_answered(model, f"t{number}"):
+            if not store.is_answered(model, (f"t{number}", 1)):
                 answer = solution(f"t{number}", model, f"c{number % 5}", raw_response="x" * 500)
                 store.append(answer)
-                tracker.answered(model, f"t{number}", 2.0)
+                tracker.answered(model, (f"t{number}", 1), 2.0, is_valid=True)
                 print(model, f"t{number}", flush=True)
 """
 
@@ -95,7 +95,7 @@ def test_five_kills_lose_and_double_nothing(tmp_path: Path) -> None:
 def _finish(store: SolutionStore) -> None:
     for number in range(TASKS):
         for model in MODELS:
-            if not store.is_answered(model, f"t{number}"):
+            if not store.is_answered(model, (f"t{number}", 1)):
                 store.append(solution(f"t{number}", model, f"c{number % 5}"))
     store.finish()
     clock = HandClock()

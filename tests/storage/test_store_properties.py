@@ -145,7 +145,7 @@ class DisturbedRun(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(KEYS))
     def reply_waits(self, key: Key) -> None:
-        if key not in self.kept and not self.store.is_pending(key[0], key[2]):
+        if key not in self.kept and not self.store.is_pending(key[0], (key[2], 1)):
             self.store.append_pending(answer_for(key))
 
     @rule()
@@ -207,8 +207,8 @@ class DisturbedRun(RuleBasedStateMachine):
         assert set(found) == self.kept
         for key, reply in found.items():
             assert reply == answer_for(key).raw_response
-            assert self.store.is_answered(key[0], key[2])
-            assert not self.store.is_pending(key[0], key[2])
+            assert self.store.is_answered(key[0], (key[2], 1))
+            assert not self.store.is_pending(key[0], (key[2], 1))
         assert sum(self.store.answered_counts().values()) == len(self.kept)
 
     def teardown(self) -> None:

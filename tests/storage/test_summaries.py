@@ -43,8 +43,10 @@ def test_the_session_summary_has_guides_shape(tmp_path: Path) -> None:
         "status",
         "collection_metadata",
         "model_summaries",
+        "spending",
         "collection_date",
     ]
+    assert summary["spending"] == {"answers_usd": 0.0, "reserved_usd": 0.0, "held_usd": {}}
     assert summary["format_version"] == 1
     assert summary["session_id"] == "session_1234567890"
     assert summary["status"] == "completed"
@@ -85,17 +87,20 @@ def test_rates_count_failed_calls_as_attempted(tmp_path: Path) -> None:
             "truncated": 1,
             "refused": 0,
             "empty": 0,
+            "unread": 0,
             "categories_processed": ["dataclass", "typing"],
         },
         "overall_performance": {
             "success_rate": 25.0,
+            "answered_rate": 75.0,
+            "valid_rate": 25.0,
             "syntax_validity_rate": 50.0,
             "truncation_rate": 33.3,
             "avg_execution_time": 3.0,
         },
         "category_performance": {
-            "dataclass": {"success_rate": 50.0, "syntax_validity_rate": 100.0},
-            "typing": {"success_rate": 0.0, "syntax_validity_rate": 0.0},
+            "dataclass": rates(answered=100.0, valid=50.0, parses=100.0),
+            "typing": rates(answered=50.0, valid=0.0, parses=0.0),
         },
         "usage": {
             "input_tokens": 0,
@@ -108,6 +113,15 @@ def test_rates_count_failed_calls_as_attempted(tmp_path: Path) -> None:
     assert summaries["claude-3-sonnet"]["overview"]["empty"] == 1
     for model in ("gpt-4", "claude-3-sonnet"):
         assert read_json(store.path / model / "summary.json") == summaries[model]
+
+
+def rates(*, answered: float, valid: float, parses: float) -> dict[str, float]:
+    return {
+        "success_rate": valid,
+        "answered_rate": answered,
+        "valid_rate": valid,
+        "syntax_validity_rate": parses,
+    }
 
 
 def test_a_running_or_interrupted_session_says_so(tmp_path: Path) -> None:

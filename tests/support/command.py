@@ -26,6 +26,7 @@ _SETTINGS = {
     "OPENAI_ORG_ID",
     "OPENAI_PROJECT_ID",
     "OUTPUT_DIR",
+    "SAMPLES",
 }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from signal import SIGKILL, Signals
 
@@ -80,9 +80,22 @@ class Program:
         if self._process.returncode is None:
             self._process.send_signal(number)
 
+    async def has_taken_signals(self) -> None:
+        """Return once no signal waits for it."""
+        status = Path(f"/proc/{self.pid}/status")
+        while int(re.findall(r"ShdPnd:\s*(\w+)", status.read_text())[0], 16):
+            await asyncio.sleep(0.01)
+
     async def ended(self) -> None:
         """Return once it has ended, in whatever way."""
         await self._process.wait()
+
+    async def ended_or(self, event: Coroutine[None, None, None]) -> None:
+        """Return once it has ended or the event has come, whichever is first."""
+        tasks = [asyncio.create_task(event), asyncio.create_task(self.ended())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
     async def killed(self) -> Finished:
         """Kill it at once and return what it had printed."""

@@ -48,7 +48,7 @@ def _kept_in(module: ModuleType, place: str) -> dict[str, re.Pattern[str]]:
 
 def _patterns_of(value: object, name: str, depth: int) -> Iterator[tuple[str, re.Pattern[str]]]:
     if isinstance(value, re.Pattern):
-        yield name, value
+        yield name, _for_text(value)
     elif isinstance(value, Mapping) and depth:
         for key, part in value.items():
             yield from _patterns_of(part, f"{name}[{key!r}]", depth - 1)
@@ -58,6 +58,13 @@ def _patterns_of(value: object, name: str, depth: int) -> Iterator[tuple[str, re
     elif isinstance(value, type) and depth:
         for key, part in vars(value).items():
             yield from _patterns_of(part, f"{name}.{key}", 1)
+
+
+def _for_text(pattern: re.Pattern[str] | re.Pattern[bytes]) -> re.Pattern[str]:
+    """Return a pattern of bytes as the same one of text, which takes the same steps."""
+    if isinstance(pattern.pattern, bytes):
+        return re.compile(pattern.pattern.decode("latin-1"), pattern.flags | re.ASCII)
+    return re.compile(pattern.pattern, pattern.flags)
 
 
 def _written_in(tree: ast.Module, place: str) -> dict[str, re.Pattern[str]]:

@@ -10,22 +10,31 @@ Answers = dict[tuple[str, str], dict[str, Any]]
 
 
 def answers_in(session: Path) -> Answers:
-    """Return (model, task_id) -> record; a line that is no JSON, or a second answer, fails."""
+    """Return (model, task) -> record; a line that is no JSON, or a second answer, fails.
+
+    task: the task_id, from the second sample on with "#" and its number.
+    """
     found: Answers = {}
     for path in sorted(session.glob("*/*.jsonl")):
         for record in lines_of(path):
-            key = (record["model"], record["task_id"])
+            key = _key(record)
             assert key not in found, f"{key} is answered twice"
             found[key] = record
     return found
 
 
 def failures_in(session: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return (model, task_id) -> last failure of the tasks that have no answer."""
+    """Return (model, task) -> last failure of the tasks that have no answer."""
     answered = answers_in(session)
     lines = lines_of(session / "failures.jsonl")
-    last = {(line["model"], line["task_id"]): line for line in lines}
+    last = {_key(line): line for line in lines}
     return {key: failure for key, failure in last.items() if key not in answered}
+
+
+def _key(record: dict[str, Any]) -> tuple[str, str]:
+    sample = record.get("sample", 1)  # sessions from before samples have none
+    suffix = f"#{sample}" if sample > 1 else ""
+    return record["model"], f"{record['task_id']}{suffix}"
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -102,16 +111,25 @@ def _check_summaries(session: Path, answers: Answers, failures: Answers) -> None
 
 def _check_comparison(session: Path, answers: Answers) -> None:
     comparison = read_object(session / "cross_model_comparison.json")
-    seen = {}
+    models = comparison["summary"]["models_evaluated"]
+    first, answered = {}, Counter[tuple[str, str]]()
     for row in comparison["problems"]:
-        for model in comparison["summary"]["models_evaluated"]:
+        for model in models:
+            key = model, row["task_id"]
             if row[f"{model}_valid"] is not None:
-                seen[model, row["task_id"]] = (row[f"{model}_valid"], row[f"{model}_time"])
-    assert seen == {
+                first[key] = (row[f"{model}_valid"], row[f"{model}_time"])
+            answered[key] = row.get(f"{model}_samples", {}).get("answered", int(key in first))
+    assert first == {
         key: (record["validation"]["is_fully_valid"], record["execution_time"])
         for key, record in answers.items()
+        if record.get("sample", 1) == 1
     }
+    assert +answered == Counter((model, r["task_id"]) for (model, _), r in answers.items())
 
 
 def _full_ids(tasks: Answers) -> list[str]:
-    return sorted(f"{task_id}_{model}" for model, task_id in tasks)
+    ids = []
+    for model, task in tasks:
+        task_id, mark, sample = task.partition("#")
+        ids.append(f"{task_id}_{model}{mark}{sample}")
+    return sorted(ids)

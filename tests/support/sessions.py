@@ -8,6 +8,7 @@ import msgspec
 
 from prompts.problems import load_problems
 from prompts.prompt_template import PROMPT_VERSION
+from storage.records.record_json import solutions_in
 from storage.records.solution_record import (
     AttemptRecord,
     FailureRecord,
@@ -15,6 +16,7 @@ from storage.records.solution_record import (
     SolutionRecord,
     UsageRecord,
 )
+from storage.records.tallies import is_valid
 from storage.session.manifest import SessionMetadata
 from storage.sessions import create_session
 from storage.solution_store import SolutionStore
@@ -87,6 +89,29 @@ def write_session(
             )
     store.finish()
     return store
+
+
+def write_judgements(store: SolutionStore, isolation: str = "cage+landlock") -> None:
+    """Add what an evaluation writes, for every answer: those whose code is valid passed."""
+    for model in store.answered_counts():
+        for path in store.get_category_files(model).values():
+            target = store.path / "evaluation" / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            found = [
+                {
+                    "task_id": record.task_id,
+                    "model": model,
+                    "sample": record.sample,
+                    "verdict": "passed" if is_valid(record) else "failed",
+                    "reason": "" if is_valid(record) else "wrong_answer",
+                    "passed_tests": 3 if is_valid(record) else 1,
+                    "total_tests": 3,
+                    "cpu_seconds": 0.25,
+                    "isolation": isolation,
+                }
+                for _, record in solutions_in(path)
+            ]
+            target.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in found))
 
 
 def _answer(record: SolutionRecord, chance: Random, tokens: int) -> SolutionRecord:

@@ -113,6 +113,8 @@ class SimulatedProvider:
     names_meter: a refusal says which meter it is about.
     retry_after_seconds: what a refusal asks for; None: nothing.
     network_seconds: how long a request may be on its way, so that later ones arrive before it.
+    outages: (from second, to second) in which everything is refused, in the same words.
+    most_in_flight: how many calls it works on at a time, and what its refusals are then about.
     """
 
     clock: Clock
@@ -126,11 +128,19 @@ class SimulatedProvider:
     output_tokens: float = 400.0
     output_spread: float = 0.5
     network_seconds: float = 0.0
+    outages: Sequence[tuple[float, float]] = ()
+    most_in_flight: int | None = None
+    _in_flight: int = field(default=0, init=False)
 
     async def reply(self, model: str, input_tokens: int) -> Reply:
         """Return the reply to one request, after the time that it takes."""
         if self.network_seconds:
             await self.clock.sleep(self.chance.uniform(0, self.network_seconds))
+        is_full = self.most_in_flight is not None and self._in_flight >= self.most_in_flight
+        if is_full or self._is_out():
+            await self.clock.sleep(REFUSAL_SECONDS)
+            meter: Meter | None = None if self.most_in_flight is None else "concurrency"
+            return Reply(admitted=False, signals=[RateSignal(meter=meter)])
         limits = self.limits[model]
         full = self._full(limits, input_tokens)
         for limit in limits:
@@ -140,9 +150,11 @@ class SimulatedProvider:
         if full is not None:
             await self.clock.sleep(REFUSAL_SECONDS)
             return Reply(admitted=False, signals=[*signals, self._refusal(full)])
+        self._in_flight += 1
         await self.clock.sleep(
             self.latency_seconds * self.chance.lognormvariate(0, self.latency_spread)
         )
+        self._in_flight -= 1
         output = round(self.output_tokens * self.chance.lognormvariate(0, self.output_spread))
         for limit in limits:
             if limit.meter == "tokens":
@@ -151,6 +163,10 @@ class SimulatedProvider:
         return Reply(
             admitted=True, signals=signals, input_tokens=input_tokens, output_tokens=output
         )
+
+    def _is_out(self) -> bool:
+        now = self.clock.monotonic()
+        return any(start <= now < end for start, end in self.outages)
 
     def _full(self, limits: list[HiddenLimit], input_tokens: int) -> HiddenLimit | None:
         now = self.clock.monotonic()

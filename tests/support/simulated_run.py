@@ -27,6 +27,8 @@ class Scenario:
     changes: (at second, factor) of the limits.
     shares_key: the models share one limit, else each has its own, of by_model_per_minute where
         that is given.
+    outages: (from second, to second) in which everything is refused.
+    most_in_flight: how many calls the server works on at a time, None for no such limit.
     tasks: how many there are; None for as many as the time takes.
     """
 
@@ -47,6 +49,8 @@ class Scenario:
     latency_spread: float = 0.5
     network_seconds: float = 0.0
     changes: Sequence[tuple[float, float]] = ()
+    outages: Sequence[tuple[float, float]] = ()
+    most_in_flight: int | None = None
     requests_per_minute: float | None = None
     snapshot: Mapping[str, object] | None = None
 
@@ -185,6 +189,8 @@ def simulate(scenario: Scenario) -> Outcome:
         latency_spread=scenario.latency_spread,
         output_tokens=OUTPUT_TOKENS,
         network_seconds=scenario.network_seconds,
+        outages=scenario.outages,
+        most_in_flight=scenario.most_in_flight,
     )
     limiter = AdaptiveRateLimiter(clock, on_change=outcome.changes.append)
     limiter.restore(scenario.snapshot)

@@ -9,6 +9,7 @@ from storage.records.solution_record import (
     FailureRecord,
     FinishReason,
     SolutionRecord,
+    TaskKey,
 )
 from storage.session.manifest import SessionMetadata
 from storage.solution_store import SolutionStore
@@ -129,3 +130,8 @@ def answers_on_disk(store: SolutionStore) -> dict[tuple[str, str, str], str]:
             assert key not in found, f"{key} is there twice"
             found[key] = str(line["raw_response"])
     return found
+
+
+def first_samples(*task_ids: str) -> set[TaskKey]:
+    """Return the tasks as a store names them where every model was asked once."""
+    return {(task_id, 1) for task_id in task_ids}

@@ -21,9 +21,10 @@ _LET_GO = re.compile(r"(\d+) calls were let go")
 _MOST_RESUMES_AFTER = 5
 
 
-class _Key(msgspec.Struct):
+class _Key(msgspec.Struct, frozen=True):
     model: str
     task_id: str
+    sample: int = 1
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class Count:
 
     kept: answers at the end. lost: answers that had been written and were gone after a kill.
     doubled: answers that stood twice. said: calls that the program called possibly billed.
-    asked_twice: good answers that the server gave for tasks that it had answered before.
+    asked_twice: good answers that the server gave beyond one for every sample of a problem.
     """
 
     expected: int
@@ -59,13 +60,19 @@ class Storm:
     """
 
     def __init__(
-        self, server: WatchedServer, collection: Collection, tasks: int, dice: Random
+        self,
+        server: WatchedServer,
+        collection: Collection,
+        tasks: int,
+        dice: Random,
+        samples: int = 1,
     ) -> None:
         self.count = Count(expected=tasks)
         self._server = server
         self._collection = collection
         self._dice = dice
-        self._written: set[tuple[str, str]] = set()
+        self._samples = samples
+        self._written: set[_Key] = set()
 
     async def rage(self, kills: int) -> Count:
         """Return the count, once the collection came to its end after so many kills."""
@@ -81,7 +88,9 @@ class Storm:
             if finished.exit_code == 0:
                 break
         self.count.kept = len(check_agreement(self._collection.session))
-        self.count.asked_twice = sum(given - 1 for given in self._server.given.values())
+        self.count.asked_twice = sum(
+            max(0, given - self._samples) for given in self._server.given.values()
+        )
         return self.count
 
     async def _run_until(self, answers: int) -> None:
@@ -152,14 +161,14 @@ class Storm:
         self.count.damages += 1
 
 
-def _answers(session: Path) -> Counter[tuple[str, str]]:
+def _answers(session: Path) -> Counter[_Key]:
     """Return how often each answer stands in the files; lines that are cut short are no answers."""
-    found: Counter[tuple[str, str]] = Counter()
+    found: Counter[_Key] = Counter()
     for path in session.glob("*/*.jsonl"):
         for line in path.read_bytes().split(b"\n")[:-1]:
             try:
                 key = msgspec.json.decode(line.strip(b"\0"), type=_Key)
             except (msgspec.MsgspecError, ValueError):
                 continue
-            found[key.model, key.task_id] += 1
+            found[key] += 1
     return found

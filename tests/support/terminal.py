@@ -26,10 +26,12 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._process: asyncio.subprocess.Process | None = None
+        self._master = -1
 
     async def run(self, command: list[str], environment: Mapping[str, str], folder: Path) -> int:
         """Return the exit code of a command that ran on this terminal."""
         master, slave = pty.openpty()
+        self._master = master
         fcntl.ioctl(slave, termios.TIOCSWINSZ, self._size)
         loop = asyncio.get_running_loop()
         loop.add_reader(master, lambda: self._stream.feed(os.read(master, 65536)))
@@ -65,6 +67,10 @@ class Terminal:
         """Send the running command a signal."""
         assert self._process is not None, "nothing runs yet"
         self._process.send_signal(number)
+
+    def type(self, keys: str) -> None:
+        """Type at the running command."""
+        os.write(self._master, keys.encode())
 
     @property
     def text(self) -> str:

@@ -4,7 +4,8 @@ const drawn = [];
 // The same in every report, whichever of them occur.
 const FIXED_COLOURS = {
   complete: "hsl(150 45% 42%)", "truncated (length)": "hsl(38 85% 50%)", refusal: "hsl(275 40% 55%)",
-  filtered: "hsl(25 45% 40%)", other: "hsl(215 12% 55%)", "call failed": "hsl(3 65% 52%)",
+  filtered: "hsl(25 45% 40%)", other: "hsl(215 12% 55%)", "not read": "hsl(195 60% 42%)",
+  "call failed": "hsl(3 65% 52%)",
 };
 
 function colour(place, count) {
@@ -36,15 +37,19 @@ function axis(title, more = {}) {
 }
 
 /** A figure with its chart and, behind a fold, the same figures as a table. */
-function addChart({ title, hint, label, config, headings, rows }) {
+function addChart({ title, hint, label, config, headings, rows, isEmpty }) {
+  const caption = element("figcaption", {}, title, element("small", {}, hint));
+  if (isEmpty) {
+    byId("charts").append(element("figure", {}, caption, element("p", { class: "none" }, "none")));
+    return;
+  }
   const canvas = element("canvas", { role: "img", "aria-label": label });
   const table = element("table", {}, element("caption", {}, title), element("thead"), element("tbody"));
   const fold = element("details", {}, element("summary", {}, "The figures as a table"),
     element("div", { class: "scroll" }, table));
   fold.addEventListener("toggle", () => fillTable(table, headings, rows()), { once: true });
   byId("charts").append(
-    element("figure", {}, element("figcaption", {}, title, element("small", {}, hint)),
-      element("div", { class: "canvas" }, canvas), fold),
+    element("figure", {}, caption, element("div", { class: "canvas" }, canvas), fold),
   );
   drawn.push({ canvas, config, chart: new Chart(canvas, config()) });
 }
@@ -91,14 +96,16 @@ function addFinishReasons() {
   );
   const names = { stop: "complete", length: "truncated (length)", refusal: "refusal", filtered: "filtered", other: "other" };
   const series = reasons.map((reason) => [names[reason], models.map((model) => model.finish_reasons[reason])]);
+  if (models.some((model) => model.unread)) series.push(["not read", models.map((model) => model.unread)]);
   if (models.some((model) => model.failed)) series.push(["call failed", models.map((model) => model.failed)]);
   addChart({
     title: "Finish reasons",
-    hint: "Why each answer ended, and calls that failed.",
+    hint: "Why each answer ended, replies that could not be read, and calls that failed.",
     label: "Stacked bars: finish reasons of every model",
     config: () => stackedBars(models.map((model) => short(model.label)), series, "answers", true),
     headings: ["Model", ...series.map(([name]) => name)],
     rows: () => models.map((model, place) => [model.label, ...series.map(([, values]) => values[place])]),
+    isEmpty: series.length === 0,
   });
 }
 
@@ -139,6 +146,7 @@ function addLatencies() {
       const shown = [fastest, quarter, model.median_seconds, threeQuarters, model.p95_seconds, slowest];
       return [model.label, ...shown.map(seconds)];
     }),
+    isEmpty: timed.length === 0,
   });
 }
 
@@ -167,6 +175,7 @@ function addOverTime(title, hint, series, unit) {
     config: () => stackedBars(labels, series, `${unit} per ${stretchName()}`, false),
     headings: ["From", ...series.map(([name]) => name)],
     rows: () => labels.map((label, place) => [label, ...series.map(([, values]) => values[place])]),
+    isEmpty: !series.some(([, values]) => values.some(Boolean)),
   });
 }
 

@@ -1,7 +1,10 @@
 // One problem opened: its texts, two answers side by side, and what tells them apart.
 
 const REFERENCE = "reference solution";
-const opened = { wanted: null, row: null, left: null, right: null, body: null };
+const MOST_COLOURED = 20000; // characters: code that means harm takes Prism the square of its length
+const MOST_COMPARED = 60000; // characters of both sides
+const MOST_EDITS = 600; // lines that stand on one side alone: a comparison takes the square of these
+const opened = { wanted: null, row: null, left: null, right: null, body: null, sample: { left: 1, right: 1 } };
 
 /** Code as coloured text: Prism gives tokens, and every token becomes text, never markup. */
 function colouredCode(code) {
@@ -13,7 +16,7 @@ function colouredCode(code) {
     append(span, token.content);
     return parent.append(span);
   };
-  append(pre.firstChild, code.length < 100000 ? Prism.tokenize(code, Prism.languages.python) : code);
+  append(pre.firstChild, code.length < MOST_COLOURED ? Prism.tokenize(code, Prism.languages.python) : code);
   return pre;
 }
 
@@ -33,13 +36,20 @@ function fold(title, isOpen, ...content) {
   return element("details", { open: isOpen }, element("summary", {}, title), ...content);
 }
 
-function answerOf(label) {
-  return opened.body.answers.find((answer) => answer.model === label) ?? null;
+function answerOn(which) {
+  const [label, sample] = [opened[which], opened.sample[which]];
+  return opened.body.answers.find((answer) => answer.model === label && answer.sample === sample) ?? null;
 }
 
-function codeOf(label) {
-  if (label === REFERENCE) return opened.body.reference ?? "";
-  return answerOf(label)?.record.extracted_solution ?? "";
+function codeOn(which) {
+  if (opened[which] === REFERENCE) return opened.body.reference ?? "";
+  return answerOn(which)?.record.extracted_solution ?? "";
+}
+
+/** What names a side: the model, and which of its answers where it gave several. */
+function nameOf(which) {
+  const label = opened[which];
+  return overview.samples === 1 || label === REFERENCE ? label : `${label} (sample ${opened.sample[which]})`;
 }
 
 async function openProblem(row, place) {
@@ -48,6 +58,7 @@ async function openProblem(row, place) {
   if (opened.wanted !== row) return; // another one was asked for meanwhile
   opened.row = row;
   opened.body = body;
+  opened.sample = { left: 1, right: 1 };
   if (opened.left === null || place !== undefined) opened.left = models[place ?? 0].label;
   if (opened.right === null || opened.right === opened.left) {
     opened.right = models.find((model) => model.label !== opened.left)?.label ?? REFERENCE;
@@ -103,26 +114,72 @@ function side(which) {
     drawDetail();
     byId(`choose-${which}`).focus();
   });
-  return element("section", { "aria-label": `Solution on the ${which}` }, choice, ...answerParts(opened[which]));
+  return element("section", { "aria-label": `Solution on the ${which}` }, choice, samplePager(which), ...answerParts(which));
 }
 
-function answerParts(label) {
-  if (label === REFERENCE) return [colouredCode(opened.body.reference ?? "")];
-  const answer = answerOf(label);
-  if (!answer) return [element("p", {}, "Not done.")];
-  const { record, file } = answer;
-  if ("error" in record) return failureParts(record);
+/** Buttons that page through a model's answers to this problem; null where it gave one. */
+function samplePager(which) {
+  const label = opened[which];
+  if (overview.samples === 1 || label === REFERENCE) return null;
+  const turn = (text, name, step) => {
+    const to = opened.sample[which] + step;
+    const isOff = to < 1 || to > overview.samples;
+    const button = element("button", { type: "button", id: `${name}-${which}`, disabled: isOff, "aria-label": `${name} sample` }, text);
+    button.addEventListener("click", () => {
+      opened.sample[which] = to;
+      drawDetail();
+      const again = byId(`${name}-${which}`);
+      (again.disabled ? byId(`choose-${which}`) : again).focus();
+    });
+    return button;
+  };
   const model = models.find((one) => one.label === label);
-  const letter = model.verdicts[opened.row];
+  const [valid, attempted] = model.samples[opened.row];
+  return element("p", { class: "samples" },
+    turn("‹", "previous", -1),
+    ` sample ${opened.sample[which]} of ${overview.samples} `,
+    turn("›", "next", 1),
+    ` – ${valid} of ${attempted} valid`);
+}
+
+function answerParts(which) {
+  if (opened[which] === REFERENCE) return [colouredCode(opened.body.reference ?? "")];
+  const answer = answerOn(which);
+  if (!answer) return [element("p", {}, "Not done.")];
+  const { record, file, letter } = answer;
+  if ("error" in record) return failureParts(record);
   const parts = [
     element("p", { class: verdictClass(letter) }, `${VERDICTS[letter].sign} ${VERDICTS[letter].word}`),
+    ...testParts(answer.judged),
     element("h3", {}, "Extracted code"),
-    record.extracted_solution ? colouredCode(record.extracted_solution) : element("p", {}, "No code was found."),
+    record.extracted_solution ? colouredCode(record.extracted_solution) : element("p", {}, whyNoCode(record)),
     fold("Raw reply", !record.extracted_solution, textBlock(record.raw_response || "(empty)")),
   ];
   if (record.reasoning_text) parts.push(fold("Reasoning", false, textBlock(record.reasoning_text)));
   parts.push(fold("Validation", true, validationFacts(record)), fold("Timing, tokens and cost", true, callFacts(record, file)));
   return parts;
+}
+
+/** What the answer's tests came to; nothing where they were not run. */
+function testParts(judged) {
+  if (!judged) return [];
+  const { verdict, reason, passed_tests, total_tests, cpu_seconds, isolation } = judged;
+  const kind = verdict === "passed" ? "v" : verdict === "not_run" ? "t" : "n";
+  const isKnown = verdict !== "not_run" && typeof passed_tests === "number" && typeof cpu_seconds === "number";
+  const counted = isKnown ? `, ${passed_tests} of ${total_tests} tests passed in ${cpu_seconds.toFixed(2)} s` : "";
+  const because = reason ? ` (${reason.replaceAll("_", " ")})` : "";
+  return [
+    element("p", { class: kind }, `Tests: ${verdict.replace("_", " ")}${because}${counted}`),
+    ...(isolation === "none" ? [element("p", { class: "unsafe" }, "It ran without a sandbox.")] : []),
+  ];
+}
+
+/** What is missing where a reply gave no code. */
+function whyNoCode({ raw_response, finish_reason, extraction, name }) {
+  if (extraction?.method === "gave_up") return "The reply was not read.";
+  if (!raw_response.trim()) return "No code was found: the reply is empty.";
+  if (finish_reason === "refusal") return "No code was found: the model refused.";
+  return name ? `No code was found: none of it defines ${name}.` : "No code was found.";
 }
 
 function failureParts(record) {
@@ -137,17 +194,19 @@ function failureParts(record) {
 
 function validationFacts({ validation, extraction }) {
   const yes = (value) => (value === true ? "yes" : value === false ? "no" : null);
-  const { syntax = {}, structure = {}, imports = {} } = validation;
+  const names = (value) => (Array.isArray(value) ? value : []); // other programs may have written it
+  const [syntax, structure, imports] = ["syntax", "structure", "imports"].map((part) => validation[part] ?? {});
   return facts([
     ["Fully valid", yes(validation.is_fully_valid)],
     ["Parses", yes(syntax.is_valid)],
     ["Syntax error", syntax.error],
     ["Expected name", yes(structure.has_expected_name)],
-    ["Found names", (structure.found_names ?? []).join(", ")],
-    ["Imports", [...(imports.imports ?? []), ...(imports.from_imports ?? [])].join(", ")],
+    ["Found names", names(structure.found_names).join(", ")],
+    ["Imports", [...names(imports.imports), ...names(imports.from_imports)].join(", ")],
     ["Lines", validation.line_count],
     ["Extraction", extraction && `${extraction.method}, candidates: ${extraction.candidates}`
       + (extraction.ambiguous ? ", ambiguous" : "") + (extraction.model ? `, by ${extraction.model}` : "")],
+    ["Not read because", extraction && extraction.reason],
   ]);
 }
 
@@ -170,7 +229,7 @@ function callFacts(record, file) {
   ]);
 }
 
-/** The lines of two texts in pairs: [what is left, what is right, same / removed / added / changed]. */
+/** The lines of two texts in pairs: [what is left, what is right]; null where too much differs. */
 function pairedLines(left, right) {
   const pairs = [];
   let removed = [];
@@ -180,7 +239,9 @@ function pairedLines(left, right) {
     }
     removed = [];
   };
-  for (const part of Diff.diffLines(left, right, { stripTrailingCr: true })) {
+  const parts = Diff.diffLines(left, right, { stripTrailingCr: true, maxEditLength: MOST_EDITS });
+  if (!parts) return null;
+  for (const part of parts) {
     const lines = part.value.replace(/\n$/, "").split("\n");
     if (part.removed) removed = lines;
     else if (part.added) flush(lines);
@@ -194,14 +255,16 @@ function pairedLines(left, right) {
 }
 
 function differenceParts() {
-  const [left, right] = [opened.left, opened.right];
+  const [left, right] = [nameOf("left"), nameOf("right")];
   const heading = element("h3", {}, `Difference: ${left} and ${right}`);
-  const [one, other] = [codeOf(left), codeOf(right)];
+  const [one, other] = [codeOn("left"), codeOn("right")];
   if (!one || !other) return [heading, element("p", {}, "There is no code on one of the sides.")];
   if (one === other) return [heading, element("p", {}, "The two are the same, letter for letter.")];
-  // A comparison of two very long texts could take minutes.
-  if (one.length + other.length > 60000) return [heading, element("p", {}, "The two are too long to compare here.")];
-  return [heading, differenceTable(left, right, pairedLines(`${one.trimEnd()}\n`, `${other.trimEnd()}\n`))];
+  const said = (text) => [heading, element("p", { id: "not-compared" }, text)];
+  if (one.length + other.length > MOST_COMPARED) return said("The two are too long to compare here.");
+  const pairs = pairedLines(`${one.trimEnd()}\n`, `${other.trimEnd()}\n`);
+  if (!pairs) return said(`The two differ in more than ${MOST_EDITS} lines: that is too much to compare here.`);
+  return [heading, differenceTable(left, right, pairs)];
 }
 
 function differenceTable(left, right, pairs) {

@@ -4,17 +4,21 @@ const byId = (id) => document.getElementById(id);
 const overview = JSON.parse(byId("overview").textContent);
 const { models, problems, categories } = overview;
 
-// The letters are those of report_overview.py; each verdict has a sign too, so that colour is not needed.
+// The letters are those of verdict_letters.py; each verdict has a sign too, so that colour is not needed.
 const VERDICTS = {
   v: { sign: "✓", word: "valid" },
   n: { sign: "≠", word: "expected name missing" },
   s: { sign: "✗", word: "syntax error" },
   e: { sign: "∅", word: "no code found" },
+  x: { sign: "⧗", word: "reply not read" },
   t: { sign: "✂", word: "truncated" },
   r: { sign: "⊘", word: "refused" },
   f: { sign: "!", word: "call failed" },
   "-": { sign: "·", word: "not done" },
 };
+
+// The letters are those of judged.py: what became of an answer's tests.
+const isEvaluated = overview.evaluation.command === "";
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -88,12 +92,18 @@ function fillTable(table, headings, rows) {
 function fillHeader() {
   byId("title").textContent = overview.session_id;
   const parts = [
-    `${overview.status.replace("_", " ")}`,
+    overview.status,
     `started ${moment(overview.started)}`,
-    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`,
+    `${number(overview.total_problems)} problems × ${models.length} ${models.length === 1 ? "model" : "models"}`
+      + (overview.samples > 1 ? ` × ${overview.samples} samples` : ""),
+    ...(overview.prompt === "1" ? [] : [`prompt ${overview.prompt}`]),
     `page written ${moment(overview.written)}`,
+    ...(overview.reading ? [overview.reading] : []),
   ];
   byId("subtitle").textContent = parts.join(" · ");
+  const { text, command, is_unsafe } = overview.evaluation;
+  byId("evaluation").replaceChildren(text, ...(command ? [" ", element("code", {}, command)] : []));
+  byId("evaluation").classList.toggle("unsafe", is_unsafe);
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));
   byId("notes").hidden = overview.notes.length === 0;
   byId("settings").append(facts(Object.entries(overview.parameters).map(([name, value]) =>
@@ -113,10 +123,12 @@ function fillOverview() {
     ["Answered", number(sum("answered"))],
     ["Valid", number(sum("valid"))],
     ["Valid rate", percent(sum("valid"), attempted)],
+    ...(isEvaluated ? [["Passed", number(models.reduce((total, model) => total + model.tests.passed, 0))]] : []),
     ["Failed", number(sum("failed"))],
     ["Not done", number(sum("undone"))],
     ["Truncated", number(sum("truncated"))],
     ["Refused", number(sum("refused"))],
+    ...(sum("unread") ? [["Not read", number(sum("unread"))]] : []),
     ["Tokens in", number(sum("input_tokens"))],
     ["Tokens out", number(sum("output_tokens"))],
     [sum("unpriced") ? "Cost, where known" : "Cost", costOf(sum("cost_usd"), sum("unpriced"), sum("answered"))],
@@ -124,7 +136,7 @@ function fillOverview() {
   byId("tiles").replaceChildren(
     ...tiles.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
   );
-  const headings = ["Model", "Answered", "Valid", "Valid rate", "Failed", "Not done", "Truncated", "Refused",
+  const headings = ["Model", "Answered", "Valid", "Valid rate", ...(isEvaluated ? ["Passed"] : []), "Failed", "Not done", "Truncated", "Refused",
     "No code", "Retries", "Median", "p95", "Tokens in", "Tokens out", "Cost", "Per valid"];
   fillTable(byId("models"), headings, models.map(overviewRow));
 }
@@ -141,6 +153,7 @@ function overviewRow(model) {
     number(model.answered),
     number(model.valid),
     percent(model.valid, model.answered + model.failed),
+    ...(isEvaluated ? [passedCell(model.tests)] : []),
     number(model.failed),
     number(model.undone),
     number(model.truncated),
@@ -154,6 +167,12 @@ function overviewRow(model) {
     costOf(model.cost_usd, model.unpriced, model.answered),
     isPriced && model.valid ? money(model.cost_usd / model.valid) : "–",
   ];
+}
+
+/** How many of the judged answers passed their tests; what could not be run is in the title. */
+function passedCell({ passed, judged, not_run }) {
+  const said = `${passed} of ${judged} judged answers passed, ${not_run} could not be run`;
+  return element("td", { title: said }, judged ? `${number(passed)} (${percent(passed, judged)})` : "–");
 }
 
 /** The heat map is a table: its cells are read aloud, chosen by key, and coloured by rate. */

@@ -9,6 +9,7 @@ const LEADING = [
   ["Level", (row) => problems.complexity[row] ?? 0],
   ["Problem", (row) => problems.title[row]],
   ["Valid in", (row) => solvedBy(row)],
+  ...(isEvaluated ? [["Passed in", (row) => passedBy(row)]] : []),
 ];
 const state = { column: null, isDescending: false, page: 0, rows: [] };
 const searchable = problems.task_id.map((id, row) =>
@@ -18,6 +19,10 @@ const compareText = new Intl.Collator("en", { numeric: true }).compare;
 
 function solvedBy(row) {
   return models.reduce((count, model) => count + (model.verdicts[row] === "v"), 0);
+}
+
+function passedBy(row) {
+  return models.reduce((count, model) => count + (model.tests.letters[row] === "p"), 0);
 }
 
 function sortKey(row, column) {
@@ -33,6 +38,9 @@ function isShown(row, words, category, kind) {
   const letters = models.map((model) => model.verdicts[row]);
   if (kind === "trouble") return letters.some((letter) => letter !== "v" && letter !== "-");
   if (kind === "differ") return new Set(letters).size > 1;
+  const tests = isEvaluated ? models.map((model) => model.tests.letters[row]) : [];
+  if (kind === "wrong") return tests.includes("w");
+  if (kind === "unpassed") return !tests.includes("p");
   if (kind === "none") return !letters.includes("v");
   return letters.includes(kind);
 }
@@ -110,6 +118,7 @@ function bodyRow(row) {
     plain(problems.complexity[row] ?? "–", ""),
     element("td", { class: "plain words title", title: problems.title[row] }, problems.title[row]),
     plain(`${solvedBy(row)}/${models.length}`, ""),
+    ...(isEvaluated ? [plain(`${passedBy(row)}/${models.length}`, "")] : []),
     ...models.map((model, place) => verdictCell(row, place, model)),
   );
 }
@@ -118,9 +127,24 @@ function verdictCell(row, place, model) {
   const letter = model.verdicts[row];
   const { sign, word } = VERDICTS[letter];
   const time = model.cell_seconds[row];
+  if (overview.samples > 1) return samplesCell(row, place, model);
   const shown = time === null ? sign : `${sign} ${time < 100 ? time.toFixed(1) : Math.round(time)}`;
-  const label = `${model.label}: ${word}${time === null ? "" : `, ${seconds(time)}`}`;
+  const label = `${model.label}: ${word}${time === null ? "" : `, ${seconds(time)}`}${testWords(model, row)}`;
   return element("td", { class: verdictClass(letter) }, cellButton(row, place, shown, label));
+}
+
+function testWords(model, row) {
+  const words = { p: ", tests passed", w: ", tests failed", q: ", tests not run" };
+  return isEvaluated ? words[model.tests.letters[row]] ?? "" : "";
+}
+
+/** How many of a model's samples are valid; the sign and the colour are those of the first. */
+function samplesCell(row, place, model) {
+  const letter = model.verdicts[row];
+  const { sign, word } = VERDICTS[letter];
+  const [valid, attempted] = model.samples[row];
+  const label = `${model.label}: ${valid} of ${attempted} samples valid; the first: ${word}`;
+  return element("td", { class: verdictClass(letter) }, cellButton(row, place, `${sign} ${valid}/${attempted}`, label));
 }
 
 function cellButton(row, place, text, label) {
@@ -177,14 +201,22 @@ function setUpTable() {
   const options = categories.map((name, place) => element("option", { value: place }, name));
   byId("category").replaceChildren(element("option", { value: "" }, "all categories"), ...options);
   byId("legend").textContent = Object.values(VERDICTS).map(({ sign, word }) => `${sign} ${word}`).join("   ")
-    + " – with the seconds of the answer";
+    + (overview.samples === 1 ? " – with the seconds of the answer"
+      : ` – of the first of ${overview.samples} samples, with how many of them are valid`);
+  for (const kind of isEvaluated ? [] : ["wrong", "unpassed"]) {
+    byId("show").querySelector(`[value=${kind}]`).remove();
+  }
+  byId("table").classList.toggle("few", models.length <= MOST_LEVEL_NAMES);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("search").addEventListener("input", applyFilters);
   byId("filters").addEventListener("change", applyFilters);
   byId("table").addEventListener("keydown", walk);
   byId("table").addEventListener("click", (event) => {
-    const button = event.target.closest("tbody button");
-    if (!button) return;
+    // All of a row opens it; a click between the buttons is one on the task's own.
+    const button = event.target.closest("tbody button")
+      ?? event.target.closest("td")?.querySelector("button")
+      ?? event.target.closest("tbody tr")?.querySelector("button");
+    if (!button || String(getSelection())) return; // words that are marked are to be copied
     focusCell(button);
     openProblem(Number(button.dataset.row), Number(button.dataset.model));
   });

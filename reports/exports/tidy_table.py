@@ -1,18 +1,23 @@
 """A session as one tidy table: a row a task, answered or failed, in plain columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 
+from reports.exports.asked_problems import AskedProblems
 from reports.outcomes import Verdict, read_outcomes, read_record, verdict_of
-from storage.records.solution_record import FailureRecord, SolutionRecord
+from storage.records.solution_record import FailureRecord, JsonObject, SolutionRecord
 from storage.solution_store import SolutionStore
+from storage.views.verdicts import JudgedAnswer, last_judgements
 
 
 class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One task's row. Times in seconds, moments in seconds since 1970; None where not known.
+    """One task's row. Times in seconds; None where not known.
 
-    parameters, validation: JSON text.
+    timestamp: seconds since 1970; timestamp_iso: the same moment in UTC, as ISO 8601 has it.
+    verdict, reason, passed_tests, total_tests, cpu_seconds: of the answer's tests, None where it
+    was not judged.
     """
 
     session_id: str
@@ -29,7 +34,7 @@ class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
     raw_response: str | None = None
     reasoning_text: str | None = None
     extracted_solution: str | None = None
-    validation: str | None = None
+    validation: JsonObject | None = None
     extraction_method: str | None = None
     extraction_is_ambiguous: bool | None = None
     execution_time: float | None = None
@@ -44,21 +49,53 @@ class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
     requested_model: str | None = None
     served_model: str | None = None
     request_id: str | None = None
-    parameters: str | None = None
+    parameters: JsonObject | None = None
     prompt_version: str | None = None
     error: str | None = None
     error_message: str | None = None
+    sample: int
+    timestamp_iso: str
+    verdict: str | None = None
+    reason: str | None = None
+    passed_tests: int | None = None
+    total_tests: int | None = None
+    cpu_seconds: float | None = None
 
 
 def tidy_rows(store: SolutionStore) -> Iterator[TidyRow]:
     """Yield a row for every answer and every failure without one; one record is held at a time."""
-    for problem in read_outcomes(store).problems:
-        for outcome in problem.by_model.values():
+    outcomes = read_outcomes(store)
+    asked = AskedProblems(store, outcomes)
+    judgements = last_judgements(
+        path for model in outcomes.models for path in store.get_category_files(model).values()
+    )
+    for problem in outcomes.problems:
+        for outcome in problem.outcomes:
             record = read_record(outcome)
             if isinstance(record, SolutionRecord):
-                yield _answer_row(store.session_id, record)
+                row = _answer_row(store.session_id, record)
+                judged = judgements.get((record.model, record.task_id, record.sample))
+                yield _judged_row(row, judged) if judged else row
             elif record is not None:
-                yield _failure_row(store.session_id, record)
+                yield _failure_row(store.session_id, asked.whole(record, problem))
+
+
+def iso_moment(timestamp: float) -> str:
+    """Return a moment, in seconds since 1970, as ISO 8601 in UTC, to the microsecond."""
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="microseconds")
+
+
+def _judged_row(row: TidyRow, judged: JudgedAnswer) -> TidyRow:
+    """Return the row with the verdict; of an answer that could not be run no figure is known."""
+    was_run = judged.verdict != "not_run"
+    return msgspec.structs.replace(
+        row,
+        verdict=judged.verdict,
+        reason=judged.reason or None,
+        passed_tests=judged.passed_tests if was_run else None,
+        total_tests=judged.total_tests if was_run else None,
+        cpu_seconds=judged.cpu_seconds if was_run else None,
+    )
 
 
 def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
@@ -78,7 +115,7 @@ def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
         raw_response=record.raw_response,
         reasoning_text=record.reasoning_text,
         extracted_solution=record.extracted_solution,
-        validation=_json(record.validation),
+        validation=record.validation,
         extraction_method=extraction.method if extraction else None,
         extraction_is_ambiguous=extraction.ambiguous if extraction else None,
         execution_time=record.execution_time,
@@ -93,8 +130,10 @@ def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
         requested_model=record.requested_model,
         served_model=record.served_model,
         request_id=record.request_id,
-        parameters=_json(record.parameters),
+        parameters=record.parameters,
         prompt_version=record.prompt_version,
+        sample=record.sample,
+        timestamp_iso=iso_moment(record.timestamp),
     )
 
 
@@ -104,14 +143,17 @@ def _failure_row(session_id: str, failure: FailureRecord) -> TidyRow:
         task_id=failure.task_id,
         model=failure.model,
         category=failure.category,
+        complexity=failure.complexity,
+        name=failure.name,
+        object=failure.object,
+        problem=failure.problem,
+        requested_model=failure.requested_model,
         outcome="failed",
         is_valid=False,
         attempts=len(failure.attempts),
         timestamp=failure.timestamp,
         error=failure.error,
         error_message=failure.message,
+        sample=failure.sample,
+        timestamp_iso=iso_moment(failure.timestamp),
     )
-
-
-def _json(value: Mapping[str, object]) -> str:
-    return msgspec.json.encode(value).decode("utf-8")

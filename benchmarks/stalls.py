@@ -1,0 +1,94 @@
+"""How long the event loop stands still at most: 5,000 ordinary replies and 50 hostile ones.
+
+Run `python benchmarks/stalls.py`.
+"""
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.harness import Figure, run, server, write_problems
+
+_ORDINARY, _HOSTILE = 5_000, 50
+_WIDTH = 20
+_LATENCY_SECONDS = 0.05  # with none the loop is never idle, and stalls are what it has to do
+_LONGEST = re.compile(r"the event loop's longest stall: ([\d.]+) s, computing ([\d.]+) s")
+
+
+def figures() -> Iterator[Figure]:
+    """Yield the longest stall, the answers and the memory of one run."""
+    tasks = _ORDINARY + _HOSTILE
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        dataset = write_problems(folder / "data", tasks)
+        replies = ("--hostile-every", str(tasks // _HOSTILE), "--median", str(_LATENCY_SECONDS))
+        with server(*replies, core=None) as port:
+            finished = run(
+                "run_collection.py",
+                *("--models", "grok-4.3", "--dataset-path", str(dataset)),
+                *("--output-dir", str(folder / "out"), "--session-id", "stalls"),
+                *("--max-concurrent", str(_WIDTH), "--progress", "json"),
+                *("--log-file", str(folder / "run.log")),
+                ports={"xai": port},
+                core=None,  # replies are read in processes of their own
+            )
+        log = (folder / "run.log").read_text(encoding="utf-8")
+        methods = _methods(folder / "out" / "stalls")
+    what = f"{_ORDINARY:,} ordinary replies and {_HOSTILE} hostile ones"
+    ((stall, computing),) = _LONGEST.findall(log)
+    yield _figure(
+        f"{what}: longest stall of the event loop",
+        1000 * float(stall),
+        100,
+        "ms",
+        detail=f"{1000 * float(computing):.0f} ms of it computing, the rest waiting for a core or "
+        f"the disk; {finished.wall_seconds:.0f} s in all",
+    )
+    yield _figure(
+        f"{what}: answers kept",
+        len(methods),
+        tasks,
+        "answers",
+        at_least=True,
+        detail=f"{methods.count('gave_up')} of them raw: reading took more than its bounds",
+    )
+    peak_mb = max(sample.resident_mb for sample in finished.samples)  # without its readers'
+    yield _figure(f"{what}: memory of the collector's process", peak_mb, 400, "MB")
+
+
+def _methods(session: Path) -> list[str]:
+    """Return how each answer's code was found."""
+    return [
+        json.loads(line)["extraction"]["method"]
+        for file in session.glob("*/*.jsonl")
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+
+
+def _figure(
+    name: str, value: float, bound: float, unit: str, *, at_least: bool = False, detail: str = ""
+) -> Figure:
+    return Figure(
+        part="stalls",
+        name=name,
+        value=value,
+        bound=bound,
+        unit=unit,
+        at_least=at_least,
+        detail=detail,
+    )
+
+
+def main() -> None:
+    """Print the figures."""
+    for figure in figures():
+        print(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Every command that opens a session, run in this process: quick enough for thousands of times."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from unittest import mock
+
+from scripts import (
+    compare_sessions,
+    evaluate_session,
+    export_session,
+    report,
+    reprocess_session,
+    resume_collection,
+    run_collection,
+)
+from tests.support.command import Finished, bare_environment, pointed_at
+from tests.support.datasets import write_dataset
+from tests.support.provider_server import Answer, ProviderServer
+
+MODELS = ("grok-4.3", "deepseek-flash-chat")
+_PATIENCE_SECONDS = 60.0
+
+Main = Callable[[list[str] | None], int]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCommand:
+    """One command on session s; resumes: it runs the session, and may change any file."""
+
+    main: Main
+    flags: tuple[str, ...] = ()
+    resumes: bool = False
+
+
+COMMANDS: Mapping[str, SessionCommand] = {
+    "status": SessionCommand(resume_collection.main, ("--status",)),
+    "watch": SessionCommand(resume_collection.main, ("--watch",)),
+    "list": SessionCommand(resume_collection.main, ("--list-sessions",)),
+    "report": SessionCommand(report.main),
+    "compare": SessionCommand(compare_sessions.main),
+    "csv": SessionCommand(export_session.main, ("--format", "csv")),
+    "jsonl": SessionCommand(export_session.main, ("--format", "jsonl")),
+    "parquet": SessionCommand(export_session.main, ("--format", "parquet")),
+    "runcodeeval": SessionCommand(export_session.main, ("--format", "runcodeeval")),
+    "reprocess": SessionCommand(reprocess_session.main),
+    "resume": SessionCommand(resume_collection.main, resumes=True),
+}
+
+# Takes seconds: to be tried where it matters.
+EVALUATE = SessionCommand(evaluate_session.main, ("--workers", "1", "--no-decoys"))
+
+
+class Hung(BaseException):
+    """A command did not end."""
+
+
+class SessionBench:
+    """A session that has everything, and the commands to try on copies of it.
+
+    whole: the session as it was made: answers, a failure, a reply that waits for extraction.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._environment = {**bare_environment(), **environment}
+        self._output = folder / "out"
+        dataset = write_dataset(folder / "data", {"sums": 2, "texts": 2})
+        made = folder / "made"
+        arguments = ["--models", *MODELS, "--dataset-path", str(dataset), "--session-id", "s"]
+        arguments += ["--output-dir", str(made), "--max-cost", "5", "--extraction", "regex"]
+        finished = self._run(run_collection.main, arguments)
+        assert finished.exit_code == 1, finished.output  # one task was refused
+        self.whole = made / "s"
+        _let_one_wait(self.whole)
+
+    def evaluate(self) -> None:
+        """Let the session have verdicts on its answers, too."""
+        self.fresh_copy()
+        finished = self.run(EVALUATE)
+        assert finished.exit_code == 0, finished.output
+        shutil.copytree(self._output / "s" / "evaluation", self.whole / "evaluation")
+
+    def fresh_copy(self) -> Path:
+        """Return a new copy of the session, in place of the one before."""
+        shutil.rmtree(self._output, ignore_errors=True)
+        shutil.copytree(self.whole, self._output / "s")
+        return self._output / "s"
+
+    def run(self, command: SessionCommand) -> Finished:
+        """Return what a command on the copy printed, and its exit code."""
+        named = [] if "--list-sessions" in command.flags else ["s"]
+        arguments = [*named, *command.flags, "--output-dir", str(self._output)]
+        return self._run(command.main, arguments)
+
+    def _run(self, main: Main, arguments: list[str]) -> Finished:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self._environment),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            _hangs_end(),
+        ):
+            code = main(arguments)
+        return Finished(code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def session_bench(folder: Path) -> Iterator[SessionBench]:
+    """Yield a bench whose resumes reach a server."""
+    with _served() as environment:
+        yield SessionBench(folder, environment)
+
+
+def is_one_line_or_well(finished: Finished) -> bool:
+    """Tell whether a command did its work, or said in one line why not."""
+    if finished.exit_code == 0:
+        return finished.stderr == ""
+    lines = finished.stderr.splitlines()
+    is_said = len(lines) == 1 and lines[0].startswith("error: ")
+    return finished.exit_code in (1, 2) and (is_said or finished.stderr == "")
+
+
+@contextlib.contextmanager
+def _served() -> Iterator[dict[str, str]]:
+    """Yield what points the models at a server in a thread of its own."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+    server = ProviderServer()
+    server.script("xai", Answer(status=400, body={"code": "Client error", "error": "not this"}))
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with server:
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    ready.wait()
+    try:
+        yield pointed_at(server, "xai", "deepseek")
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+@contextlib.contextmanager
+def _hangs_end() -> Iterator[None]:
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise Hung
+
+    former = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+def _let_one_wait(session: Path) -> None:
+    """Make of the last answer a reply that waits for extraction."""
+    path = sorted(session.glob("*/*.jsonl"))[-1]
+    *kept, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(kept))
+    record = json.loads(last)
+    waiting = {**record, "extracted_solution": "", "validation": {}}
+    (session / "pending_extraction.jsonl").write_text(json.dumps(waiting) + "\n")
