@@ -55,7 +55,11 @@ def _in_order(chosen: Sequence[Piece], parts: Sequence[Piece]) -> list[Piece]:
     for part in parts:
         is_first = part.place > chosen[0].place and _bound(part.tree) & needed
         (first if is_first else rest).append(part)
-    return [*first, *sorted(rest, key=lambda piece: piece.place)]
+    return [*sorted(first, key=_place), *sorted(rest, key=_place)]
+
+
+def _place(piece: Piece) -> tuple[int, int]:
+    return piece.place
 
 
 def _read_at_once(body: Sequence[ast.AST]) -> set[str]:
