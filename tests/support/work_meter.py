@@ -12,7 +12,7 @@ import importlib.abc
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Iterator, Sized
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -79,15 +79,13 @@ class Meter:
         if name in ("sub", "split", "findall"):
             self.steps += len(arguments[-1])
             return getattr(pattern, name)(*arguments)
-        text, start, end = (
-            (*arguments, 0, len(arguments[0]))[:3]
-            if len(arguments) < 2
-            else (*arguments, len(arguments[0]))[:3]
-        )
+        text, *places = arguments
+        start = places[0] if places else 0
+        end = min(places[1], len(text)) if len(places) > 1 else len(text)
         if name == "finditer":
-            return self._each(pattern, text, start, min(end, len(text)))
-        found = getattr(pattern, name)(*arguments)
-        self.steps += (found.end() if found else min(end, len(text))) - start
+            return self._each(pattern, text, start, end)
+        found = getattr(pattern, name)(text, start, end)
+        self.steps += (found.end() if found else end) - start
         return found
 
     def _each(self, pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[Any]:
@@ -181,11 +179,15 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         assert module.__spec__ is not None and module.__spec__.origin is not None
-        file = Path(module.__spec__.origin)
-        tree = _Counting().visit(ast.parse(file.read_text(encoding="utf-8")))
-        code = compile(ast.fix_missing_locations(tree), str(file), "exec")
-        vars(module)["_meter_"] = self._meter
-        exec(code, vars(module))
+        source = Path(module.__spec__.origin).read_text(encoding="utf-8")
+        run_metered(source, self._meter, vars(module))
+
+
+def run_metered(source: str, meter: Meter, names: dict[str, Any]) -> None:
+    """Run a module's source so that what it defines counts on the meter."""
+    tree = ast.fix_missing_locations(_Counting().visit(ast.parse(source)))
+    names["_meter_"] = meter
+    exec(compile(tree, "<metered>", "exec"), names)
 
 
 def metered(*names: str) -> tuple[Meter, list[ModuleType]]:
@@ -204,6 +206,3 @@ def metered(*names: str) -> tuple[Meter, list[ModuleType]]:
             if name.partition(".")[0] == PACKAGE:
                 del sys.modules[name]
         sys.modules.update({name: kept[name] for name in kept if name not in sys.modules})
-
-
-Count = Callable[[str], int]
