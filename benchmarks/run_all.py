@@ -29,16 +29,14 @@ from benchmarks.reach_plot import draw_reach
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 _COLUMNS = ("part", "figure", "measured", "bound", "measured / bound", "", "resting on")
+_GRID = "rate control"  # hundreds of figures, which only who works on the limiter wants
 _INTRODUCTION = """\
 # Results of `make bench`
 
-Written by benchmarks/run_all.py; do not edit. Every figure stands beside its bound. What depends
-on the machine's speed is a ratio within one run, or processor time on one core: a busy machine
-makes that worse too, because two processes then share a core's units and its cache. The load
-says how busy it was. Rate control runs in virtual time, which no load disturbs. What a task costs
-early and late in a session is counted in INSTRUCTIONS.md, which no load disturbs either. One
-figure says as much of the machine as of the code, tasks in a second of one core: RESULTS-EPYC.md
-is a run on another machine.
+Written by benchmarks/run_all.py; do not edit. First what a user feels, then what was missed, then
+the limiter's grid. Figures that depend on the machine are ratios within one run or processor time
+on one core, and a busy machine makes those worse too. Rate control runs in virtual time, which no
+load disturbs; what a task costs early and late is counted, not timed, in INSTRUCTIONS.md.
 """
 
 
@@ -104,9 +102,25 @@ def main() -> None:
     print("\n".join(lines))
     print(summary(found, seconds))
     if len(chosen) == len(PARTS):
-        about = [f"- {line}" for line in (*machine(), f"load: {load} before, {_load()} after")]
-        text = [_INTRODUCTION, *about, f"- {summary(found, seconds)}", "", *lines, ""]
-        RESULTS.write_text("\n".join(text), encoding="utf-8")
+        about = (*machine(), f"load: {load} before, {_load()} after", summary(found, seconds))
+        RESULTS.write_text("\n".join(page(found, about)), encoding="utf-8")
+
+
+def page(found: Sequence[Figure], about: Iterable[str]) -> list[str]:
+    """Return the lines of RESULTS.md: what a user feels, what was missed, and the grid last."""
+    grid = [figure for figure in found if figure.part == _GRID]
+    missed = [figure for figure in found if not figure.is_met]
+    return [
+        _INTRODUCTION,
+        *(f"- {line}" for line in about),
+        "\n## What a user feels\n",
+        *table([figure for figure in found if figure.part != _GRID]),
+        f"\n## Missed: {len(missed)} of {len(found)}\n",
+        *(table(missed) if missed else ["None."]),
+        f"\n## Rate control: {len(grid)} figures in virtual time\n",
+        *table(grid),
+        "",
+    ]
 
 
 def figures_of(part: str) -> list[Figure]:

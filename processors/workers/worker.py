@@ -1,6 +1,7 @@
 """One worker process as its owner sees it: work goes in, a result or the news of its end comes."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -106,11 +107,12 @@ class Worker(asyncio.SubprocessProtocol):
         self.is_spent = True
         if self._transport is None or self._gone.is_set():
             return
-        if sys.platform == "win32":
-            self._transport.kill()
-        else:
-            # The transport's own kill may take the exit code away from who waits for it.
-            os.kill(self._transport.get_pid(), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            if sys.platform == "win32":
+                self._transport.kill()
+            else:
+                # The transport's own kill may take the exit code away from who waits for it.
+                os.kill(self._transport.get_pid(), signal.SIGKILL)
 
     async def gone(self) -> None:
         """Return once the process is no more, and its pipes are closed."""

@@ -42,6 +42,10 @@ FEW_REQUESTS = 20
 """So few say little: what they tell is not held, but left as soon as nothing is refused."""
 
 
+MOST = 1e8
+"""A second: no provider gives more, and what seems to permit it is a broken count."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bracket:
     """The rate that is used and one that was refused, per second; both are above zero."""
@@ -51,8 +55,8 @@ class Bracket:
 
     @classmethod
     def of(cls, rate: float, refused_rate: float, slowest: float) -> "Bracket":
-        """Return these rates, or the slowest that is ever meant in place of a lower one."""
-        return cls(max(slowest, rate), max(slowest, refused_rate))
+        """Return these rates, or the slowest that is ever meant, or MOST, in place of others."""
+        return cls(min(MOST, max(slowest, rate)), max(slowest, refused_rate))
 
     def __post_init__(self) -> None:
         if not (self.rate > 0 and self.refused_rate > 0):
@@ -286,6 +290,7 @@ class RateSearch:
         return 1 + self._creep
 
     def _set(self, now: float, rate: float, total: float, amount: float = 0.0) -> None:
+        rate = min(MOST, rate)
         if not self._paces or rate != self.rate:
             self._paces.append((now, rate))
         self._bracket = Bracket(rate, self.refused_rate)

@@ -66,6 +66,7 @@ class AnswerLog:
         self._ended_at = summary.collection_metadata.collection_end if summary else None
         self._scan = scan_session(self.path)
         self._ends = dict(self._scan.sizes)
+        self._cut: set[Path] = set()
         self._lock = threading.Lock()
         self._lines = LineLog(self.path)
         self._unexported: set[tuple[str, str]] = set()
@@ -163,7 +164,8 @@ class AnswerLog:
     def shrunk_files(self) -> list[Path]:
         """Return the files that hold less than was written: somebody deleted or emptied them."""
         with self._lock:
-            return [path for path, end in self._ends.items() if size_of(path) < end]
+            short = {path for path, end in self._ends.items() if size_of(path) < end}
+            return sorted(short | self._cut)
 
     def take_stock(self) -> list[str]:
         """Return, for people, which answers were written and are gone; they count no longer.
@@ -176,6 +178,7 @@ class AnswerLog:
         with self._lock:
             self._scan = scan_session(self.path)
             self._ends = dict(self._scan.sizes)
+            self._cut.clear()
         gone = {m: count - len(self._index.answered(m)) for m, count in before.items()}
         return [
             f"{count} answers of {model} are gone: their file was deleted or emptied while the "
@@ -227,14 +230,16 @@ class AnswerLog:
         if path.parent != self.path:
             refuse_link(path.parent)
         offset = self._lines.append(path, line)
-        if offset >= self._ends.get(path, 0):  # else what was written before is gone
-            self._ends[path] = offset + len(line)
+        if offset < self._ends.get(path, 0):  # what was written before is gone
+            self._cut.add(path)
+        self._ends[path] = offset + len(line)
         return offset
 
     def _drop_pending(self) -> None:
         """Delete the replies that waited: all of them have been read."""
         path = self.path / PENDING_NAME
         self._ends.pop(path, None)
+        self._cut.discard(path)
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -60,6 +60,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionBench]:
         yield made
 
 
+@pytest.mark.slow
 def test_some_absurd_values_end_no_command_badly(bench: SessionBench) -> None:
     cases = [case for file in files_of(bench.whole) for case in cases_of(bench.whole, file)]
     assert len(cases) > 1_500

@@ -82,6 +82,7 @@ async def test_what_is_not_served_and_what_to_use_instead() -> None:
     }
 
 
+@pytest.mark.slow
 async def test_a_name_is_never_called_served_and_not_served_at_once() -> None:
     """A gateway lists the names that it was told, whatever the provider calls its models."""
     served: dict[Provider, list[str]] = {"anthropic": ["claude-haiku-4-5", "claude-4-sonnet"]}

@@ -92,6 +92,7 @@ async def test_a_reply_that_cannot_be_read_is_kept_raw_and_the_others_are_read(
     assert check_agreement(collection.session) == answers
 
 
+@pytest.mark.slow
 async def test_a_session_that_a_waiting_reply_would_hold_up_goes_on(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = collection_of(server, tmp_path, "--max-concurrent", "1")
@@ -124,6 +125,7 @@ async def test_a_session_that_a_waiting_reply_would_hold_up_goes_on(tmp_path: Pa
     assert not (collection.session / "pending_extraction.jsonl").exists()
 
 
+@pytest.mark.slow
 async def test_a_second_signal_waits_for_no_reading(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         server.script("xai", *(saying(hurting_reply("sleep")) for _ in range(3)))
@@ -156,6 +158,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.slow
 async def test_where_no_worker_can_be_started_long_replies_wait_on_the_disk(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         server.script("xai", saying(LONG), saying(LONG))
@@ -173,6 +176,7 @@ async def test_where_no_worker_can_be_started_long_replies_wait_on_the_disk(tmp_
     assert len(check_agreement(collection.session)) == PROBLEMS * len(MODELS)
 
 
+@pytest.mark.slow
 async def test_reprocessing_tries_again_with_other_bounds(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         server.script("xai", saying(hurting_reply("fail")))

@@ -120,6 +120,7 @@ async def without_sandbox(run: Collection, *arguments: str) -> Program:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="takes system calls away")
 async def test_without_a_sandbox_it_refuses_or_says_so_in_one_line(tmp_path: Path) -> None:
     async with ProviderServer() as server:

@@ -31,6 +31,7 @@ async def collection(tmp_path: Path, server: ProviderServer, *models: str) -> Fi
     )
 
 
+@pytest.mark.slow
 async def test_an_api_id_is_sent_as_it_was_typed_also_by_a_resume(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         server.script("xai", REFUSED, REFUSED, REFUSED)

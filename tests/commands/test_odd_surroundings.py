@@ -245,6 +245,7 @@ async def test_flags_of_many_digits(flag: str, digits: int) -> None:
 ADDRESSES = ["http://[::1", "http://[", "http://localhost:99999999", "http://a:b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", few(ADDRESSES, 1))
 async def test_addresses_that_are_none(address: str) -> None:
     variables = {"LOCAL_BASE_URL": address, "OPENAI_BASE_URL": address, **KEY}

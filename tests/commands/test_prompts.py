@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.command import pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.session_check import check_agreement, lines_of
@@ -52,6 +54,7 @@ async def test_a_prompt_of_ones_own_goes_all_the_way(tmp_path: Path) -> None:
     assert f'"prompt":"{version}"' in (session / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 async def test_sessions_with_different_prompts_are_told_apart(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"a": 1})
     output = ("--output-dir", str(tmp_path / "out"))

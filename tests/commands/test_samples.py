@@ -75,6 +75,7 @@ async def test_records_ids_and_counts_know_the_sample(tmp_path: Path) -> None:
     assert status.stdout.splitlines()[2].split() == [GROK, "6", "6", "0", "0"]
 
 
+@pytest.mark.slow
 async def test_exports_have_the_sample(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         await collect(tmp_path, server, "--samples", "2")
@@ -117,6 +118,7 @@ async def test_a_finished_session_gets_more_samples(tmp_path: Path) -> None:
     assert manifest["metadata"]["session_parameters"]["samples"] == 3
 
 
+@pytest.mark.slow
 async def test_a_session_from_before_samples_is_extended(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         await collect(tmp_path, server)
@@ -143,6 +145,7 @@ async def test_a_sample_that_fails_is_asked_again_alone(tmp_path: Path) -> None:
     assert len(check_agreement(session)) == 6
 
 
+@pytest.mark.slow
 async def test_a_dry_run_counts_every_sample(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         once = await collect(tmp_path, server, "--dry-run")
@@ -159,6 +162,7 @@ async def test_samples_at_temperature_zero_are_warned_of(tmp_path: Path) -> None
     assert "WARNING" not in warm.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["0", "10001", "two"])
 async def test_a_number_of_samples_that_cannot_be_is_refused(tmp_path: Path, number: str) -> None:
     async with WatchedServer() as server:

@@ -122,6 +122,7 @@ async def test_no_key_is_left_behind(tmp_path: Path) -> None:
         assert found == [], provider
 
 
+@pytest.mark.slow
 async def test_one_providers_key_is_not_told_by_another(tmp_path: Path) -> None:
     """Nor through the HTTP libraries' own lines, which OPENAI_LOG=debug turns on."""
     keys = {"OPENAI_API_KEY": key_of("openai"), "XAI_API_KEY": key_of("xai")}

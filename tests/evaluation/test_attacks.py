@@ -66,6 +66,7 @@ def is_held(name: str, judgement: Judgement) -> bool:
     return judgement.verdict == "failed" and (expected is None or judgement.reason in expected)
 
 
+@pytest.mark.slow
 async def test_chosen_attacks_are_held() -> None:
     await attack(best_layer(), CHOSEN)
 

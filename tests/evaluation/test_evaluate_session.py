@@ -215,6 +215,7 @@ def test_a_bad_problem_is_listed_and_judges_nobody(tmp_path: Path) -> None:
     assert "4 of 4" in done.stdout
 
 
+@pytest.mark.slow
 def test_without_any_sandbox_nothing_runs(tmp_path: Path) -> None:
     folder = mixed(tmp_path)
     calls = f"{NAMESPACES},{LANDLOCK}"

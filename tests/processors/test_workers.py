@@ -157,6 +157,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends once its work is done")
 @pytest.mark.parametrize("work", ["spin_in_c", "sleep"])
 async def test_a_worker_ends_with_its_owner_in_the_middle_of_work(work: str) -> None:

@@ -31,7 +31,7 @@ async def test_6000_answers_become_one_page_that_opens_at_once(tmp_path: Path) -
     session = finished.session
     assert finished.exit_code == 0, finished.output
     assert len(check_agreement(session)) == 6000
-    summary = finished.stdout[finished.stdout.index("model ") :]
+    summary = finished.stdout[finished.stdout.index("\nmodel ") + 1 :]
     assert [line.split()[:2] for line in summary.splitlines()[1:11]] == [
         [f"local-{name}", "600"] for name in MODELS
     ]

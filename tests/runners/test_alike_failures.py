@@ -147,6 +147,7 @@ def filtered_now_and_then(call: Request, number: int) -> Answer:
     return refused(call, number) if is_refused else Answer()
 
 
+@pytest.mark.slow
 async def test_fast_refusals_do_not_close_a_lane_whose_answers_take_longer(tmp_path: Path) -> None:
     async with SlowToAnswer(filtered_now_and_then) as server:
         url = server.url("local")

@@ -192,6 +192,7 @@ async def test_one_refusal_among_answers_closes_no_lane(tmp_path: Path) -> None:
     assert len(server.requests) == 5
 
 
+@pytest.mark.slow
 async def test_a_task_that_is_always_refused_fails_alone(tmp_path: Path) -> None:
     finished, server = await collect_locally(tmp_path, Answer(), WALL, WALL)
     assert finished.exit_code == 1, finished.output

@@ -109,6 +109,7 @@ async def test_a_cap_holds_where_the_files_about_money_are_lost(
         assert "Traceback" not in again.output
 
 
+@pytest.mark.slow
 async def test_a_clean_end_keeps_nothing_reserved(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         runs = CappedRuns(tmp_path, server, 1.0)

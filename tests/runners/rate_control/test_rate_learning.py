@@ -76,6 +76,42 @@ def test_a_limit_that_collapsed_for_a_while_is_used_again_within_the_hour() -> N
     assert outcome.use(6000, 6600) >= 0.8
 
 
+@pytest.mark.parametrize("seconds", [5, 25, 300])
+@pytest.mark.parametrize("at", [0, 300])
+@pytest.mark.parametrize("kind", ["bucket 1 s", "sliding minute", None])
+def test_an_outage_teaches_nothing(kind: LimitKind | None, at: int, seconds: int) -> None:
+    end = at + seconds
+    outcome = simulate(
+        Scenario(
+            kind=kind or "bucket 1 s",
+            per_minute=300 if kind else 1e9,
+            slots=50,
+            outages=[(at, end)],
+            minutes=(end + 240) / 60,
+        )
+    )
+    possible = 300 / 60 if kind else 50 / 4.53
+    for start, stop in ((end, end + 120), (end + 60, end + 240)):
+        assert sum(outcome.admitted[start:stop]) >= 0.8 * (stop - start) * possible
+    assert outcome.refused_share(end, end + 240) <= 0.03
+
+
+@pytest.mark.parametrize("at", [0, 300])
+def test_an_outage_teaches_nothing_of_calls_in_flight(at: int) -> None:
+    end = at + 25
+    outcome = simulate(
+        Scenario(
+            per_minute=1e9,
+            slots=50,
+            most_in_flight=25,
+            outages=[(at, end)],
+            minutes=(end + 120) / 60,
+        )
+    )
+
+    assert sum(outcome.admitted[end + 60 : end + 120]) >= 0.8 * 60 * 25 / 4.53
+
+
 def test_a_token_limit_that_is_named_is_paced_in_tokens() -> None:
     outcome = simulate(
         Scenario(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from config.rate_signal import RateSignal
+from config.rate_signal import Meter, RateSignal
 from runners.rate_limiter import AdaptiveRateLimiter, Permit, RateChange, RateScope
 from tests.support.simulated_run import Scenario, simulate
 from tests.support.virtual_clock import VirtualClock
@@ -44,7 +44,7 @@ async def send_in_a_row(limiter: AdaptiveRateLimiter, scope: RateScope, count: i
     [None, 7, [], {}, {"version": 99}, {"version": 1, "keys": 3}]
     + [
         {"version": 1, "keys": {KEY: {"models": {"model-a": {"meters": {"requests": bad}}}}}}
-        for bad in (None, 1, *({"per_minute": n} for n in ("x", -1, math.nan, 1e-9, 10**400)))
+        for bad in (None, 1, *({"per_minute": n} for n in ("x", -1, math.nan, 1e-9, 3, 10**400)))
     ],
 )
 def test_a_snapshot_that_cannot_be_read_is_ignored(snapshot: object) -> None:
@@ -53,6 +53,41 @@ def test_a_snapshot_that_cannot_be_read_is_ignored(snapshot: object) -> None:
         limiter.register(A, slots=4)
         await send_in_a_row(limiter, A, 3)
         assert limiter.status(A).rate_per_minute is None
+
+    run(program)
+
+
+def test_of_a_snapshot_that_was_not_used_only_what_can_be_meant_is_kept() -> None:
+    good = {"per_minute": 500.0, "refused_per_minute": 505.0}
+    meters = {"requests": good, "tokens": {"per_minute": 0.1}, "output_tokens": "x", "odd": good}
+    other = {"key": {"meters": meters, "models": {"m": {"meters": meters}}, "learned_at": 1.0}}
+
+    async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
+        limiter.restore({"version": 1, "keys": other})
+        kept = json.loads(json.dumps(limiter.snapshot()))["keys"]["key"]
+        assert kept["meters"] == kept["models"]["m"]["meters"] == {"requests": good}
+
+    run(program)
+
+
+def test_a_limit_on_calls_in_flight_of_an_earlier_run_is_outgrown() -> None:
+    learned = {KEY: {"models": {A.model: {"meters": {}, "in_flight": 1}}}}
+
+    async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
+        limiter.restore({"version": 1, "keys": learned})
+        limiter.register(A, slots=40)
+
+        async def work() -> None:
+            while clock.monotonic() < 120:
+                permit = await limiter.acquire(A, input_tokens=10)
+                await clock.sleep(4)
+                accept(permit)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(40):
+                group.create_task(work())
+            await clock.sleep(100)
+            assert limiter.status(A).in_use == 40
 
     run(program)
 
@@ -88,6 +123,19 @@ def test_retry_after_is_the_least_wait() -> None:
     assert all(change.reason and change.scope == f"{KEY} model-a requests" for change in changes)
 
 
+def test_a_late_refusal_does_not_stop_what_a_probe_has_freed() -> None:
+    async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
+        limiter.register(A, slots=20)
+        first, late = [await limiter.acquire(A, input_tokens=10) for _ in range(2)]
+        first.refused([RateSignal(retry_after_seconds=20)])
+        accept(await limiter.acquire(A, input_tokens=10))
+        late.refused([RateSignal(retry_after_seconds=3600)])
+        await send_in_a_row(limiter, A, 3)
+        assert clock.monotonic() < 30
+
+    run(program)
+
+
 def test_while_refused_only_one_probe_is_out_at_a_time() -> None:
     async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
         limiter.register(A, slots=50)
@@ -106,6 +154,38 @@ def test_while_refused_only_one_probe_is_out_at_a_time() -> None:
         probes = [at for at in sent if 1 < at < 60]
         assert 3 <= len(probes) <= 15
         assert all(b - a > 0.2 for a, b in pairwise(probes))
+
+    run(program)
+
+
+@pytest.mark.parametrize("limit", [1e-4, 0.9, 1e300])
+@pytest.mark.parametrize("meter", ["requests", "tokens"])
+def test_a_limit_that_nobody_can_mean_is_ignored_and_said_once(limit: float, meter: Meter) -> None:
+    async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
+        limiter.register(A, slots=50)
+        signal = RateSignal(meter=meter, limit_per_minute=limit, remaining=0, reset_seconds=60)
+        for _ in range(50):
+            accept(await limiter.acquire(A, input_tokens=10), signal)
+        assert clock.monotonic() < 5
+        assert limiter.status(A).rate_per_minute is None
+        meters = json.loads(json.dumps(limiter.snapshot()))["keys"][KEY]["models"][A.model][
+            "meters"
+        ]
+        assert meters == {}
+
+    changes = run(program)
+
+    assert [change.reason.split(":")[0] for change in changes] == ["ignored"]
+
+
+def test_no_pause_is_long_however_much_a_reply_says_it_cost() -> None:
+    async def program(clock: VirtualClock, limiter: AdaptiveRateLimiter) -> None:
+        signal = RateSignal(meter="tokens", limit_per_minute=60_000)
+        permit = await limiter.acquire(A, input_tokens=10)
+        permit.accepted([signal], tokens_used=(10, 1_000_000_000))
+        for pauses in range(1, 4):
+            accept(await limiter.acquire(A, input_tokens=10))
+            assert clock.monotonic() <= 120 * pauses
 
     run(program)
 
