@@ -4,7 +4,7 @@ import random
 
 from tests.processors.extraction_corpus.hostile import UNITS, WRAPS, hostile_text
 
-_CHARACTERS = (20_000, 100_000, 500_000, 2_000_000)
+_CHARACTERS = (20_000, 100_000, 500_000, 2_000_000, 7_500_000)
 
 
 def hostile_replies(count: int, seed: int = 1) -> list[str]:

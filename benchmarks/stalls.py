@@ -7,7 +7,10 @@ import json
 import re
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -17,6 +20,7 @@ from benchmarks.harness import Figure, run, server, write_problems
 _ORDINARY, _HOSTILE = 5_000, 50
 _WIDTH = 20
 _LATENCY_SECONDS = 0.05  # with none the loop is never idle, and stalls are what it has to do
+_NAP_SECONDS = 0.02
 _LONGEST = re.compile(r"the event loop's longest stall: ([\d.]+) s, computing ([\d.]+) s")
 
 
@@ -27,7 +31,7 @@ def figures() -> Iterator[Figure]:
         folder = Path(name)
         dataset = write_problems(folder / "data", tasks)
         replies = ("--hostile-every", str(tasks // _HOSTILE), "--median", str(_LATENCY_SECONDS))
-        with server(*replies, core=None) as port:
+        with server(*replies, core=None) as port, _idler() as idled:
             finished = run(
                 "run_collection.py",
                 *("--models", "grok-4.3", "--dataset-path", str(dataset)),
@@ -46,8 +50,8 @@ def figures() -> Iterator[Figure]:
         1000 * float(stall),
         100,
         "ms",
-        detail=f"{1000 * float(computing):.0f} ms of it computing, the rest waiting for a core or "
-        f"the disk; {finished.wall_seconds:.0f} s in all",
+        detail=f"{1000 * float(computing):.0f} ms of it computing; what the machine took from an "
+        f"idle process beside it: {1000 * max(idled):.0f} ms; {finished.wall_seconds:.0f} s in all",
     )
     yield _figure(
         f"{what}: answers kept",
@@ -59,6 +63,26 @@ def figures() -> Iterator[Figure]:
     )
     peak_mb = max(sample.resident_mb for sample in finished.samples)  # without its readers'
     yield _figure(f"{what}: memory of the collector's process", peak_mb, 400, "MB")
+
+
+@contextmanager
+def _idler() -> Iterator[list[float]]:
+    """Do nothing in a thread; yields by how many seconds each of its short sleeps was too long."""
+    late, ended = [0.0], threading.Event()
+
+    def idle() -> None:
+        due = time.monotonic() + _NAP_SECONDS
+        while not ended.wait(_NAP_SECONDS):
+            late.append(time.monotonic() - due)
+            due = time.monotonic() + _NAP_SECONDS
+
+    thread = threading.Thread(target=idle)
+    thread.start()
+    try:
+        yield late
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _methods(session: Path) -> list[str]:
