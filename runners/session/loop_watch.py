@@ -16,6 +16,8 @@ STALL_SECONDS = 0.25
 _BEAT_SECONDS = 0.02
 _LOOK_SECONDS = 0.1
 _FRAMES = 6
+# The interpreter's lock may go to any waiting thread before it comes to the one that looks on.
+_UNSEEN = "in C code that let no other thread run"
 
 
 @contextlib.contextmanager
@@ -61,7 +63,7 @@ class _Watch:
         self._longest = max(self._longest, (late_seconds, computed - self._computed_until))
         self._computed_until = computed
         if late_seconds > STALL_SECONDS:
-            what = self._seen or "nobody saw where"
+            what = self._seen or _UNSEEN
             logger.debug("the event loop stood still for %.2f s: %s", late_seconds, what)
         self._seen = ""
         self._due = self._loop.time() + _BEAT_SECONDS
