@@ -28,7 +28,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 WAYS = {"asleep": "time.sleep(0.6)", "in C code": "sum(range(60_000_000))"}
 # While C code holds the interpreter nobody can look; another thread may be let in first after it.
-NAMED = {"asleep": "hold_the_loop", "in C code": "hold_the_loop|C code that let no other thread run"}
+NAMED = {"asleep": "hold_the_loop", "in C code": "hold_the_loop|C code that let no other"}
 
 
 @pytest.mark.parametrize("way", [*WAYS])
