@@ -13,6 +13,7 @@ CollectionError
     │   ├── TimedOut        no whole reply before the deadline
     │   ├── ConnectionLost  no reply at all
     │   │   └── Unreachable no connection, so nothing was sent
+    │   ├── NotRun          a batch ended before it came to this request
     │   └── BadReply        a reply that cannot be read, or is too large
     └── PermanentError      the same request will fail again
         ├── BadRequest      this one request is refused: its task fails
@@ -100,6 +101,10 @@ class ConnectionLost(TransientError):
 
 class Unreachable(ConnectionLost):
     """No connection could be made: nothing was sent, and nothing is billed."""
+
+
+class NotRun(TransientError):
+    """A batch ended before it came to this request: it was not run, and is not billed."""
 
 
 class BadReply(TransientError):
