@@ -146,13 +146,32 @@ class BaseModel:
         """
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                return self._writable(await self.send(prompt), prompt)
+                return self.kept(await self.send(prompt), prompt)
         except Exception as error:  # noqa: BLE001 - the border where foreign errors become ours
-            known = self.as_model_error(error)
-            known.usage, known.usage_note = self._believed(known.usage, prompt)
+            known = self.kept_error(error, prompt)
+        known.__context__ = None
+        raise known
+
+    def kept(self, completion: Completion, prompt: Prompt) -> Completion:
+        """Return a prompt's completion as files may hold it: no key, no counts that cannot be."""
+        usage, usage_note = self._believed(completion.usage, prompt)
+        return replace(
+            completion,
+            text=self._recordable(completion.text) or "",
+            reasoning_text=self._recordable(completion.reasoning_text),
+            served_model=self._name(completion.served_model),
+            request_id=self._name(completion.request_id),
+            usage=usage,
+            usage_note=usage_note,
+        )
+
+    def kept_error(self, error: Exception, prompt: Prompt) -> ModelError:
+        """Return what went wrong with a prompt, as files may hold it."""
+        known = self.as_model_error(error)
+        known.usage, known.usage_note = self._believed(known.usage, prompt)
         # An error lives longer than its reply, which may be large: it must not hold on to it.
         known.__traceback__ = known.__context__ = known.__cause__ = None
-        raise known
+        return known
 
     def as_model_error(self, error: Exception) -> ModelError:
         """Return the ModelError that any error stands for, fit for files and eyes."""
@@ -209,18 +228,6 @@ class BaseModel:
     def common_parameters(self) -> dict[str, object]:
         """Return the parameters that every model class is given."""
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **self.extra_params}
-
-    def _writable(self, completion: Completion, prompt: Prompt) -> Completion:
-        usage, usage_note = self._believed(completion.usage, prompt)
-        return replace(
-            completion,
-            text=self._recordable(completion.text) or "",
-            reasoning_text=self._recordable(completion.reasoning_text),
-            served_model=self._name(completion.served_model),
-            request_id=self._name(completion.request_id),
-            usage=usage,
-            usage_note=usage_note,
-        )
 
     def _believed(self, usage: Usage | None, prompt: Prompt) -> tuple[Usage | None, str | None]:
         """Return counts that a call can have, or what is wrong with them: they would spoil sums."""

@@ -103,7 +103,13 @@ class ChatCompletionsModel(BaseModel):
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
         body = self.request_body(prompt)
-        reply = await self.exchange(body)
+        return self.completion_of(await self.exchange(body), body)
+
+    def completion_of(self, reply: Reply, body: Mapping[str, object]) -> Completion:
+        """Return what the reply to a body says; raises a ModelError where it is no answer.
+
+        Only the parameters are taken from the body, which are the same in every call.
+        """
         if not 200 <= reply.status < 300:
             raise self.reply_error(reply)
         try:

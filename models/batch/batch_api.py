@@ -85,10 +85,11 @@ class BatchStatus:
 
     state: the provider's own word, for people. A word that is not known means running.
     phase: running; ended_with_rows: results() has what there is, which may be less than was sent;
-        ended_without_rows: nothing was run, nothing is billed, why says what the provider said.
+        ended_without_rows: there is nothing to read, and what was not refused is to be sent again.
     done, total: rows, where the provider counts them; never decide anything by them: they lie.
     results: where the rows are, in the order in which to read them (file ids, paths), for
         results(); opaque to the caller.
+    may_name_more: it has ended, but names fewer results than it should: look again for a while.
     error: what refused the batch as a whole, fit for a lane or a failure, where it was refused:
         RateLimited where its queue is full (send the same again once others have ended), a
         LaneClosed, a BadRequest; else None.
@@ -103,7 +104,7 @@ class BatchStatus:
     done: int | None = None
     total: int | None = None
     results: tuple[str, ...] = ()
-    why: str = ""
+    may_name_more: bool = False
     error: ModelError | None = None
     bad_row: int | None = None
     ended_at: float | None = None
@@ -135,7 +136,9 @@ class BatchApi(Protocol):
     key, not the batch. None of them retries.
     """
 
-    model: BaseModel
+    @property
+    def model(self) -> BaseModel:
+        """The model whose batches these are."""
 
     def line(self, custom_id: str, prompt: Prompt) -> bytes:
         """Return one request as it stands in the file of lines, ending in a line break.
