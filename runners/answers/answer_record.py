@@ -57,6 +57,7 @@ def answer_record(
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
         sample=task.sample,
+        batch=answer.batch,
     )
 
 

@@ -74,6 +74,10 @@ class BatchFiles:
         """Tell whether the rows that came back are all here."""
         return self.results_of(token).exists()
 
+    def forget_results(self, token: str) -> None:
+        """Take away rows that turned out to be somebody else's."""
+        self.results_of(token).unlink(missing_ok=True)
+
     async def keep_results(self, token: str, pieces: AsyncIterator[bytes], most_bytes: int) -> bool:
         """Return whether all of the rows came, once they are on the disk; False: cut at most_bytes.
 

@@ -5,6 +5,7 @@ A batch is paid for by its create, which cannot be repeated without paying twice
 anything unknown after a crash, and the provider is asked before anything is sent again.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,15 +136,14 @@ class BatchLedger:
         """Return the batches, of one model or all, from which answers may come yet."""
         return [b for b in self if b.is_unsettled and model in (None, b.model)]
 
-    def rounds(self, model: str, key: TaskKey) -> int:
-        """Return how many batches ended without an answer to a task, but with leave to go on."""
-        return sum(
-            key == batch.keys[row - 1]
-            for batch in self
-            if batch.landed and batch.model == model
-            for row in batch.landed.again
-            if row <= batch.rows
-        )
+    def rounds(self, model: str) -> Counter[TaskKey]:
+        """Return how many batches each of a model's tasks was in without an answer."""
+        counts: Counter[TaskKey] = Counter()
+        for batch in self:
+            if batch.model == model and batch.landed:
+                keys = batch.keys
+                counts.update(keys[row - 1] for row in batch.landed.again if row <= len(keys))
+        return counts
 
     def append(self, step: Step) -> LedgerBatch:
         """Return the batch once the step is on the disk. Raises StoreError where it cannot be."""
