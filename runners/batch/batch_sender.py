@@ -73,7 +73,7 @@ class BatchSender:
         self.most_rows = min(run.settings.batch_requests, route.limits.most_rows)
 
     async def plan(self, tasks: Sequence[Task]) -> LedgerBatch:
-        """Return a batch of the first tasks, as many as may go together, with its money reserved.
+        """Return a batch of the first of these tasks, as many as fit, with its money reserved.
 
         Raises LaneStopped, CapReached where there is no money for one task, StoreError.
         """
@@ -242,7 +242,7 @@ class BatchSender:
         part = Part([], [], [])
         size, most_bytes = 0, _SHARE_OF_BYTES * self._route.limits.most_bytes
         at = datetime.fromtimestamp(self._run.clock.time(), UTC)
-        for number, task in enumerate(tasks[: self.most_rows], 1):
+        for number, task in enumerate(tasks, 1):
             prompt = self._run.prompt(task.problem)
             line = self._route.api.line(f"{token}-{number}", prompt)
             size += len(line)

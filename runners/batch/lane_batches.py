@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import islice
 
 from config.errors import AllAlike, BadRequest, LaneClosed, ModelError
 from runners.answers.answer_keeper import UnreadReply
@@ -98,7 +99,8 @@ class LaneBatches:
 
     async def _submit(self) -> None:
         """Make one batch of the first tasks in the queue."""
-        batch = await self._sender.plan(self._queue)
+        first = list(islice(self._queue, self._sender.most_rows))
+        batch = await self._sender.plan(first)
         tasks = [self._queue.popleft() for _ in range(batch.rows)]
         try:
             await self._sender.send(batch)
