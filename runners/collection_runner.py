@@ -191,7 +191,12 @@ class CollectionRunner:
             tasks=sum(1 for _ in undone_tasks(self._store, label, problems, samples)),
             clock=self._clock,
             answered_before=bool(self._store.answered(label)),
+            fallback=self._fallback(model),
         )
+
+    def _fallback(self, model: BaseModel) -> BaseModel | None:
+        is_wanted = self._settings.tier == "flex-or-default" and model.requested_tier == "flex"
+        return model.at_default_tier() if is_wanted else None
 
     def _outcome(
         self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None

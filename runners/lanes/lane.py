@@ -47,6 +47,7 @@ class Lane:
     width: how many workers there should be; workers: how many there are.
     readings_left: how many workers have ended but for their last reply, which an LLM reads.
     exhausted: the last task was taken. ended: how many tasks were answered or given up.
+    fallback: the same model at the default tier, for calls that flex has no room for.
     has_answers: a call was answered in this run; answered_before: in an earlier one.
     """
 
@@ -64,6 +65,7 @@ class Lane:
     ended: int = 0
     has_answers: bool = False
     answered_before: bool = False
+    fallback: BaseModel | None = None
     _refused_tasks: set[str] = field(default_factory=set)  # since the last answer, as for good
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
