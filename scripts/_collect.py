@@ -19,6 +19,7 @@ from runners.answers.reply_reader import reader_is_default
 from runners.session.collection_plan import CollectionPlan, plan_collection
 from runners.session.run_models import RunModels, build_models
 from runners.session.session_run import run_session, session_metadata
+from runners.session.tier_notes import tier_notes
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import expected_cost, print_estimate
 from scripts._prompts import print_first_prompts
@@ -105,6 +106,8 @@ def prepare(
     models = build_models(plan, environment, clients)
     labels = [config.label for config in plan.models]
     logger.info("Initialized %d models: %s", len(labels), labels)
+    for note in tier_notes(models.answering, settings.tier, time.time()):
+        logger.info("%s", note)
     logger.info("%s", _reading(settings, plan, environment))
     logger.info("Loading dataset...")
     logger.info("Loaded %d problems", len(plan.problems))

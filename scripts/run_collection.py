@@ -148,6 +148,10 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--system", metavar="TEXT|FILE", help="the system text itself, or a file that holds it"
     )
+    _add_parameters(group)
+
+
+def _add_parameters(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--tier",
         choices=("default", "flex", "flex-or-default"),
