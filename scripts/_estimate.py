@@ -78,7 +78,7 @@ def _print_rows(rows: list[list[str]], estimates: Sequence[CostEstimate]) -> Non
         column = [_usd_if(estimate.sold_usd.get(sold)) for estimate in estimates]
         headings.insert(place, heading)
         groups[2] += 1
-        total = sum(e.sold_usd.get(sold, e.expected_usd) or 0.0 for e in estimates)
+        total = sum(e.sold_usd.get(sold) or e.expected_usd or 0.0 for e in estimates)
         unknown = " + unknown" if _unpriced(estimates) else ""
         for row, cell in zip(rows, [*column, f"{_usd(total)}{unknown}"], strict=False):
             row.insert(place, cell)
