@@ -37,6 +37,7 @@ _BATCH_SIZE = 10
 _MAX_CONCURRENT = 3
 _QUICK_TEST_BATCH_SIZE = 5
 _QUICK_TEST_MAX_CONCURRENT = 2
+BATCH_REQUESTS = 1000
 
 # Checked where a session is read back; flags and variables are checked on their own.
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
@@ -68,6 +69,9 @@ class CollectionSettings:
     max_cost_usd: cap on the session's spending, resumes included; None for no cap.
     allow_unknown_prices: run models without a known price under a cap, uncounted.
     evaluate: whether answers are judged as they arrive.
+    batch: models with a discounted batch API are asked through it, the others live beside them.
+    batch_requests: requests in one batch at most.
+    batch_only: what a batch left unanswered is never asked live.
     """
 
     models: tuple[str, ...] = ()
@@ -93,6 +97,9 @@ class CollectionSettings:
     max_cost_usd: Amount | None = None
     allow_unknown_prices: bool = False
     evaluate: EvaluateMode = "no"
+    batch: bool = False
+    batch_requests: Count = BATCH_REQUESTS
+    batch_only: bool = False
 
     @classmethod
     def from_args(
@@ -131,6 +138,9 @@ class CollectionSettings:
             max_cost_usd=args.max_cost,
             allow_unknown_prices=args.allow_unknown_prices,
             evaluate=args.evaluate or "no",
+            batch=args.batch,
+            batch_requests=args.batch_requests or BATCH_REQUESTS,
+            batch_only=args.batch_only,
         )
 
     def to_parameters(self) -> dict[str, Any]:

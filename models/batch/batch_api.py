@@ -94,7 +94,8 @@ class BatchStatus:
         RateLimited where its queue is full (send the same again once others have ended), a
         LaneClosed, a BadRequest; else None.
     bad_row: the row (from 1) that the provider named as the reason, None where it named none.
-    ended_at, results_until: wall seconds, where the provider says so.
+    may_be_billed: it ended without rows, but some may have been run.
+    ended_at: wall seconds, where the provider says so.
     look_again_seconds: what it asks to wait before the next poll, None where it does not say.
     """
 
@@ -107,8 +108,8 @@ class BatchStatus:
     may_name_more: bool = False
     error: ModelError | None = None
     bad_row: int | None = None
+    may_be_billed: bool = False
     ended_at: float | None = None
-    results_until: float | None = None
     look_again_seconds: float | None = None
 
 

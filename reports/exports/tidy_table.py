@@ -62,6 +62,7 @@ class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
     passed_tests: int | None = None
     total_tests: int | None = None
     cpu_seconds: float | None = None
+    batch_id: str | None = None
 
 
 def tidy_rows(store: SolutionStore) -> Iterator[TidyRow]:
@@ -120,7 +121,7 @@ def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
         validation=record.validation,
         extraction_method=extraction.method if extraction else None,
         extraction_is_ambiguous=extraction.ambiguous if extraction else None,
-        execution_time=record.execution_time,
+        execution_time=record.latency,
         wait_time=record.wait_time,
         attempts=record.attempts,
         timestamp=record.timestamp,
@@ -138,6 +139,7 @@ def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
         prompt_version=record.prompt_version,
         sample=record.sample,
         timestamp_iso=iso_moment(record.timestamp),
+        batch_id=record.batch.id if record.batch else None,
     )
 
 

@@ -26,7 +26,7 @@ from runners.calls.retry_policy import RetryBounds, RetryPolicy
 from runners.lanes.lane import Lane
 from runners.lanes.refusals import GivenUp
 from runners.rate_limiter import AdaptiveRateLimiter, Permit
-from storage.records.solution_record import AttemptRecord
+from storage.records.solution_record import AttemptRecord, BatchRecord
 
 logger = logging.getLogger("collector.attempts")
 
@@ -42,12 +42,14 @@ class Answer:
     """A call that was answered. Times in seconds; answered_at is wall time.
 
     cost_usd: None where the usage or the price is not known.
+    batch: the batch that it came in, None for a call.
     """
 
     completion: Completion
     cost_usd: float | None
     attempts: list[AttemptRecord]
     answered_at: float
+    batch: BatchRecord | None = None
 
     @property
     def execution_seconds(self) -> float:

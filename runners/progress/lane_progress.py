@@ -75,16 +75,21 @@ class LaneWatch:
             answered=counts.successful,
             failed=counts.failed,
             in_flight=lane.out,
-            waiting=len(lane.waits),
-            answers_per_minute=pace.answers_per_minute,
+            waiting=0 if lane.is_batched else len(lane.waits),
+            answers_per_minute=0.0 if lane.is_batched else pace.answers_per_minute,
             limit_per_minute=status.rate_per_minute,
             tokens=tally.input_tokens + tally.output_tokens,
             cost_usd=tally.cost_usd,
-            seconds_left=pace.seconds_left(
+            seconds_left=None
+            if lane.is_batched and lane.undone
+            else pace.seconds_left(
                 lane.undone,
                 blocked_seconds=blocked_seconds,
                 limit_per_minute=status.rate_per_minute,
             ),
+            open_batches=len(lane.batches.open) + lane.batches.in_doubt,
+            batched_requests=lane.batches.rows,
+            batched_done=lane.batches.done,
             waiting_because=self._why_waiting(lane, blocked_seconds),
             refusal=str(lane.refusals.last) if blocked_seconds and _is_refused(lane) else "",
         )
@@ -95,6 +100,8 @@ class LaneWatch:
     def _why_waiting(self, lane: Lane, blocked_seconds: float) -> str:
         if lane.closed_by:
             return f"closed: {lane.closed_by}"
+        if lane.batches and not lane.stopping:
+            return lane.batches.words(self._clock.time())
         if lane.stopping and lane.ended < lane.tasks:
             return f"stopping, {lane.out} still in flight" if lane.out else "stopped"
         if blocked_seconds:
