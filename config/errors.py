@@ -9,6 +9,7 @@ CollectionError
 └── ModelError              one attempt at one call failed
     ├── TransientError      worth another attempt
     │   ├── RateLimited     the provider says: too fast
+    │   │   └── NoCapacity  the flex tier has no room for it now
     │   ├── Overloaded      the provider says: my fault (5xx, 529)
     │   ├── TimedOut        no whole reply before the deadline
     │   ├── ConnectionLost  no reply at all
@@ -85,6 +86,10 @@ class TransientError(ModelError):
 
 class RateLimited(TransientError):
     """The provider refused the call because of its rate."""
+
+
+class NoCapacity(RateLimited):
+    """The flex tier has no room for the call now, at any rate: it is not billed."""
 
 
 class Overloaded(TransientError):

@@ -74,6 +74,7 @@ class _ChatReply(msgspec.Struct):
     choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
     id: object = None
     model: object = None
+    service_tier: object = None
     usage: object = None
     error: object = None
 
@@ -169,6 +170,7 @@ class ChatCompletionsModel(BaseModel):
             text=text or message.refusal or "",
             finish_reason=_read_finish(finish_reason, message.refusal),
             served_model=_text(chat.model) or None,
+            served_tier=_text(chat.service_tier) or None,
             request_id=_text(chat.id) or None,
             reasoning_text="\n\n".join(part for part in (beside, inline) if part) or None,
             usage=self.usage_of(chat.usage),

@@ -215,8 +215,13 @@ class CollectionRunner:
             tasks=(0 if self._wishes.cancel else left) + batches.waits_for(label, problems),
             clock=self._clock,
             answered_before=bool(self._store.answered(label)),
+            fallback=self._fallback(model),
             is_batched=is_batched,
         )
+
+    def _fallback(self, model: BaseModel) -> BaseModel | None:
+        is_wanted = self._settings.tier == "flex-or-default" and model.requested_tier == "flex"
+        return model.at_default_tier() if is_wanted else None
 
     def _outcome(
         self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None

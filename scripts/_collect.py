@@ -21,6 +21,7 @@ from runners.batch.batch_run import NO_WISHES, BatchWishes
 from runners.session.collection_plan import CollectionPlan, plan_collection
 from runners.session.run_models import RunModels, build_models
 from runners.session.session_run import run_session, session_metadata
+from runners.session.tier_notes import tier_notes
 from scripts._batches import all_in_batches
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import expected_cost, print_estimate
@@ -113,6 +114,8 @@ def prepare(
     models = build_models(plan, environment, clients)
     labels = [config.label for config in plan.models]
     logger.info("Initialized %d models: %s", len(labels), labels)
+    for note in tier_notes(models.answering, settings.tier, time.time()):
+        logger.info("%s", note)
     logger.info("%s", _reading(settings, plan, environment))
     logger.info("Loading dataset...")
     logger.info("Loaded %d problems", len(plan.problems))

@@ -151,6 +151,18 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--system", metavar="TEXT|FILE", help="the system text itself, or a file that holds it"
     )
+    _add_parameters(group)
+
+
+def _add_parameters(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tier",
+        choices=("default", "flex", "flex-or-default"),
+        default="default",
+        help="flex: OpenAI's and Gemini's slow tier, at half the price of most models; without "
+        "room there a call waits, or with flex-or-default goes at the default tier "
+        "(default: default)",
+    )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
     group.add_argument(
         "--max-tokens",
@@ -172,18 +184,16 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--task-timeout",
         type=seconds,
-        default=1800.0,
         metavar="SECONDS",
         help="for all attempts at one task, counted from the first, waits for a rate limit "
         "included; if a model answers nothing but 429 for that long, its other tasks fail too "
-        "(default: 1800)",
+        "(default: 1800, 7200 with --tier flex)",
     )
     group.add_argument(
         "--request-timeout",
         type=seconds,
-        default=600.0,
         metavar="SECONDS",
-        help="for one attempt (default: 600)",
+        help="for one attempt (default: 600, 900 with --tier flex)",
     )
     group.add_argument(
         "--grace",

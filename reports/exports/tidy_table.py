@@ -48,6 +48,8 @@ class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
     requested_model: str | None = None
     served_model: str | None = None
+    requested_tier: str | None = None
+    served_tier: str | None = None
     request_id: str | None = None
     parameters: JsonObject | None = None
     prompt_version: str | None = None
@@ -130,6 +132,8 @@ def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
         cost_usd=record.cost_usd,
         requested_model=record.requested_model,
         served_model=record.served_model,
+        requested_tier=record.requested_tier,
+        served_tier=record.served_tier,
         request_id=record.request_id,
         parameters=record.parameters,
         prompt_version=record.prompt_version,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from config.clock import Clock
-from config.errors import Overloaded
+from config.errors import NoCapacity, Overloaded
 from runners.lanes.lane import Lane, Wait
 from runners.lanes.refusal_watch import LONG_SECONDS
 from runners.lanes.watchdog import LONG_OUT_SECONDS
@@ -123,7 +123,9 @@ def _why_held(waits: Sequence[Wait]) -> str:
         return "waiting for money under --max-cost"
     errors = [wait.after for wait in waits if wait.after]
     overloaded = sum(isinstance(error, Overloaded) for error in errors)
-    others = Counter(type(e).__name__ for e in errors if not isinstance(e, Overloaded))
-    said = [f"overloaded, {overloaded} to try again"] if overloaded else []
+    without_room = sum(isinstance(error, NoCapacity) for error in errors)
+    others = Counter(type(e).__name__ for e in errors if not isinstance(e, Overloaded | NoCapacity))
+    said = [f"no room at the flex tier, {without_room} to try again"] if without_room else []
+    said += [f"overloaded, {overloaded} to try again"] if overloaded else []
     said += [f"retrying {count} after {kind}" for kind, count in others.most_common()]
     return ", ".join(said)

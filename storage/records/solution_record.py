@@ -110,6 +110,8 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     model: the label, which also names the folder; requested_model is the API id.
     execution_time: the last attempt alone; wait_time: all waiting for rate and retries.
+    requested_tier, served_tier: the service tier asked for and named by the reply, in the
+        provider's words; null where there was none.
     usage_note: what the provider counted that cannot be meant; usage and cost_usd are null then.
     validation: guide-shaped verdict on extracted_solution.
     escaped_surrogates: how many lone surrogates, which UTF-8 cannot hold, stand in the texts
@@ -146,6 +148,8 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     extraction: ExtractionRecord | None = None
     escaped_surrogates: Count = 0
     usage_note: str | None = None
+    requested_tier: str | None = None
+    served_tier: str | None = None
     sample: Sample = 1
     batch: BatchRecord | None = None
 
