@@ -16,7 +16,7 @@ _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class AnthropicBatchServer(BatchWire):
-    """The server. versions: the anthropic-version of each create."""
+    """The server. versions: the anthropic-version of each create. archived: batches long gone."""
 
     provider: ClassVar[Provider] = "anthropic"
     id_prefix = "msgbatch_"
@@ -24,6 +24,7 @@ class AnthropicBatchServer(BatchWire):
     def __init__(self) -> None:
         super().__init__()
         self.versions: list[str] = []
+        self.archived: set[str] = set()
 
     async def answer(self, request: web.Request, path: str) -> web.StreamResponse | None:
         if path == "/trap":
@@ -126,6 +127,6 @@ class AnthropicBatchServer(BatchWire):
             "request_counts": counts,
             "created_at": created,
             "ended_at": datetime.now(UTC).isoformat() if batch.has_ended else None,
-            "archived_at": None,
+            "archived_at": created if batch.id in self.archived else None,
             "results_url": f"{self.url('anthropic')}/trap" if named else None,
         }
