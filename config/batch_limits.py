@@ -28,6 +28,7 @@ class BatchLimits:
     keep_seconds: how long results can be fetched; kept_from: since when that counts.
     absent_seconds: a create whose reply was lost came to nothing once the batch has not shown up
         in lists for so long after it; None where absence proves nothing.
+    lost_look_seconds: between two looks for a create that came to nothing, in case it did not.
     no_file_seconds: how long a batch that has ended may name no results before it has none.
     never_batched: API ids that the provider does not take in batches.
     cheaper_by_its_docs: API ids whose discount is documented, but in no price data.
@@ -44,6 +45,7 @@ class BatchLimits:
     keep_seconds: float
     kept_from: Literal["end", "creation"] = "end"
     absent_seconds: float | None = 600.0
+    lost_look_seconds: float = 300.0
     no_file_seconds: float = 300.0
     never_batched: tuple[str, ...] = ()
     cheaper_by_its_docs: tuple[str, ...] = ()

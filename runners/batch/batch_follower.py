@@ -164,7 +164,7 @@ class BatchFollower:
 
     def _left(self, batch: LedgerBatch, landing: Landing) -> Left:
         tasks, left = self._run.tasks_of(batch), Left()
-        for number, error in landing.again.items():
+        for number, error in sorted(landing.again.items()):
             if task := tasks[number - 1]:
                 left.again.append(task)
                 left.errors[task.key] = error

@@ -22,8 +22,6 @@ logger = logging.getLogger("collector")
 
 _SHARE_OF_BYTES = 0.9  # of what a provider allows
 _FEWEST_ROWS = 20  # that a batch is made of where more would fit once money is free again
-_FIRST_PAUSE_SECONDS = 2.0
-_LONGEST_PAUSE_SECONDS = 60.0
 
 
 class NotSent(Exception):
@@ -122,7 +120,7 @@ class BatchSender:
                 raise NotSent(error)
             logger.info("%s: no batch yet, trying again: %s", self._lane.label, error)
             hints = [signal.retry_after_seconds or 0.0 for signal in error.signals]
-            pause = self._run.pause(attempt, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+            pause = self._pause(attempt)
             with self._lane.waiting(after=error):
                 await self._run.clock.sleep(max([pause, *hints]))
 
@@ -145,7 +143,7 @@ class BatchSender:
                 if is_late and batch.step == "lost":
                     raise NotSent(None)
                 with self._lane.waiting():
-                    await run.clock.sleep(run.pause(looks, 1.0, 30.0))
+                    await run.clock.sleep(self._pause(looks))
                 looks += 1
 
     async def was_found_late(self, batch: LedgerBatch) -> bool:
@@ -155,6 +153,10 @@ class BatchSender:
         except ModelError as error:
             logger.debug("%s: batch %s: %s", self._lane.label, batch.token, error)
             return False
+
+    def _pause(self, number: int) -> float:
+        limits = self._route.limits
+        return self._run.pause(number, limits.first_look_seconds, limits.longest_look_seconds)
 
     @contextmanager
     def _in_doubt(self) -> Iterator[None]:

@@ -17,7 +17,6 @@ logger = logging.getLogger("collector")
 # Of all rows together: a file of nothing but answers is far smaller than this.
 _FILE_BYTES, _FILE_BYTES_A_ROW = 64_000_000, 256_000
 _MOST_FILE_BYTES = 4_000_000_000
-_FIRST_PAUSE_SECONDS = 2.0
 
 
 class BatchWatch:
@@ -136,8 +135,8 @@ class BatchWatch:
         return status
 
     async def _pause(self, number: int, error: ModelError | None, least: float = 0.0) -> None:
-        longest = self._route.limits.longest_look_seconds
+        limits = self._route.limits
         hints = [signal.retry_after_seconds or 0.0 for signal in error.signals] if error else []
-        pause = self._run.pause(number, _FIRST_PAUSE_SECONDS, longest)
+        pause = self._run.pause(number, limits.first_look_seconds, limits.longest_look_seconds)
         with self._lane.waiting():
             await self._run.clock.sleep(max([pause, least, *hints]))

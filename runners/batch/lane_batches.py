@@ -24,7 +24,6 @@ _ROUNDS = 2  # before what is left is asked live
 _FEWEST_AGAIN = 20  # that another batch is made for
 _MOST_BAD_ROWS = 5  # batches that were refused for one of their rows
 _QUEUE_SECONDS, _LONGEST_QUEUE_SECONDS = 60.0, 900.0  # where others' batches fill the queue
-_LOST_SECONDS = 300.0  # between two looks for a batch that was given up
 
 
 class LaneBatches:
@@ -42,7 +41,7 @@ class LaneBatches:
         self._run = run
         self._sender = BatchSender(lane, route, run)
         self._follower = BatchFollower(lane, route, run, self._sender, read)
-        self._deadline_seconds = route.limits.deadline_seconds
+        self._limits = route.limits
         self._queue: deque[Task] = deque()
         self._again: list[Task] = []
         self._live: list[Task] = []
@@ -183,7 +182,7 @@ class LaneBatches:
 
     async def _look_out(self, batch: LedgerBatch) -> None:
         run = self._run
-        while run.clock.time() < batch.creating_at + self._deadline_seconds:
+        while run.clock.time() < batch.creating_at + self._limits.deadline_seconds:
             if await self._sender.was_found_late(batch):
                 logger.warning(
                     "%s: batch %s exists after all, and is cancelled: its answers are kept",
@@ -194,7 +193,7 @@ class LaneBatches:
                 return
             try:
                 with self._lane.waiting():
-                    await run.clock.sleep(_LOST_SECONDS)
+                    await run.clock.sleep(self._limits.lost_look_seconds)
             except LaneStopped:
                 return
         await run.drop(batch, "it never showed up")

@@ -152,8 +152,12 @@ def finish_session(store: SolutionStore, *, release: bool = False) -> None:
     with SessionLock(store.path):
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
-        if release:
-            release_reserved(store, take_up_spending(store, lambda: 0.0))
+        ledger = BatchLedger(store.path)
+        if release or any(ledger):
+            spending = take_up_spending(store, lambda: 0.0)
+            spending = take_up_batch_money(store, ledger, spending)
+            if release:
+                release_reserved(store, release_lost(store, ledger, spending))
             store.save_analysis_summary()
         if not is_concluded(store):
             tracker = ProgressTracker(

@@ -1,4 +1,7 @@
-"""batches/ in a session: the lines that were sent, and the rows that came back, a file each."""
+"""batches/ in a session: the lines that were sent, and the rows that came back, a file each.
+
+Their names do not end in .jsonl: whoever looks for a session's */*.jsonl is to find answers alone.
+"""
 
 import contextlib
 import hashlib
@@ -31,11 +34,11 @@ class BatchFiles:
 
     def lines_of(self, token: str) -> Path:
         """Return where the lines that are sent stand."""
-        return self._folder / f"{token}.jsonl"
+        return self._folder / f"{token}.requests.ndjson"
 
     def results_of(self, token: str) -> Path:
         """Return where the rows that came back stand, once they are whole."""
-        return self._folder / f"{token}.results.jsonl"
+        return self._folder / f"{token}.results.ndjson"
 
     def open_lines(self, token: str) -> BinaryIO:
         """Return the lines, opened to be read; raises StoreError where they cannot be."""

@@ -17,7 +17,7 @@ from storage.files.jsonl_file import (
 from storage.files.regular_file import NotRegular, is_regular, refuse_link
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
-from storage.session.session_folder import BATCHES_FOLDER, EVALUATION_FOLDER
+from storage.session.session_folder import EVALUATION_FOLDER
 from storage.views.category_csv import is_export
 
 FAILURES_NAME = "failures.jsonl"
@@ -148,7 +148,7 @@ def _model_folders(folder: Path) -> list[Path]:
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     for inner in folders:
         refuse_link(inner)
-    return [inner for inner in folders if inner.name not in (EVALUATION_FOLDER, BATCHES_FOLDER)]
+    return [inner for inner in folders if inner.name != EVALUATION_FOLDER]
 
 
 def _jsonl_files(folder: Path) -> list[Path]:

@@ -5,7 +5,6 @@ from typing import Literal
 
 from storage.files.regular_file import open_to_read
 from storage.records.tallies import total
-from storage.session.session_folder import BATCHES_FOLDER
 from storage.session.session_lock import is_run_by_another
 from storage.solution_store import SolutionStore
 
@@ -43,8 +42,7 @@ def condition_words(store: SolutionStore) -> str:
 
 def count_answer_lines(folder: Path) -> int:
     """Return how many whole lines stand in a session's files of answers, without reading them."""
-    files = folder.glob("[!.]*/*.jsonl")
-    return sum(_count_lines(path) for path in files if path.parent.name != BATCHES_FOLDER)
+    return sum(_count_lines(path) for path in folder.glob("[!.]*/*.jsonl"))
 
 
 def _count_lines(path: Path) -> int:
