@@ -21,10 +21,12 @@ from runners.session.session_run import run_session, session_metadata
 from storage.records.batch_ledger import BatchLedger
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
+from tests.support.batch_server.batch_wire import BatchWire
 from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.command import pointed_at
 from tests.support.datasets import write_dataset
 from tests.support.session_check import Answers, answers_in, failures_in, lines_of
+from tests.support.watched_server import WatchedServer
 
 Lines = list[dict[str, Any]]
 
@@ -37,7 +39,7 @@ class BatchSession:
 
     def __init__(
         self,
-        server: OpenAIBatchServer,
+        server: WatchedServer,
         folder: Path,
         *,
         problems: int = 5,
@@ -56,7 +58,7 @@ class BatchSession:
             grace_seconds=0.5,
         )
         self.settings = dataclasses.replace(self.settings, **settings)
-        self.variables = pointed_at(server, "openai", "deepseek", "xai")
+        self.variables = pointed_at(server)
 
     async def run(self, *, detach: bool = False, cancel: bool = False) -> RunOutcome:
         """Run the session from its beginning, or from where it is."""
@@ -106,23 +108,23 @@ class BatchSession:
 
 
 @contextmanager
-def hasty_limits(**changes: Any) -> Iterator[None]:
-    """Have OpenAI's batches looked at every few milliseconds; changes: further facts."""
+def hasty_limits(provider: str = "openai", **changes: Any) -> Iterator[None]:
+    """Have a provider's batches looked at every few milliseconds; changes: further facts."""
     limits = cast(dict[str, BatchLimits], BATCH_LIMITS)
-    kept = limits["openai"]
+    kept = limits[provider]
     hasty = {
         "first_look_seconds": 0.01,
         "longest_look_seconds": 0.02,
         "absent_seconds": 0.4,
         "no_file_seconds": 0.3,
     }
-    limits["openai"] = dataclasses.replace(kept, **(hasty | changes))
+    limits[provider] = dataclasses.replace(kept, **(hasty | changes))
     try:
         yield
     finally:
-        limits["openai"] = kept
+        limits[provider] = kept
 
 
-def twice_billed(server: OpenAIBatchServer) -> Counter[tuple[str, str]]:
+def twice_billed(server: OpenAIBatchServer | BatchWire) -> Counter[tuple[str, str]]:
     """Return what was sold more than once."""
     return Counter({task: times for task, times in server.billed.items() if times > 1})
