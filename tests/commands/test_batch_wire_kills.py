@@ -15,10 +15,11 @@ _QUICK = [(wire, _AFTER_CREATING) for wire in sorted(WIRES)]
 _REST = [pair for pair in product(sorted(WIRES), MOMENTS) if pair[1] != _AFTER_CREATING]
 
 
-@pytest.mark.parametrize(("wire", "moment"), few([*_QUICK, *_REST], len(_QUICK)))
+@pytest.mark.parametrize("case", few([*_QUICK, *_REST], len(_QUICK)), ids=str)
 async def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
-    tmp_path: Path, wire: str, moment: tuple[int, str]
+    tmp_path: Path, case: tuple[str, tuple[int, str]]
 ) -> None:
+    wire, moment = case
     server_class, model = WIRES[wire]
     async with server_class() as server:
         session = KilledSession(server, tmp_path, model)
