@@ -58,13 +58,15 @@ BATCH_LIMITS: Mapping[str, BatchLimits] = {
         most_bytes=200_000_000,
         keep_seconds=30 * DAY_SECONDS,
     ),
-    # platform.claude.com, batch processing. Its list shows no token: absence proves nothing.
+    # platform.claude.com, batch processing. Its list shows no token: batches of the right time and
+    # size are waited for, and only where there is none for so long does absence prove anything.
+    # What was just made may not be found for a quarter of an hour, as users of its SDK report.
     "anthropic": BatchLimits(
         most_rows=100_000,
         most_bytes=256_000_000,
         keep_seconds=29 * DAY_SECONDS,
         kept_from="creation",
-        absent_seconds=None,
+        absent_seconds=1800.0,
     ),
     # ai.google.dev/gemini-api/docs/batch-api: files up to 2 GB; jobs die after 48 hours.
     "google": BatchLimits(

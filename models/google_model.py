@@ -13,6 +13,7 @@ from google.genai import types
 from config.clock import SystemClock
 from config.errors import AuthFailed, ModelError
 from models.base_model import BaseModel, Completion, FinishReason, Usage
+from models.google_body import wire_body
 from models.wire.http_session import open_session
 from models.wire.json_border import field_of, read_json
 from models.wire.rate_headers import read_rate_signals
@@ -101,21 +102,27 @@ class GoogleModel(BaseModel):
         client = await self.clients.get(
             identity, partial(_open_client, self.base_url, self.api_key)
         )
-        generation = types.GenerateContentConfig.model_validate(self._generation())
+        generation = self._generation_config()
         response = await client.models.generate_content(
             model=self.model_name,
             contents=prompt.user,
             config=_one_request(generation, prompt, self._version),
         )
-        sent = generation.model_dump(by_alias=True, exclude_none=True, mode="json")
-        tier = sent.pop("serviceTier", None)
-        beside = {"serviceTier": tier} if tier else {}
         came = response.sdk_http_response or types.HttpResponse()
         body = (came.body or "").encode("utf-8", "replace")
-        return self._completion(
-            Reply(200, came.headers or {}, body),
-            {"model": self.model_name, "generationConfig": sent, **beside},
-        )
+        return self.completion_of(Reply(200, came.headers or {}, body), self.parameters())
+
+    def request_body(self, prompt: Prompt) -> dict[str, object]:
+        """Return the body that the SDK sends for a prompt, as its own converter makes it."""
+        config = _one_request(self._generation_config(), prompt, self._version)
+        return wire_body(self.model_name, prompt.user, config)
+
+    def parameters(self) -> dict[str, object]:
+        """Return what is sent beside the prompt, the same in every call."""
+        sent = self._generation_config().model_dump(by_alias=True, exclude_none=True, mode="json")
+        tier = sent.pop("serviceTier", None)
+        beside = {"serviceTier": tier} if tier else {}
+        return {"model": self.model_name, "generationConfig": sent, **beside}
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that a refusal, or an error of what is below, stands for."""
@@ -127,6 +134,9 @@ class GoogleModel(BaseModel):
     def _version(self) -> str:
         # Flex is a preview: all that is written about it asks v1beta.
         return "v1beta" if self.requested_tier else "v1"
+
+    def _generation_config(self) -> types.GenerateContentConfig:
+        return types.GenerateContentConfig.model_validate(self._generation())
 
     def _generation(self) -> dict[str, object]:
         params = dict(self.extra_params)
@@ -140,7 +150,10 @@ class GoogleModel(BaseModel):
             params["service_tier"] = self.requested_tier
         return {**generation, **params}
 
-    def _completion(self, came: Reply, parameters: Mapping[str, object]) -> Completion:
+    def completion_of(self, came: Reply, parameters: Mapping[str, object]) -> Completion:
+        """Return what a reply says; raises a ModelError where it is no answer."""
+        if not 200 <= came.status < 300:
+            raise self.reply_error(came)
         try:
             reply = msgspec.convert(read_json(came.text), _Reply)
         except ValueError as error:  # not JSON, or of another shape

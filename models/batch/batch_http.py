@@ -1,7 +1,7 @@
 """What batch APIs are asked with: bounded replies, files that stream both ways, no repeats."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TypeVar, cast
@@ -58,14 +58,18 @@ class BatchHttp:
             raise Overloaded(f"not found at the moment: {path}", status=_NOT_FOUND)
         return self._successful(reply)
 
-    async def post(self, path: str, body: object = None) -> Reply:
-        """Return a 2xx reply to a JSON body, None for none. Raises ModelError."""
-        return self._successful(await self._ask("POST", path, _STATUS_SECONDS, json=body))
+    async def post(self, path: str, body: object = None, **content: object) -> Reply:
+        """Return a 2xx reply to a JSON body, None for none. Raises ModelError.
+
+        content: headers, for this request alone.
+        """
+        asked = await self._ask("POST", path, _STATUS_SECONDS, json=body, **content)
+        return self._successful(asked)
 
     async def create(self, path: str, **content: object) -> Reply | Refused | Unknown:
         """Return a 2xx reply to the request that makes a batch, or what is known without one.
 
-        content: json, or data (bytes, or an async iterator of them).
+        content: json, or data (bytes, or an async iterator of them); headers, for it alone.
         """
         try:
             reply = await self._ask("POST", path, _CREATE_SECONDS, **content)
@@ -86,7 +90,13 @@ class BatchHttp:
             )
             return self._successful(await self._ask("POST", path, _FILE_SECONDS, data=data))
 
-    async def file(self, path: str, **parameters: str) -> AsyncIterator[bytes]:
+    async def send_file(self, path: str, batch: BatchInput, headers: Mapping[str, str]) -> Reply:
+        """Return a 2xx reply to the batch's lines as they stand on the disk."""
+        with batch.open_lines() as lines:
+            asked = await self._ask("POST", path, _FILE_SECONDS, data=lines, headers=headers)
+            return self._successful(asked)
+
+    async def file(self, path: str, **parameters: str) -> AsyncGenerator[bytes, None]:
         """Yield a file's content as it comes, ending in a line break. Raises ModelError."""
         last = b""
         try:
@@ -124,11 +134,12 @@ class BatchHttp:
         identity = (aiohttp.ClientSession, self.base_url, self.model.api_key)
         opened = partial(open_session, self.base_url)
         session = await self.model.clients.get(identity, opened)
+        more = cast(Mapping[str, str], content.pop("headers", {}))
         # A redirect would take the key to another host.
         request = session.request(
             method,
             f"{self.base_url}{path}",
-            headers=self._headers,
+            headers={**self._headers, **more},
             allow_redirects=False,
             **content,  # type: ignore[arg-type] # params, json or data
         )

@@ -86,6 +86,12 @@ class BatchWatch:
         batch = self._batch
         if batch.is_cancelling or batch.batch_id is None:
             return
+        if not batch.is_proven:  # it may be somebody else's
+            logger.info(
+                "%s: batch %s is not cancelled: only its rows will tell if it is ours",
+                *(batch.model, batch.batch_id),
+            )
+            return
         try:
             await self._route.api.cancel(batch.batch_id)
         except ModelError as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from storage.records.batch_ledger import BatchLedger
+from tests.support.batch_server.batch_wire import BatchWire
 from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.batch_session import twice_billed
 from tests.support.command import Finished, pointed_at
@@ -13,6 +14,7 @@ from tests.support.killed_steps import NEVER, WRAPPER
 from tests.support.program import Program
 from tests.support.session_check import check_agreement, read_object
 from tests.support.slow import few
+from tests.support.watched_server import WatchedServer
 
 TASKS = 5
 # Two batches of three and two: money, six lines of the ledger and money for each, five answers.
@@ -23,13 +25,13 @@ MOMENTS = [(step, when) for step in range(1, STEPS + 1) for when in ("before", "
 class KilledSession:
     """One session of batches, whose processes can be killed at any step."""
 
-    def __init__(self, server: OpenAIBatchServer, folder: Path) -> None:
+    def __init__(self, server: WatchedServer, folder: Path, model: str = "gpt-4o") -> None:
         self.folder = folder / "out" / "s"
-        self._environment = pointed_at(server, "openai")
+        self._environment = pointed_at(server)
         self._out = ("--output-dir", str(folder / "out"))
         dataset = write_dataset(folder / "data", {"sums": TASKS})
         self._first = (
-            *("run_collection.py", "--models", "gpt-4o", "--dataset-path", str(dataset)),
+            *("run_collection.py", "--models", model, "--dataset-path", str(dataset)),
             *("--session-id", "s", "--extraction", "regex", "--batch", "--batch-requests", "3"),
         )
 
@@ -48,7 +50,7 @@ class KilledSession:
         """Run it to its end."""
         return await (await self.start()).finished()
 
-    def check(self, server: OpenAIBatchServer) -> None:
+    def check(self, server: OpenAIBatchServer | BatchWire) -> None:
         """Fail unless each task has one answer, sold once, and every file agrees."""
         answers = check_agreement(self.folder)
         assert len(answers) == TASKS

@@ -114,8 +114,11 @@ class Sells(Protocol):
 
 
 @contextmanager
-def hasty_limits(**changes: Any) -> Iterator[None]:
-    """Have batches looked at every few milliseconds; changes: further facts of all providers."""
+def hasty_limits(provider: str | None = None, **changes: Any) -> Iterator[None]:
+    """Have batches looked at every few milliseconds.
+
+    changes: further facts, of one provider or of all.
+    """
     limits = cast(dict[str, BatchLimits], BATCH_LIMITS)
     kept = dict(limits)
     hasty = {
@@ -124,8 +127,9 @@ def hasty_limits(**changes: Any) -> Iterator[None]:
         "absent_seconds": 0.4,
         "no_file_seconds": 0.3,
     }
-    for provider, facts in kept.items():
-        limits[provider] = dataclasses.replace(facts, **(hasty | changes))
+    for name, facts in kept.items():
+        further = changes if provider in (None, name) else {}
+        limits[name] = dataclasses.replace(facts, **(hasty | further))
     try:
         yield
     finally:
