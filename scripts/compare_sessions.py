@@ -21,12 +21,12 @@ from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table, print_wrapped
+from storage.files.csv_cells import csv_cell, csv_line
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
 from storage.session.session_folder import refuse_inside_sessions
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
-from storage.views.category_csv import csv_cell, csv_line
 
 
 def build_parser() -> CommandParser:

@@ -16,10 +16,10 @@ from storage.files.jsonl_file import (
     set_aside,
 )
 from storage.files.regular_file import NotRegular, is_regular, refuse_link
+from storage.records.record_csv import is_export
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
 from storage.session.session_folder import EVALUATION_FOLDER
-from storage.views.category_csv import is_export
 
 FAILURES_NAME = "failures.jsonl"
 PENDING_NAME = "pending_extraction.jsonl"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from config.errors import StoreError
+from storage.records.record_csv import csv_row
 from storage.records.solution_record import SolutionRecord
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
-from storage.views.category_csv import csv_row
 from tests.support.store_records import (
     HandClock,
     failure,
