@@ -267,7 +267,7 @@ def test_several_sessions_are_compared(tmp_path: Path) -> None:
     done = evaluate("one", "two", "--output-dir", str(tmp_path))
     assert "All sessions:" in done.stdout
     assert "one/m" in done.stdout
-    assert "1 of 1 pairs of models do not differ for sure" in done.stdout
+    assert "1 of 1 pairs of models do not differ significantly" in done.stdout
 
 
 @pytest.mark.slow

@@ -152,7 +152,7 @@ async def test_tokens_that_cannot_be_meant_are_neither_spent_nor_paced(tmp_path:
             environment=pointed_at(server, "xai"),
         )
     assert finished.exit_code == 0, finished.output
-    assert finished.stdout.count("not counting tokens that cannot be meant") == 1
+    assert finished.stdout.count("ignoring token counts that cannot be right") == 1
     lines = (finished.session / "grok-4.3" / "sums.jsonl").read_text().splitlines()
     records = map(json.loads, lines)
     odd, *others = sorted(records, key=lambda record: record["usage"] is not None)
