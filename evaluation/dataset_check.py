@@ -34,6 +34,6 @@ def _check(dataset: Path, asked: Mapping[str, str], now: Mapping[str, str]) -> N
     if changes:
         more = f" and {len(changes) - _MOST_NAMED} more" if len(changes) > _MOST_NAMED else ""
         raise ConfigError(
-            f"{dataset} is not the dataset of this session: {', '.join(changes[:_MOST_NAMED])}{more}. "
-            "Name the right one with --dataset-path"
+            f"{dataset} is not the dataset of this session: {', '.join(changes[:_MOST_NAMED])}{more}"
+            ". Name the right one with --dataset-path"
         )
