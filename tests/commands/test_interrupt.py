@@ -73,6 +73,7 @@ async def test_the_first_signal_waits_for_calls_in_flight(tmp_path: Path, signal
     assert set(server.given.values()) == {1}
 
 
+@pytest.mark.slow
 async def test_a_second_signal_waits_for_nothing(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = collection_of(server, tmp_path)
@@ -123,6 +124,7 @@ async def test_calls_that_cost_nothing_are_never_said_to_be_billed(tmp_path: Pat
     assert "billed" not in stopped.output + shown.output + resumed.output
 
 
+@pytest.mark.slow
 async def test_the_grace_time_ends(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = collection_of(server, tmp_path, "--grace", "0.2")
@@ -137,6 +139,7 @@ async def test_the_grace_time_ends(tmp_path: Path) -> None:
         server.open.set()
 
 
+@pytest.mark.slow
 async def test_a_call_that_fails_in_the_grace_time_is_not_sent_again(tmp_path: Path) -> None:
     # No refused rates: they would keep some of the slots from sending.
     async with WatchedServer(fault_rate=0.5, forgiven=1.0) as server:
