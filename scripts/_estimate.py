@@ -62,7 +62,7 @@ def print_estimate(
     if unknown:
         print_wrapped(f"No price is known for {', '.join(unknown)}.")
     if settings.max_cost_usd is not None:
-        print_wrapped(_cover(estimates, settings.max_cost_usd))
+        print_wrapped(_cover(_as_sold(estimates, settings), settings.max_cost_usd))
     print()
 
 
@@ -89,6 +89,7 @@ def expected_cost(
 ) -> str:
     """Return what a run is expected to cost, and at worst, in a few words."""
     estimates = _estimates(models, problems, settings, _learned(settings.output_dir))
+    estimates = _as_sold(estimates, settings)
     expected = sum(estimate.expected_usd or 0.0 for estimate in estimates)
     worst = sum(estimate.worst_usd or 0.0 for estimate in estimates)
     unknown = _unpriced(estimates)
@@ -114,6 +115,24 @@ def _estimates(
         )
         for model in models.answering
     ]
+
+
+def _as_sold(estimates: Sequence[CostEstimate], settings: CollectionSettings) -> list[CostEstimate]:
+    """Return the estimates at the price of a batch, of those that go into one."""
+    return [_in_batches(estimate) if settings.batch else estimate for estimate in estimates]
+
+
+def _in_batches(estimate: CostEstimate) -> CostEstimate:
+    sold_usd, live_usd = estimate.sold_usd.get("batch"), estimate.expected_usd
+    if sold_usd is None or not live_usd:
+        return estimate
+    share = sold_usd / live_usd
+    return replace(
+        estimate,
+        expected_usd=sold_usd,
+        worst_usd=estimate.worst_usd and share * estimate.worst_usd,
+        least_call_usd=estimate.least_call_usd and share * estimate.least_call_usd,
+    )
 
 
 def _print_basis(reader: BaseModel | None, missing_keys: Mapping[str, str]) -> None:

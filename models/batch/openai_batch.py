@@ -36,7 +36,7 @@ _PHASES: Mapping[str, Phase] = {
     "cancelled": "ended_with_rows",
     "failed": "ended_without_rows",
 }
-_LOOK_BACK_SECONDS = 600.0  # the provider's clock may be behind
+_LOOK_BACK_SECONDS = 86_400.0  # the provider's clock may be behind, or ours ahead
 _MOST_PAGES = 100  # of a hundred batches each
 _QUEUE_FULL = "token_limit_exceeded"
 _NAMED_ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]{1,200})"')

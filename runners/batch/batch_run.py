@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from urllib.parse import urlsplit
 
 from config.clock import Clock
 from config.collection_settings import CollectionSettings
@@ -108,6 +109,11 @@ class BatchRun:
         """Return how long to wait before the number-th look (from 0), with jitter, in seconds."""
         growing = min(first * 1.5 ** min(number, _MOST_STEPS), longest)
         return growing * self.random.uniform(0.8, 1.2)
+
+
+def address_of(model: BaseModel) -> str:
+    """Return a model's base URL without its query, which may hold a key."""
+    return urlsplit(model.base_url)._replace(query="", fragment="").geturl()
 
 
 def key_digest(model: BaseModel) -> str:

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from config.errors import ModelError, TransientError
+from config.errors import BadReply, ModelError, TransientError
 from models.batch.batch_api import Created, Refused, Unknown
 from runners.batch.batch_route import BatchRoute
-from runners.batch.batch_run import BatchRun, key_digest
+from runners.batch.batch_run import BatchRun, address_of, key_digest
 from runners.calls.budget import worst_case_usd
 from runners.lanes.lane import Lane
 from runners.lanes.task import Task
 from storage.records import batch_steps as steps
 from storage.records.batch_files import new_token
 from storage.records.batch_ledger import LedgerBatch
+from storage.records.batch_steps import is_usable_name
 
 logger = logging.getLogger("collector")
 
@@ -90,7 +91,7 @@ class BatchSender:
                 at=run.clock.time(),
                 model=row.label,
                 provider=row.provider,
-                base_url=self._lane.model.base_url,
+                base_url=address_of(self._lane.model),
                 key_digest=key_digest(self._lane.model),
                 tasks=[(*task.key, task.problem.content_hash) for task in part.tasks],
                 size=size,
@@ -134,10 +135,13 @@ class BatchSender:
         wait_seconds = (
             limits.deadline_seconds if limits.absent_seconds is None else (limits.absent_seconds)
         )
-        looks = 0
+        # A clock that jumps while we wait makes nothing late.
+        waited_before = max(0.0, run.clock.time() - batch.creating_at)
+        began, looks = run.clock.monotonic(), 0
         with self._in_doubt():
             while True:
-                is_late = run.clock.time() >= batch.creating_at + wait_seconds
+                waited = waited_before + run.clock.monotonic() - began
+                is_late = waited >= wait_seconds
                 if await self._was_found(batch, is_last=is_late):
                     return
                 if is_late and batch.step == "lost":
@@ -186,7 +190,7 @@ class BatchSender:
         found = await self._route.api.find(
             run.input_of(batch), batch.prepared or "", since=batch.creating_at, but_not=others
         )
-        if found is None:
+        if found is None or not is_usable_name(found.batch_id):
             return False
         await run.note(
             steps.Found(
@@ -203,6 +207,8 @@ class BatchSender:
         if batch.prepared is not None:
             return
         prepared = await self._route.api.prepare(self._run.input_of(batch))
+        if prepared and not is_usable_name(prepared):
+            raise BadReply("the provider's name for the file is none that can be used")
         await self._run.note(
             steps.Uploaded(token=batch.token, at=self._run.clock.time(), prepared=prepared)
         )
@@ -216,7 +222,7 @@ class BatchSender:
         outcome = await self._route.api.create(run.input_of(batch), batch.prepared or "")
         now = run.clock.time()
         match outcome:
-            case Created():
+            case Created() if is_usable_name(outcome.batch_id):
                 await run.note(steps.Created(token=token, at=now, batch_id=outcome.batch_id))
                 logger.info(
                     "%s: batch %s created, %d requests",
@@ -229,12 +235,13 @@ class BatchSender:
                     steps.Refused(token=token, at=now, why=str(error), status=error.status)
                 )
                 return error
-            case Unknown():
-                await run.note(steps.Unknown(token=token, at=now, why=outcome.why))
+            case Created() | Unknown():
+                why = outcome.why if isinstance(outcome, Unknown) else "a batch without a name"
+                await run.note(steps.Unknown(token=token, at=now, why=why))
                 logger.warning(
                     "%s: the creation of a batch had no clear reply (%s): it is looked for before "
                     "its requests are sent again",
-                    *(self._lane.label, outcome.why),
+                    *(self._lane.label, why),
                 )
                 return None
 

@@ -1,6 +1,7 @@
 """Looks at one batch until it has ended, and fetches what it has to give."""
 
 import logging
+from dataclasses import replace
 
 from config.errors import ModelError
 from models.batch.batch_api import BatchStatus
@@ -16,6 +17,7 @@ logger = logging.getLogger("collector")
 # Of all rows together: a file of nothing but answers is far smaller than this.
 _FILE_BYTES, _FILE_BYTES_A_ROW = 64_000_000, 256_000
 _MOST_FILE_BYTES = 4_000_000_000
+_LONGEST_STATE = 40  # characters of a provider's word
 
 
 class BatchWatch:
@@ -123,6 +125,7 @@ class BatchWatch:
                     *(self._lane.label, self._batch.batch_id, error),
                 )
             return None, error
+        status = replace(status, state=status.state[:_LONGEST_STATE])
         self._seen.trouble, self._seen.state = "", status.state
         if status.done is not None:  # counts turn back, rows do not
             self._seen.done = max(self._seen.done or 0, min(status.done, self._seen.rows))

@@ -10,7 +10,7 @@ from config.errors import AllAlike, BadRequest, LaneClosed, ModelError
 from runners.answers.answer_keeper import UnreadReply
 from runners.batch.batch_follower import BatchFollower, Left
 from runners.batch.batch_route import BatchRoute
-from runners.batch.batch_run import BatchRun, key_digest
+from runners.batch.batch_run import BatchRun, address_of, key_digest
 from runners.batch.batch_sender import BatchSender, NotSent
 from runners.calls.budget import CapReached
 from runners.calls.reliable_call import GaveUp
@@ -97,24 +97,34 @@ class LaneBatches:
             self._share_out()
 
     async def _take_up_what_is_open(self) -> None:
-        lane, run = self._lane, self._run
-        digest = key_digest(lane.model)
-        for batch in run.ledger:
+        lane = self._lane
+        for batch in self._run.ledger:
             if batch.model != lane.label:
                 continue
             if batch.step == "lost" and not await self._showed_up(batch):
                 await self._look_for(batch)
             if not batch.is_unsettled:
                 continue
-            if batch.step != "ended" and batch.planned.key_digest != digest:
+            if whose := self._whose(batch):
                 logger.warning(
-                    "%s: batch %s was made with another key (%s; this is %s): it is left alone, "
-                    "and its %d requests are not sent again. Resume with that key",
-                    *(lane.label, batch.batch_id or batch.token, batch.planned.key_digest),
-                    *(digest, batch.rows),
+                    "%s: batch %s was made %s: it is left alone, and its %d requests are not sent "
+                    "again",
+                    *(lane.label, batch.batch_id or batch.token, whose, batch.rows),
                 )
                 continue
             self._follow(batch)
+
+    def _whose(self, batch: LedgerBatch) -> str:
+        """Return where else a batch has to be asked for, "" where it is the lane's own."""
+        planned, model = batch.planned, self._lane.model
+        digest = key_digest(model)
+        if batch.step == "ended" and self._run.files.has_results(batch.token):
+            return ""
+        if planned.key_digest != digest:
+            return f"with another key ({planned.key_digest}, and this is {digest})"
+        if planned.base_url != address_of(model):
+            return f"at {planned.base_url} ({model.config.base_url_env} is another now)"
+        return ""
 
     async def _submit(self) -> None:
         """Make one batch of the first tasks in the queue."""

@@ -110,17 +110,18 @@ class LaneWatch:
         if long_out := lane.out_for(LONG_OUT_SECONDS):
             seconds = self._clock.monotonic() - long_out[0].since
             return f"{long_out[0].task_name} still in flight after {seconds:.0f} s"
-        return _why_held(lane.waits)
+        held = any(other.batches for other in self._lanes)
+        return _why_held(lane.waits, "and batches hold some of it" if held else "")
 
 
 def _is_refused(lane: Lane) -> bool:
     return not lane.stopping and lane.refusals.seconds >= LONG_SECONDS
 
 
-def _why_held(waits: Sequence[Wait]) -> str:
+def _why_held(waits: Sequence[Wait], about_money: str) -> str:
     """Return what keeps tasks from being sent, "" where they just wait for their turn."""
     if any(wait.for_money for wait in waits):
-        return "waiting for money under --max-cost"
+        return f"waiting for money under --max-cost {about_money}".rstrip()
     errors = [wait.after for wait in waits if wait.after]
     overloaded = sum(isinstance(error, Overloaded) for error in errors)
     without_room = sum(isinstance(error, NoCapacity) for error in errors)

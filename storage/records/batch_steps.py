@@ -4,6 +4,7 @@ planned -> uploaded -> creating -> created -> ended -> landed, with refused, unk
 cancelling between, and dropped or lost instead of the rest. Moments are wall seconds.
 """
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,9 +15,16 @@ Row = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 BatchedTask = tuple[str, Sample, str]  # task_id, sample, and the hash of what the problem says
 
 
-# Both go into the names of files or into addresses.
+_NAME = r"^[!-~]{1,500}$"
+# These go into the names of files or into addresses.
 Token = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{8}$")]
-BatchName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,500}$")]
+BatchName = Annotated[str, msgspec.Meta(pattern=_NAME)]
+Prepared = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{0,500}$")]
+
+
+def is_usable_name(name: str) -> bool:
+    """Tell whether a provider's name for something can be kept, and asked about."""
+    return re.match(_NAME, name) is not None
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", omit_defaults=True):
@@ -44,7 +52,7 @@ class Planned(_Step, frozen=True, kw_only=True, tag="planned"):
 class Uploaded(_Step, frozen=True, kw_only=True, tag="uploaded"):
     """What comes before the create is done, free of charge; prepared: its file, if it has one."""
 
-    prepared: str
+    prepared: Prepared
 
 
 class Creating(_Step, frozen=True, kw_only=True, tag="creating"):
