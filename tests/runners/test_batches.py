@@ -425,3 +425,58 @@ async def test_a_landing_is_the_same_however_often_it_is_done(
     assert (session.folder / "gpt-4o" / "sums.jsonl").read_bytes() == before
     assert session.spending == spent
     assert (session.folder / "failures.jsonl").read_bytes().startswith(failures)
+
+
+async def test_a_create_that_is_refused_for_its_rate_is_tried_again(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    server.refusals += [429, 429]
+    session = BatchSession(server, tmp_path)
+    outcome = await session.run()
+    assert outcome.status == "completed" and len(server.batches) == 1
+    assert session.steps.count("refused") == 2 and session.steps.count("planned") == 1
+
+
+async def test_a_wrong_key_closes_the_lane_and_owes_nothing(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    server.refusals.append(401)
+    session = BatchSession(server, tmp_path)
+    outcome = await session.run()
+    assert outcome.undone == 5 and "401" in outcome.closed["gpt-4o"] and server.requests == []
+    assert session.spending == {"committed_usd": 0.0, "held_usd": {}}
+
+
+async def test_a_lane_that_closes_lands_what_is_open_all_the_same(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    gone = ("model_not_found", "The model `gpt-4o` does not exist.", None)
+    server.mischief += [Mischief(polls=12), Mischief(ends="failed", fault=gone, polls=0)]
+    session = BatchSession(server, tmp_path, problems=4, batch_requests=2)
+    outcome = await session.run()
+    assert "gpt-4o" in outcome.closed and outcome.undone == 2
+    assert session.answers.keys() == tasks([1, 2]) and session.ledger.unsettled() == []
+
+
+async def test_lists_that_fail_do_not_say_that_a_batch_is_not_there(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    server.mischief.append(Mischief(creation="reply lost"))
+    server.failing_lists = 10**6
+    session = BatchSession(server, tmp_path)
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(session.run())
+        await until(lambda: server.lists > 40)  # longer than a batch that is not there takes
+        server.failing_lists = 0
+    assert run.result().status == "completed"
+    assert len(server.batches) == 1 and not twice_billed(server)
+
+
+async def test_the_cap_counts_what_rows_without_a_trace_may_cost(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    server.mischief.append(Mischief(rows={1: "missing"}))
+    session = BatchSession(server, tmp_path, problems=2, batch_only=True, max_attempts=1)
+    await session.run()
+    worst = session.ledger_lines[0]["worst_usd"]
+    assert session.spending["committed_usd"] == pytest.approx(session.answers_usd + worst / 2)

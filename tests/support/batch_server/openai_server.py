@@ -39,6 +39,7 @@ class OpenAIBatchServer(WatchedServer):
     mischief: how the next batches behave, one after the other; then all behave well.
     batches: id -> batch, in the order of their creation. uploads: how many files came.
     billed: (model, task) -> how often a good answer to it was sold, in batches and live.
+    refusals: statuses of the next creates, which make nothing.
     gates: closed, they hold back what goes through them: "upload", "create", "poll", "content";
     passed: how often something came to a gate.
     """
@@ -52,7 +53,8 @@ class OpenAIBatchServer(WatchedServer):
         self.batch_bills: Counter[tuple[str, str]] = Counter()
         self.gates: dict[str, asyncio.Event] = {}
         self.passed: Counter[str] = Counter()
-        self.queue_limit: int | None = None
+        self.refusals: deque[int] = deque()
+        self.failing_lists = 0
 
     @property
     def billed(self) -> Counter[tuple[str, str]]:
@@ -124,6 +126,8 @@ class OpenAIBatchServer(WatchedServer):
     async def _create(self, request: web.Request) -> web.StreamResponse:
         asked = json.loads(await request.text())
         self.creates += 1
+        if self.refusals:
+            return _error(self.refusals.popleft(), "Not now.")
         mischief = self.mischief.popleft() if self.mischief else Mischief()
         made = None
         if mischief.creation not in ("request lost", "500 before"):
@@ -156,6 +160,9 @@ class OpenAIBatchServer(WatchedServer):
 
     def _list(self, request: web.Request) -> web.StreamResponse:
         self.lists += 1
+        if self.failing_lists > 0:
+            self.failing_lists -= 1
+            return _error(503, "Try again later.")
         shown: list[Batch] = []
         for batch in reversed(self.batches.values()):
             if batch.mischief.unlisted > 0:
