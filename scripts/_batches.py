@@ -10,6 +10,7 @@ from runners.collection_runner import RunOutcome
 from runners.lanes.open_batches import moment
 from scripts._terminal import print_wrapped
 from storage.records.batch_ledger import BatchLedger, LedgerBatch
+from storage.session.spending_file import read_spending
 from storage.solution_store import SolutionStore
 
 
@@ -22,6 +23,14 @@ def print_open_batches(store: SolutionStore) -> bool:
     for model, batches in by_model.items():
         print_wrapped(f"{model}: {_words(batches)}")
     return bool(by_model)
+
+
+def held_for_open_batches(store: SolutionStore) -> float:
+    """Return how much of a session's money is reserved for batches that are open, in US dollars."""
+    spending = read_spending(store.path)
+    open_now = {batch.token for batch in BatchLedger(store.path).unsettled()}
+    held = spending.held_usd.items() if spending else ()
+    return sum(worst_usd for token, worst_usd in held if token in open_now)
 
 
 def print_left_running(store: SolutionStore, command: str) -> None:
@@ -68,8 +77,9 @@ def may_cancel(ledger: BatchLedger, *, ask: bool) -> bool:
 def _words(batches: list[LedgerBatch]) -> str:
     now = time.time()
     rows = sum(batch.rows for batch in batches)
+    worst_usd = sum(batch.planned.worst_usd for batch in batches)
     count = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
-    parts = [f"{count} open, {rows:,} requests"]
+    parts = [f"{count} open, {rows:,} requests", f"at most {worst_usd:.4f} USD"]
     known = [batch for batch in batches if batch.batch_id is not None]
     if known:
         oldest = min(known, key=lambda batch: batch.created_at)

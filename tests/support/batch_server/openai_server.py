@@ -31,6 +31,7 @@ class Batch:
     ended_polls: int = 0
     state: str = "validating"
     files: dict[str, str] = field(default_factory=dict)
+    answered: int = 0
 
 
 class OpenAIBatchServer(WatchedServer):
@@ -231,6 +232,7 @@ class OpenAIBatchServer(WatchedServer):
         for number in [*order, *batch.mischief.doubled]:
             is_answer, line = self._row(batch, number, ids[number - 1])
             answers, errors = (answers + line, errors) if is_answer else (answers, errors + line)
+            batch.answered += is_answer
         for alien in range(batch.mischief.aliens):
             answers += _line({"id": "x", "custom_id": f"alien-{alien}", "response": None})
         for name, content in (("output", answers), ("error", errors)):
@@ -272,7 +274,7 @@ class OpenAIBatchServer(WatchedServer):
     def _seen(self, batch: Batch) -> dict[str, Json]:
         mischief, total = batch.mischief, len(batch.requests)
         files = batch.files if batch.ended_polls > mischief.late_files else {}
-        done = total if batch.files else max(0, total - batch.polled)
+        done = batch.answered if batch.files else min(total, batch.polled)
         if mischief.counts_turn_back:
             done = max(0, total - 1 - batch.polled)
         return {
