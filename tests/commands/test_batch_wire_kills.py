@@ -33,7 +33,7 @@ async def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("wire", "gate"), product(sorted(WIRES), ["upload", "create", "poll", "content"])
+    ("wire", "gate"), list(product(sorted(WIRES), ["upload", "create", "poll", "content"]))
 )
 async def test_a_kill_while_the_provider_works_loses_nothing(
     tmp_path: Path, wire: str, gate: str
