@@ -120,6 +120,7 @@ class CollectionRunner:
         widths = LaneWidths(width, lanes, extracting, self._limiter)
         keeper = self._keeper(extracting)
         self._stop.abandon_readings = keeper.abandon
+        self._stop.stop_batches = self._batches.stop
         self._stop.abandon_batches = self._batches.abandon
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         # On the disk before the first call leaves: a kill may come at any time from then on.

@@ -28,10 +28,8 @@ def print_left_running(store: SolutionStore, command: str) -> None:
     """Print what goes on without us, and how to come back to it."""
     if not print_open_batches(store):
         return
-    print_wrapped(
-        "These batches run on at the providers, and are billed whether you fetch their answers or "
-        f"not. To fetch them, now or later:\n  {command}"
-    )
+    print("They run on at the providers, and are billed whether their answers are fetched or not.")
+    print(f"To fetch them, now or later:\n  {command}")
     print(f"To cancel them instead:\n  {command} --cancel-batches")
 
 

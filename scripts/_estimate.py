@@ -36,7 +36,7 @@ _HEADINGS = (
     "minutes at least",
 )
 _GROUPS = (1, 3, 2, 1)
-_SOLD_HEADINGS: Mapping[Sold, str] = {"flex": "USD at flex"}  # expected, if sold otherwise
+_SOLD_HEADINGS: Mapping[Sold, str] = {"flex": "USD at flex", "batch": "USD in batch"}
 _AFTER_USD_EXPECTED = 6
 
 
@@ -72,11 +72,10 @@ def _print_rows(rows: list[list[str]], estimates: Sequence[CostEstimate]) -> Non
     The total is that of a run in which all are sold so that can be.
     """
     headings, groups = list(_HEADINGS), list(_GROUPS)
-    for place, (sold, heading) in enumerate(_SOLD_HEADINGS.items(), _AFTER_USD_EXPECTED):
-        if not any(sold in estimate.sold_usd for estimate in estimates):
-            continue
+    known = [sold for sold in _SOLD_HEADINGS if any(sold in e.sold_usd for e in estimates)]
+    for place, sold in enumerate(known, _AFTER_USD_EXPECTED):
         column = [_usd_if(estimate.sold_usd.get(sold)) for estimate in estimates]
-        headings.insert(place, heading)
+        headings.insert(place, _SOLD_HEADINGS[sold])
         groups[2] += 1
         total = sum(e.sold_usd.get(sold) or e.expected_usd or 0.0 for e in estimates)
         unknown = " + unknown" if _unpriced(estimates) else ""

@@ -67,7 +67,8 @@ def resume(
     ledger = BatchLedger(store.path)
     if wishes.batches.cancel and not may_cancel(ledger, ask=wishes.ask_before_cancelling):
         return EXIT_OK
-    if not ledger.unsettled() and _is_finished(store, metadata, samples):
+    has_batches = any(batch.step == "lost" or batch.is_unsettled for batch in ledger)
+    if not has_batches and _is_finished(store, metadata, samples):
         finish_session(store, release=wishes.release)
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
         _judge_the_rest(store, settings, wishes, progress)

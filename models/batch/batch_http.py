@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 import aiohttp
 import msgspec
 
+from config.clock import SystemClock
 from config.errors import (
     BadReply,
     ConnectionLost,
@@ -22,6 +23,7 @@ from models.batch.batch_api import BatchInput, Refused, Unknown
 from models.wire.bounded_response import BoundedResponse
 from models.wire.http_session import open_session
 from models.wire.json_border import read_json
+from models.wire.rate_headers import read_rate_signals
 from models.wire.reply import Reply
 
 Shape = TypeVar("Shape")
@@ -143,6 +145,13 @@ class BatchHttp:
         )
         async with request as response:
             yield cast(BoundedResponse, response)
+
+
+def wait_hint(reply: Reply, provider: str) -> float | None:
+    """Return for how many seconds a reply asks to wait before the next question, if it does."""
+    signals = read_rate_signals(provider, reply.headers, None, SystemClock().time())
+    hints = [signal.retry_after_seconds for signal in signals if signal.retry_after_seconds]
+    return max(hints, default=None)
 
 
 def create_failed(error: ModelError) -> Refused | Unknown:

@@ -23,7 +23,7 @@ from models.batch.batch_api import (
     Phase,
     Unknown,
 )
-from models.batch.batch_http import BatchHttp, converted, read_reply
+from models.batch.batch_http import BatchHttp, converted, read_reply, wait_hint
 from models.openai_model import OpenAIModel
 from models.wire.json_border import decode_json
 from models.wire.reply import Reply
@@ -166,7 +166,8 @@ class OpenAIBatch:
 
     async def poll(self, batch_id: str) -> BatchStatus:
         """Return how a batch stands."""
-        return self._status(read_reply(await self._http.get(f"/batches/{batch_id}"), _Batch))
+        reply = await self._http.get(f"/batches/{batch_id}")
+        return self._status(read_reply(reply, _Batch), wait_hint(reply, "openai"))
 
     async def results(self, status: BatchStatus) -> AsyncIterator[bytes]:
         """Yield the rows of both files."""
@@ -207,7 +208,7 @@ class OpenAIBatch:
         reply = Reply(response.status_code, headers, bytes(response.body))
         return self.model.completion_of(reply, self._parameters_body)
 
-    def _status(self, batch: _Batch) -> BatchStatus:
+    def _status(self, batch: _Batch, wait_seconds: float | None) -> BatchStatus:
         phase = _PHASES.get(batch.status, "running")
         counts = converted(batch.request_counts, _Counts) or _Counts()
         fault = _first_fault(batch.errors) if phase == "ended_without_rows" else None
@@ -221,6 +222,7 @@ class OpenAIBatch:
             may_name_more=phase == "ended_with_rows" and _names_too_little(batch, counts),
             error=self._refusal(fault) if fault else None,
             bad_row=fault.line if fault else None,
+            look_again_seconds=wait_seconds,
             ended_at=batch.completed_at or batch.expired_at or batch.cancelled_at,
         )
 

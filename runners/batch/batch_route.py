@@ -36,16 +36,17 @@ class LiveRoute:
 def route_of(model: BaseModel, at_seconds: float) -> BatchRoute | LiveRoute:
     """Return how a model is asked; at_seconds: wall time, since prices change."""
     row, at = model.config, datetime.fromtimestamp(at_seconds, UTC)
+    live = f"asked live, at the {'flex' if model.requested_tier == 'flex' else 'full'} price"
     if row.is_free:
         return LiveRoute("runs on this machine: asked live, free of charge")
     limits, api = BATCH_LIMITS.get(row.provider), batch_api(model)
     if limits is None or api is None:
-        return LiveRoute(f"no batch API of {row.provider} is known: {_AT_FULL_PRICE}")
+        return LiveRoute(f"no batch API of {row.provider} is known: {live}")
     if row.api_id in limits.never_batched or is_retired(row, at.date()):
-        return LiveRoute(f"{row.provider} takes it in no batch: {_AT_FULL_PRICE}")
+        return LiveRoute(f"{row.provider} takes it in no batch: {live}")
     share = discount(row, "batch", at)
     if share is None and row.api_id not in limits.cheaper_by_its_docs:
-        return LiveRoute(f"no batch price of it is known: {_AT_FULL_PRICE}")
+        return LiveRoute(f"no batch price of it is known: {live}")
     return BatchRoute(api, limits, share)
 
 
@@ -62,6 +63,3 @@ def _words(route: BatchRoute | LiveRoute) -> str:
             "in batches; its provider gives a discount that the price data lacks: counted in full"
         )
     return f"in batches, at {route.share:.0%} of the live price"
-
-
-_AT_FULL_PRICE = "asked live, at full price"

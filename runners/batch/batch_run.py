@@ -15,6 +15,7 @@ from prompts.problems import Problem
 from prompts.prompt_template import Prompt, build_prompt
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget
+from runners.lanes.lane import LaneStopped
 from runners.lanes.task import Task
 from storage.records.batch_files import BatchFiles
 from storage.records.batch_ledger import BatchLedger, LedgerBatch
@@ -41,7 +42,7 @@ NO_WISHES = BatchWishes()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRun:
-    """problems: task_id -> problem, as the run has them."""
+    """problems: task_id -> problem, as the run has them. stopped: set once the run is to end."""
 
     settings: CollectionSettings
     wishes: BatchWishes
@@ -53,7 +54,23 @@ class BatchRun:
     problems: Mapping[str, Problem]
     clock: Clock
     random: Random
+    stopped: asyncio.Event
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so many seconds. Raises LaneStopped where the run is stopped meanwhile.
+
+        Other than lane.waiting(), it goes on where the lane was closed: what is open is paid for.
+        """
+        slept = asyncio.create_task(self.clock.sleep(seconds))
+        stop = asyncio.create_task(self.stopped.wait())
+        try:
+            await asyncio.wait((slept, stop), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            slept.cancel()
+            stop.cancel()
+        if self.stopped.is_set():
+            raise LaneStopped
 
     async def note(self, step: Step) -> LedgerBatch:
         """Return the batch once a step is on the disk; raises StoreError where it cannot be."""

@@ -55,6 +55,7 @@ class BatchRunner:
         self._random = random
         self._ledger = BatchLedger(store.path)
         self._work: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
 
     def takes(self, model: BaseModel) -> bool:
         """Tell whether a model's tasks are to go into batches."""
@@ -97,6 +98,7 @@ class BatchRunner:
             problems={problem.task_id: problem for problem in problems},
             clock=self._clock,
             random=self._random,
+            stopped=self._stopped,
         )
         jobs: list[Coroutine[None, None, None]] = []
         for lane in lanes:
@@ -106,6 +108,10 @@ class BatchRunner:
                 batches = LaneBatches(lane, route, run, read)
                 jobs.append(self._lane(lane, batches, problems, go_live, break_off, run))
         return jobs
+
+    def stop(self) -> None:
+        """Wait for no batch any more; what is being fetched or landed comes to its end."""
+        self._stopped.set()
 
     def abandon(self) -> None:
         """Wait for nothing more: the batches run on, and the next run takes them up."""

@@ -142,8 +142,7 @@ class BatchSender:
                     return
                 if is_late and batch.step == "lost":
                     raise NotSent(None)
-                with self._lane.waiting():
-                    await run.clock.sleep(self._pause(looks))
+                await run.sleep(self._pause(looks))
                 looks += 1
 
     async def was_found_late(self, batch: LedgerBatch) -> bool:

@@ -4,7 +4,6 @@ import logging
 
 from config.errors import ModelError
 from models.batch.batch_api import BatchStatus
-from models.wire.reading_room import MOST_REPLY_BYTES
 from runners.batch.batch_route import BatchRoute
 from runners.batch.batch_run import BatchRun
 from runners.lanes.lane import Lane
@@ -64,17 +63,12 @@ class BatchWatch:
                 await self._pause(tries, error)
                 tries += 1
 
-    @property
-    def most_row_bytes(self) -> int:
-        """How long a row may be; it has the reply as JSON in it."""
-        return MOST_REPLY_BYTES
-
     async def _end(self, *, only_once: bool) -> BatchStatus | None:
         looks, ended_since = 0, None
         limits, clock = self._route.limits, self._run.clock
         await self._first_look()
         while True:
-            status = await self._look()
+            status, error = await self._look()
             if status and status.phase != "running":
                 ended_since = clock.monotonic() if ended_since is None else ended_since
                 waited = clock.monotonic() - ended_since
@@ -84,7 +78,7 @@ class BatchWatch:
                 return None
             if clock.time() >= self._batch.created_at + limits.deadline_seconds:
                 await self.cancel("it has run for longer than its provider's window")
-            await self._pause(looks, None, (status and status.look_again_seconds) or 0.0)
+            await self._pause(looks, error, (status and status.look_again_seconds) or 0.0)
             looks += 1
 
     async def cancel(self, why: str) -> None:
@@ -113,10 +107,10 @@ class BatchWatch:
         age = self._run.clock.time() - self._batch.created_at
         wait = self._route.limits.first_look_seconds - max(0.0, age)
         if wait > 0:
-            with self._lane.waiting():
-                await self._run.clock.sleep(wait)
+            await self._run.sleep(wait)
 
-    async def _look(self) -> BatchStatus | None:
+    async def _look(self) -> tuple[BatchStatus | None, ModelError | None]:
+        """Return how it stands, or why nobody knows."""
         assert self._batch.batch_id is not None, "an open batch has a name"
         try:
             status = await self._route.api.poll(self._batch.batch_id)
@@ -128,15 +122,14 @@ class BatchWatch:
                     "%s: batch %s cannot be asked about: %s; it goes on all the same",
                     *(self._lane.label, self._batch.batch_id, error),
                 )
-            return None
+            return None, error
         self._seen.trouble, self._seen.state = "", status.state
         if status.done is not None:  # counts turn back, rows do not
             self._seen.done = max(self._seen.done or 0, min(status.done, self._seen.rows))
-        return status
+        return status, None
 
     async def _pause(self, number: int, error: ModelError | None, least: float = 0.0) -> None:
         limits = self._route.limits
         hints = [signal.retry_after_seconds or 0.0 for signal in error.signals] if error else []
         pause = self._run.pause(number, limits.first_look_seconds, limits.longest_look_seconds)
-        with self._lane.waiting():
-            await self._run.clock.sleep(max([pause, least, *hints]))
+        await self._run.sleep(max([pause, least, *hints]))

@@ -12,6 +12,7 @@ from runners.batch.batch_follower import BatchFollower, Left
 from runners.batch.batch_route import BatchRoute
 from runners.batch.batch_run import BatchRun, key_digest
 from runners.batch.batch_sender import BatchSender, NotSent
+from runners.calls.budget import CapReached
 from runners.calls.reliable_call import GaveUp
 from runners.lanes.lane import Lane, LaneStopped
 from runners.lanes.task import Task
@@ -55,35 +56,54 @@ class LaneBatches:
     async def work(self, todo: list[Task]) -> list[Task]:
         """Return what is to be asked live, once all batches have ended, or are left to run.
 
+        A lane that closes makes no more of them, but lands those that are open: they are paid for.
         todo: what is neither answered nor in an open batch.
-        Raises CapReached, LaneStopped, StoreError.
+        Raises CapReached where there was no money for all, StoreError.
         """
         self._queue.extend(todo)
+        no_money: CapReached | None = None
         try:
-            self._take_up_what_is_open()
-            while not self._lane.stopping:
-                while self._queue and not (self._run.wishes.cancel or self._queue_is_full):
-                    await self._submit()
-                if self._following:
-                    await self._take_what_ends()
-                elif self._queue and self._queue_is_full:
-                    await self._wait_for_the_queue()
-                elif self._again and not self._run.wishes.cancel:
-                    self._share_out()
-                else:
-                    break
+            await self._take_up_what_is_open()
+            while self._has_more_to_do:
+                try:
+                    await self._take_a_step()
+                except LaneStopped:
+                    pass  # what is open is followed all the same, unless the whole run stops
+                except CapReached as error:
+                    no_money = error
+                    self._lane.stop()
+            if no_money:
+                raise no_money
             return self._live
         finally:
             await _end_of([*self._following, *self._looking])
 
-    def _take_up_what_is_open(self) -> None:
+    @property
+    def _may_ask(self) -> bool:
+        return not (self._lane.stopping or self._run.wishes.cancel)
+
+    @property
+    def _has_more_to_do(self) -> bool:
+        return bool(self._following or (self._may_ask and (self._queue or self._again)))
+
+    async def _take_a_step(self) -> None:
+        while self._queue and self._may_ask and not self._queue_is_full:
+            await self._submit()
+        if self._following:
+            await self._take_what_ends()
+        elif self._queue_is_full:
+            await self._wait_for_the_queue()
+        elif self._again:
+            self._share_out()
+
+    async def _take_up_what_is_open(self) -> None:
         lane, run = self._lane, self._run
         digest = key_digest(lane.model)
         for batch in run.ledger:
             if batch.model != lane.label:
                 continue
-            if batch.step == "lost":
-                self._look_for(batch)
+            if batch.step == "lost" and not await self._showed_up(batch):
+                await self._look_for(batch)
             if not batch.is_unsettled:
                 continue
             if batch.step != "ended" and batch.planned.key_digest != digest:
@@ -132,7 +152,7 @@ class LaneBatches:
         for task in ended:
             left = task.result()
             if left.lost:
-                self._look_for(left.lost)
+                await self._look_for(left.lost)
             self._errors |= left.errors
             self._rounds.update(task.key for task in left.again)
             self._again += left.again
@@ -176,27 +196,29 @@ class LaneBatches:
         self._run.keeper.keep(self._lane, task, GaveUp(error=error, attempts=[]))
         self._lane.end_task(error)
 
-    def _look_for(self, batch: LedgerBatch) -> None:
+    async def _look_for(self, batch: LedgerBatch) -> None:
         """Look now and then for a batch that was given up: it may be paid for all the same."""
-        self._looking.add(asyncio.create_task(self._look_out(batch)))
+        age = self._run.clock.time() - batch.creating_at
+        if age > self._limits.deadline_seconds:
+            await self._run.drop(batch, "it never showed up")
+        else:
+            self._looking.add(asyncio.create_task(self._look_out(batch)))
 
     async def _look_out(self, batch: LedgerBatch) -> None:
-        run = self._run
-        while run.clock.time() < batch.creating_at + self._limits.deadline_seconds:
-            if await self._sender.was_found_late(batch):
-                logger.warning(
-                    "%s: batch %s exists after all, and is cancelled: its answers are kept",
-                    *(self._lane.label, batch.batch_id),
-                )
-                await self._follower.cancel(batch, "its requests were sent again")
-                self._follow(batch)
-                return
-            try:
-                with self._lane.waiting():
-                    await run.clock.sleep(self._limits.lost_look_seconds)
-            except LaneStopped:
-                return
-        await run.drop(batch, "it never showed up")
+        while not await self._showed_up(batch):
+            await self._run.clock.sleep(self._limits.lost_look_seconds)
+        self._follow(batch)
+
+    async def _showed_up(self, batch: LedgerBatch) -> bool:
+        """Return whether a batch exists that was given up; it is cancelled then."""
+        if not await self._sender.was_found_late(batch):
+            return False
+        logger.warning(
+            "%s: batch %s exists after all, and is cancelled: its answers are kept",
+            *(self._lane.label, batch.batch_id),
+        )
+        await self._follower.cancel(batch, "its requests were sent again")
+        return True
 
 
 async def _end_of(tasks: Sequence[asyncio.Task[Left] | asyncio.Task[None]]) -> None:

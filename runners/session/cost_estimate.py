@@ -11,6 +11,7 @@ from models.base_model import BaseModel, Usage
 from models.catalog.pricing import Sold, discount, price
 from prompts.problems import Problem
 from prompts.prompt_template import build_prompt
+from runners.batch.batch_route import BatchRoute, route_of
 from runners.calls.budget import worst_case_usd
 from runners.calls.reliable_call import estimate_tokens
 
@@ -36,7 +37,7 @@ class CostEstimate:
 
     expected_usd, worst_usd: None where the price is not known; least_call_usd, what the cheapest
         call may cost at worst, likewise.
-    sold_usd: what is expected where the calls are sold otherwise (flex), if a price of it is known.
+    sold_usd: what is expected where they are sold otherwise (flex, batch), if a price is known.
     least_time: what the known limits allow at best, None where none are known.
     """
 
@@ -148,11 +149,17 @@ class _Call:
 def _otherwise(
     model: BaseModel, calls: Sequence[_Call], samples: int, at: datetime
 ) -> dict[Sold, float]:
-    config = model.config
-    if not (model.knows_flex and config.has_flex and discount(config, "flex", at)):
-        return {}
-    cost_usd = _sum([price(config, call.usage, at, "flex") for call in calls], samples)
-    return {} if cost_usd is None else {"flex": cost_usd}
+    config, route = model.config, route_of(model, at.timestamp())
+    ways: list[Sold] = []
+    if model.knows_flex and config.has_flex and discount(config, "flex", at):
+        ways.append("flex")
+    if isinstance(route, BatchRoute) and route.sold == "batch":
+        ways.append("batch")
+    costs = {
+        sold: _sum([price(config, call.usage, at, sold) for call in calls], samples)
+        for sold in ways
+    }
+    return {sold: cost_usd for sold, cost_usd in costs.items() if cost_usd is not None}
 
 
 def _expected_output(model: BaseModel, problem: Problem) -> int:

@@ -62,17 +62,6 @@ class BatchFiles:
                 size += len(line)
         return size, digest.hexdigest()
 
-    def has_lines(self, token: str, sha256: str) -> bool:
-        """Tell whether the lines are there as they were planned."""
-        digest = hashlib.sha256()
-        try:
-            with self.open_lines(token) as file:
-                while block := file.read(_SKIPPED_BYTES):
-                    digest.update(block)
-        except StoreError:
-            return False
-        return digest.hexdigest() == sha256
-
     def has_results(self, token: str) -> bool:
         """Tell whether the rows that came back are all here."""
         return self.results_of(token).exists()

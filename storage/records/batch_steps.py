@@ -14,8 +14,13 @@ Row = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 BatchedTask = tuple[str, Sample, str]  # task_id, sample, and the hash of what the problem says
 
 
+# Both go into the names of files or into addresses.
+Token = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{8}$")]
+BatchName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,500}$")]
+
+
 class _Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", omit_defaults=True):
-    token: str
+    token: Token
     at: Moment
 
 
@@ -49,7 +54,7 @@ class Creating(_Step, frozen=True, kw_only=True, tag="creating"):
 class Created(_Step, frozen=True, kw_only=True, tag="created"):
     """The provider has the batch, and bills it."""
 
-    batch_id: str
+    batch_id: BatchName
 
 
 class Refused(_Step, frozen=True, kw_only=True, tag="refused"):
@@ -68,14 +73,14 @@ class Unknown(_Step, frozen=True, kw_only=True, tag="unknown"):
 class Found(_Step, frozen=True, kw_only=True, tag="found"):
     """The batch of a create without a reply was found; is_proven: it shows our token."""
 
-    batch_id: str
+    batch_id: BatchName
     is_proven: bool = True
 
 
 class NotOurs(_Step, frozen=True, kw_only=True, tag="not_ours"):
     """A batch that was found turned out to be somebody else's: the search goes on."""
 
-    batch_id: str
+    batch_id: BatchName
 
 
 class Cancelling(_Step, frozen=True, kw_only=True, tag="cancelling"):

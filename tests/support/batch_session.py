@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from config.batch_limits import BATCH_LIMITS, BatchLimits
 from config.collection_settings import CollectionSettings
@@ -21,12 +21,10 @@ from runners.session.session_run import run_session, session_metadata
 from storage.records.batch_ledger import BatchLedger
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
-from tests.support.batch_server.batch_wire import BatchWire
-from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.command import pointed_at
 from tests.support.datasets import write_dataset
+from tests.support.provider_server import ProviderServer
 from tests.support.session_check import Answers, answers_in, failures_in, lines_of
-from tests.support.watched_server import WatchedServer
 
 Lines = list[dict[str, Any]]
 
@@ -39,7 +37,7 @@ class BatchSession:
 
     def __init__(
         self,
-        server: WatchedServer,
+        server: ProviderServer,
         folder: Path,
         *,
         problems: int = 5,
@@ -107,24 +105,37 @@ class BatchSession:
         return float(sum(record["cost_usd"] for record in self.answers.values()))
 
 
+class Sells(Protocol):
+    """A server that counts what it sells: (model, task) -> good answers to it."""
+
+    @property
+    def billed(self) -> Counter[tuple[str, str]]:
+        """What was sold in batches and live."""
+
+
 @contextmanager
-def hasty_limits(provider: str = "openai", **changes: Any) -> Iterator[None]:
-    """Have a provider's batches looked at every few milliseconds; changes: further facts."""
+def hasty_limits(provider: str | None = None, **changes: Any) -> Iterator[None]:
+    """Have batches looked at every few milliseconds.
+
+    changes: further facts, of one provider or of all.
+    """
     limits = cast(dict[str, BatchLimits], BATCH_LIMITS)
-    kept = limits[provider]
+    kept = dict(limits)
     hasty = {
         "first_look_seconds": 0.01,
         "longest_look_seconds": 0.02,
         "absent_seconds": 0.4,
         "no_file_seconds": 0.3,
     }
-    limits[provider] = dataclasses.replace(kept, **(hasty | changes))
+    for name, facts in kept.items():
+        further = changes if provider in (None, name) else {}
+        limits[name] = dataclasses.replace(facts, **(hasty | further))
     try:
         yield
     finally:
-        limits[provider] = kept
+        limits.update(kept)
 
 
-def twice_billed(server: OpenAIBatchServer | BatchWire) -> Counter[tuple[str, str]]:
+def twice_billed(server: Sells) -> Counter[tuple[str, str]]:
     """Return what was sold more than once."""
     return Counter({task: times for task, times in server.billed.items() if times > 1})
