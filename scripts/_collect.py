@@ -18,6 +18,7 @@ from reports.pass_counts import unjudged_answers
 from runners.answers.reply_reader import reader_is_default
 from runners.batch.batch_route import route_words
 from runners.batch.batch_run import NO_WISHES, BatchWishes
+from runners.collection_runner import RunOutcome
 from runners.session.collection_plan import CollectionPlan, plan_collection
 from runners.session.run_models import RunModels, build_models
 from runners.session.session_run import run_session, session_metadata
@@ -205,6 +206,12 @@ def run_and_report(
         raise
     is_evaluated = isolation is not None
     print_report(store, outcome, plan.settings.output_dir, is_evaluated=is_evaluated)
+    return _exit_code(store, outcome, wishes, is_evaluated=is_evaluated)
+
+
+def _exit_code(
+    store: SolutionStore, outcome: RunOutcome, wishes: BatchWishes, *, is_evaluated: bool
+) -> int:
     if wishes.detach and not outcome.interrupted and all_in_batches(store, outcome):
         return EXIT_OK
     if outcome.interrupted and (outcome.undone or (is_evaluated and unjudged_answers(store))):

@@ -13,10 +13,10 @@ from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
+from scripts._batch_flags import add_open_batch_flags
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
-    add_detach_flag,
     add_evaluate_flag,
     add_log_flags,
     add_output_dir_flag,
@@ -55,19 +55,11 @@ def build_parser() -> CommandParser:
         action="store_true",
         help="free the money reserved for calls that may have been billed, as not billed",
     )
-    add_detach_flag(parser)
-    parser.add_argument(
-        "--cancel-batches",
-        action="store_true",
-        help="cancel the open batches, keep what they finished, and ask nothing (asks first)",
-    )
-    parser.add_argument(
-        "--yes", action="store_true", help="with --cancel-batches: do not ask first"
-    )
     parser.add_argument(
         "--watch", action="store_true", help="keep showing the progress until the run ends"
     )
     add_evaluate_flag(parser)
+    add_open_batch_flags(parser)
     add_output_dir_flag(parser)
     add_log_flags(parser)
     return parser

@@ -32,6 +32,7 @@ READ_AGAIN: dict[str, tuple[str, ...]] = {
     "summary.json": ("manifest.json",),
     "progress.json": ("spending.json",),
     "spending.json": (),
+    "batches.jsonl": (),
     "rate_limits.json": (),
 }
 LONGEST_LINE = 2_000
