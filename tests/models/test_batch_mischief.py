@@ -293,6 +293,14 @@ async def test_xai_a_page_that_is_too_large_is_asked_for_in_smaller_ones(bench: 
     assert len({row.custom_id for row in rows}) == 30
 
 
+async def test_xai_pages_without_rows_come_to_an_end(bench: Bench) -> None:
+    server = xai_server(bench)
+    server.empty_pages = True
+    status = await bench.ended(await bench.created(bench.batch(2)))
+    assert await bench.fetched(status) == b""
+    assert server.passed["content"] == 1
+
+
 async def test_xai_a_row_that_no_page_can_hold_ends_the_page_not_the_run(bench: Bench) -> None:
     bench.server.mischief.append(Mischief(replies={5: "x" * 9_000_000}))
     status = await bench.ended(await bench.created(bench.batch(6)))
