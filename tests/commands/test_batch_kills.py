@@ -99,11 +99,12 @@ async def test_a_kill_while_the_provider_works_loses_nothing(tmp_path: Path, gat
 
 
 @pytest.mark.slow
-async def test_kills_at_every_second_step_of_every_run_come_to_an_end(tmp_path: Path) -> None:
+async def test_a_run_that_is_killed_again_and_again_comes_to_an_end(tmp_path: Path) -> None:
     async with OpenAIBatchServer() as server:
         session = KilledSession(server, tmp_path)
-        for _ in range(60):
-            program = await session.start(2, "after")
+        for number in range(20):
+            # Fewer than eight steps may be one batch dropped and another one planned.
+            program = await session.start(8 + number % 3, "after")
             ended = await program.finished()
             if ended.exit_code == 0:
                 break

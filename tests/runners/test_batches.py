@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from reports.exports.tidy_table import tidy_rows
+from storage.sessions import open_session
 from tests.support.batch_server.mischief import Creation, Mischief
 from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.batch_session import BatchSession, hasty_limits, twice_billed
 from tests.support.datasets import problem_row
-from tests.support.session_check import check_agreement
+from tests.support.session_check import check_agreement, read_object
 from tests.support.stepped_clock import until
 
 
@@ -379,3 +381,47 @@ async def test_another_key_does_not_send_a_batch_again(
     outcome = await session.run()
     assert outcome.undone == 5 and len(server.batches) == 1 and server.requests == []
     assert "was made with another key" in caplog.text
+
+
+async def test_a_session_of_batches_flex_and_live_calls_is_like_any_other(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    models = ("gpt-4o", "deepseek-flash-chat", "gemini-3.7-flash")
+    session = BatchSession(server, tmp_path, models=models, samples=2, tier="flex")
+    outcome = await session.run()
+    assert outcome.status == "completed"
+    answers = check_agreement(session.folder)
+    assert len(answers) == 5 * 2 * 3
+    assert answers["gpt-4o", "sums_1#2"]["batch"]["custom_id"].endswith("-6")
+    (batch,) = server.batches.values()
+    assert all("service_tier" not in body for body in batch.requests.values())
+    store = open_session(session.folder.parent, "s")
+    rows = [row for row in tidy_rows(store) if row.model == "gpt-4o"]
+    assert {(row.batch_id, row.execution_time) for row in rows} == {("batch_0", None)}
+    summary = read_object(session.folder / "summary.json")["model_summaries"]
+    assert summary["gpt-4o"]["overall_performance"]["avg_execution_time"] == 0.0
+    assert summary["gpt-4o"]["usage"]["cost_usd"] == pytest.approx(
+        sum(row.cost_usd or 0.0 for row in rows)
+    )
+
+
+async def test_a_landing_is_the_same_however_often_it_is_done(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    server.mischief.append(Mischief(rows={2: "refused", 3: "not run"}))
+    session = BatchSession(server, tmp_path, problems=4, batch_only=True, max_attempts=1)
+    await session.run()
+    before, spent = (session.folder / "gpt-4o" / "sums.jsonl").read_bytes(), session.spending
+    failures = (session.folder / "failures.jsonl").read_bytes()
+    # As a kill leaves it that comes before the last line of the ledger and the money.
+    ledger = session.folder / "batches.jsonl"
+    lines = ledger.read_bytes().split(b"\n")
+    landed = next(n for n, line in enumerate(lines) if b'"landed"' in line)
+    ledger.write_bytes(b"\n".join(lines[:landed]) + b"\n")
+    planned = session.ledger_lines[0]
+    held = {"committed_usd": 0.0, "held_usd": {planned["token"]: planned["worst_usd"]}}
+    (session.folder / "spending.json").write_text(json.dumps(held))
+    await session.run()
+    assert (session.folder / "gpt-4o" / "sums.jsonl").read_bytes() == before
+    assert session.spending == spent
+    assert (session.folder / "failures.jsonl").read_bytes().startswith(failures)

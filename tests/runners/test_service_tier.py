@@ -64,6 +64,7 @@ async def test_answers_at_flex_are_priced_as_served_and_say_so(tmp_path: Path) -
     assert parameters["task_timeout_seconds"] == 7200
 
 
+@pytest.mark.slow
 async def test_what_flex_did_not_serve_costs_the_full_price(tmp_path: Path) -> None:
     choices: Json = [{"message": {"content": "def add(): ..."}, "finish_reason": "stop"}]
     usage: Json = {"prompt_tokens": 100, "completion_tokens": 100}
@@ -96,6 +97,7 @@ class FullServer(ProviderServer):
         return Answer(status=429, body=NO_ROOM) if is_flex else super()._next_answer(call)
 
 
+@pytest.mark.slow
 async def test_a_tier_without_room_for_the_time_of_a_task_fails_its_tasks_in_those_words(
     tmp_path: Path,
 ) -> None:
