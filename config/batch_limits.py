@@ -72,7 +72,6 @@ BATCH_LIMITS: Mapping[str, BatchLimits] = {
     "google": BatchLimits(
         most_rows=50_000,
         most_bytes=200_000_000,
-        first_look_seconds=5.0,
         window_seconds=2 * DAY_SECONDS,
         deadline_seconds=2 * DAY_SECONDS + HOUR_SECONDS,
         keep_seconds=42 * DAY_SECONDS,

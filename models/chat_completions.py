@@ -50,6 +50,7 @@ class ChatUsage(msgspec.Struct):
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     prompt_tokens_details: TokenDetails | None = None
     completion_tokens_details: TokenDetails | None = None
+    cost_in_usd_ticks: float | None = None  # xAI
 
     @property
     def reasoning_tokens(self) -> int:

@@ -100,8 +100,8 @@ class _Operation(msgspec.Struct):
 
 
 class _Page(msgspec.Struct, rename="camel"):
-    operations: list[_Operation] = []
-    next_page_token: str = ""
+    operations: list[_Operation] | None = None
+    next_page_token: str | None = None
 
 
 class _File(msgspec.Struct):
@@ -195,13 +195,14 @@ class GoogleBatch:
             page = read_reply(
                 await self._http.get(f"{_API}/batches", pageSize=_PAGE, **token), _Page
             )
-            for each in page.operations:
+            operations = page.operations or []
+            for each in operations:
                 is_ours = each.metadata.display_name == f"{_NAME}{batch.token}"
                 if is_ours and each.name not in but_not:
                     return FoundBatch(batch_id=each.name)
-            if not page.next_page_token or not page.operations:
+            if not page.next_page_token or not operations:
                 return None
-            if 0 < _seconds(page.operations[-1].metadata.create_time) < since - _LOOK_BACK_SECONDS:
+            if 0 < _seconds(operations[-1].metadata.create_time) < since - _LOOK_BACK_SECONDS:
                 return None
             token = {"pageToken": page.next_page_token}
         raise BadReply("its list of batches has no end")

@@ -66,7 +66,7 @@ class _Batch(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    results: list[msgspec.Raw] = []
+    results: list[msgspec.Raw] | None = None
     pagination_token: str | None = None
 
 
@@ -197,10 +197,10 @@ class XAIBatch:
                     rows = rows // 4 or 1
                     continue
                 failures = 0
-                for row in page.results:
+                for row in page.results or ():
                     # No text holds a line break as such, so one is only there for the eye.
                     yield bytes(row).replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
-                if not page.pagination_token or page.pagination_token == token:
+                if not (page.results and page.pagination_token):
                     break
                 token = page.pagination_token
 

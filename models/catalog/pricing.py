@@ -36,6 +36,7 @@ Sold = Literal["live", "batch", "flex"]  # how a call is sold: the same model, o
 _CONTEXTS: Mapping[Sold, Mapping[str, str]] = MappingProxyType(
     {"live": {}, "batch": {"processing": "batch"}, "flex": {"service_tier": "flex"}}
 )
+_MOST_APART = 4.0  # times, of the list price and what a reply says is billed
 # These answer a retired name with its replacement, at the replacement's price.
 _ROUTES_RETIRED = frozenset({"xai", "deepseek", "google"})
 
@@ -68,12 +69,18 @@ def price(
 
     at: when the call was sent, in seconds since 1970 or with its time zone: some prices depend
         on the date or the hour. sold: the full price where the data has none of its own for it.
+    What a reply itself says that it is billed at goes before the list, where it can be meant.
     """
     sent_at = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
     if config.is_free:
         return 0.0
     listed = _listed(config, sent_at.date())
-    return _list_price(*listed, usage, sent_at, sold) if listed else None
+    if listed is None:
+        return None
+    list_usd = _list_price(*listed, usage, sent_at, sold)
+    if list_usd is None or usage.billed_usd is None:
+        return list_usd
+    return usage.billed_usd if _is_plausible(usage.billed_usd, list_usd) else list_usd
 
 
 def discount(config: ModelConfig, sold: Sold, at: datetime | float) -> float | None:
@@ -88,6 +95,11 @@ def discount(config: ModelConfig, sold: Sold, at: datetime | float) -> float | N
     live = _list_price(*listed, usage, sent_at)
     cheaper = _list_price(*listed, usage, sent_at, sold)
     return cheaper / live if live and cheaper is not None and cheaper < live else None
+
+
+def _is_plausible(billed_usd: float, list_usd: float) -> bool:
+    """Return whether a provider can mean what it says it bills: discounts and extras are small."""
+    return list_usd / _MOST_APART <= billed_usd <= list_usd * _MOST_APART
 
 
 def worst_case_price(

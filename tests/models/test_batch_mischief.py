@@ -271,6 +271,16 @@ async def test_xai_counters_that_turn_back_are_waited_out(bench: Bench) -> None:
     assert phases == ["running"] * 4 + ["ended_with_rows"]
 
 
+async def test_xai_says_what_it_bills_itself(bench: Bench) -> None:
+    usage = {"prompt_tokens": 300, "completion_tokens": 20, "cost_in_usd_ticks": 3_456_000}
+    choices = [{"message": {"content": "x"}, "finish_reason": "stop"}]
+    reply = {"response": {"chat_get_completion": {"choices": choices, "usage": usage}}}
+    line = json.dumps({"batch_request_id": "k", "batch_result": reply}).encode()
+    row = bench.api.read_row(line)
+    assert row and isinstance(row.result, Completion) and row.result.usage
+    assert row.result.usage.billed_usd == pytest.approx(0.0003456)
+
+
 async def test_xai_an_empty_batch_has_not_ended(bench: Bench) -> None:
     prepared = await bench.api.prepare(bench.batch(1))
     phases = {(await bench.api.poll(prepared)).phase for _ in range(3)}
@@ -291,6 +301,14 @@ async def test_xai_a_page_that_is_too_large_is_asked_for_in_smaller_ones(bench: 
     status = await bench.ended(await bench.created(bench.batch(30)))
     rows = await bench.rows(status)
     assert len({row.custom_id for row in rows}) == 30
+
+
+async def test_xai_pages_without_rows_come_to_an_end(bench: Bench) -> None:
+    server = xai_server(bench)
+    server.empty_pages = True
+    status = await bench.ended(await bench.created(bench.batch(2)))
+    assert await bench.fetched(status) == b""
+    assert server.passed["content"] == 1
 
 
 async def test_xai_a_row_that_no_page_can_hold_ends_the_page_not_the_run(bench: Bench) -> None:

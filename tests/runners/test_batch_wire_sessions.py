@@ -125,3 +125,18 @@ async def test_a_colleagues_batch_is_neither_taken_nor_cancelled(tmp_path: Path)
             assert {server.billed[key] for key in answers} == {1} and len(answers) == 5
             assert theirs.state == "completed" and server.cancels == 0
             assert "found" in session.steps and "not_ours" in session.steps
+
+
+async def test_what_may_be_a_colleagues_is_not_cancelled_even_if_asked(tmp_path: Path) -> None:
+    with hasty_limits("anthropic"):
+        async with AnthropicBatchServer() as server:
+            server.mischief.append(Mischief(creation="request lost"))
+            theirs = server.colleague_makes(5, Mischief(polls=6))
+            session = session_of(server, tmp_path)
+            await session.run(detach=True)
+            assert "found" in session.steps and theirs.state == "running"
+            await session.run(cancel=True)
+            assert theirs.state == "completed" and server.cancels == 0
+            assert session.answers == {}
+            assert (await session.run()).status == "completed"
+            assert len(check_agreement(session.folder)) == 5

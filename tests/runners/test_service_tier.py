@@ -8,8 +8,8 @@ import pytest
 from tests.support.command import Finished, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_formats import Json
-from tests.support.provider_server import Answer, ProviderServer
-from tests.support.session_check import check_agreement, read_object
+from tests.support.provider_server import Answer, ProviderServer, Request
+from tests.support.session_check import check_agreement, failures_in, read_object
 from tests.support.tables import cells
 
 NO_ROOM: Json = {"error": {"message": "Resource Unavailable", "code": "resource_unavailable"}}
@@ -64,6 +64,7 @@ async def test_answers_at_flex_are_priced_as_served_and_say_so(tmp_path: Path) -
     assert parameters["task_timeout_seconds"] == 7200
 
 
+@pytest.mark.slow
 async def test_what_flex_did_not_serve_costs_the_full_price(tmp_path: Path) -> None:
     choices: Json = [{"message": {"content": "def add(): ..."}, "finish_reason": "stop"}]
     usage: Json = {"prompt_tokens": 100, "completion_tokens": 100}
@@ -86,6 +87,28 @@ async def test_a_call_without_room_waits_and_no_rate_is_learned_from_it(tmp_path
     assert {a["attempts"] for a in check_agreement(finished.session).values()} <= {1, 2, 3, 4}
     learned = re.findall(r"gpt-5-nano (?:requests|tokens): (\w+)", finished.stdout)
     assert set(learned) == {"announced"}  # every change of a rate is logged
+
+
+class FullServer(ProviderServer):
+    """Has no room at the flex tier, ever."""
+
+    def _next_answer(self, call: Request) -> Answer:
+        is_flex = call.body.get("service_tier") == "flex"
+        return Answer(status=429, body=NO_ROOM) if is_flex else super()._next_answer(call)
+
+
+@pytest.mark.slow
+async def test_a_tier_without_room_for_the_time_of_a_task_fails_its_tasks_in_those_words(
+    tmp_path: Path,
+) -> None:
+    flags = ("--tier", "flex", "--task-timeout", "1.5", "--max-attempts", "1")
+    async with FullServer() as server:
+        finished = await collect(server, tmp_path, *flags, tasks=9, models="gpt-5-nano gpt-4o")
+    assert finished.exit_code == 1, finished.output
+    assert len(check_agreement(finished.session)) == 9
+    failures = failures_in(finished.session).values()
+    assert {failure["error"] for failure in failures} == {"NoCapacity"} and len(failures) == 9
+    assert all("no room at the flex tier" in failure["message"] for failure in failures)
 
 
 async def test_only_flex_or_default_falls_back(tmp_path: Path) -> None:

@@ -11,13 +11,17 @@ from tests.support.provider_formats import Json, Provider
 
 
 class XAIBatchServer(BatchWire):
-    """The server; a create is a call that adds requests. added: rows of each of them."""
+    """The server; a create is a call that adds requests. added: rows of each of them.
+
+    empty_pages: results have pages without end, and no rows.
+    """
 
     provider: ClassVar[Provider] = "xai"
 
     def __init__(self) -> None:
         super().__init__()
         self.added: list[int] = []
+        self.empty_pages = False
 
     async def answer(self, request: web.Request, path: str) -> web.StreamResponse | None:
         parts = path.strip("/").split("/")
@@ -64,6 +68,9 @@ class XAIBatchServer(BatchWire):
 
     async def _results(self, request: web.Request, batch: WireBatch) -> web.StreamResponse:
         await self.go_through("content")
+        if self.empty_pages:
+            more = str(self.passed["content"])
+            return web.json_response({"results": [], "pagination_token": more})
         if batch.mischief.breaks > 0:
             batch.mischief.breaks -= 1
             return self.error(500, "try again")
