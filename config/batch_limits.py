@@ -26,6 +26,7 @@ class BatchLimits:
     deadline_seconds: from when on a batch that still runs is cancelled here; its finished rows
         are landed, and the others asked again.
     keep_seconds: how long results can be fetched; kept_from: since when that counts.
+    told_by_count: nothing but its number of requests tells a batch from others of the same time.
     absent_seconds: a create whose reply was lost came to nothing once the batch has not shown up
         in lists for so long after it; None where absence proves nothing.
     lost_look_seconds: between two looks for a create that came to nothing, in case it did not.
@@ -44,6 +45,7 @@ class BatchLimits:
     deadline_seconds: float = DAY_SECONDS + HOUR_SECONDS
     keep_seconds: float
     kept_from: Literal["end", "creation"] = "end"
+    told_by_count: bool = False
     absent_seconds: float | None = 600.0
     lost_look_seconds: float = 300.0
     no_file_seconds: float = 300.0
@@ -66,6 +68,7 @@ BATCH_LIMITS: Mapping[str, BatchLimits] = {
         most_bytes=256_000_000,
         keep_seconds=29 * DAY_SECONDS,
         kept_from="creation",
+        told_by_count=True,
         absent_seconds=1800.0,
     ),
     # ai.google.dev/gemini-api/docs/batch-api: files up to 2 GB; jobs die after 48 hours.

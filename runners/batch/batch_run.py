@@ -57,6 +57,7 @@ class BatchRun:
     random: Random
     stopped: asyncio.Event
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _sizes: dict[str, tuple[str, int]] = field(default_factory=dict)  # of those being planned
 
     async def sleep(self, seconds: float) -> None:
         """Return after so many seconds. Raises LaneStopped where the run is stopped meanwhile.
@@ -76,7 +77,9 @@ class BatchRun:
     async def note(self, step: Step) -> LedgerBatch:
         """Return the batch once a step is on the disk; raises StoreError where it cannot be."""
         async with self._turn:
-            return await asyncio.to_thread(self.ledger.append, step)
+            batch = await asyncio.to_thread(self.ledger.append, step)
+            self._sizes.pop(step.token, None)
+            return batch
 
     async def drop(self, batch: LedgerBatch, why: str) -> None:
         """Note that there is no batch and nothing is owed; what was held for it is free again."""
@@ -104,6 +107,18 @@ class BatchRun:
             size=batch.planned.size,
             open_lines=partial(self.files.open_lines, batch.token),
         )
+
+    def unlike_size(self, token: str, digest: str, most: int) -> int:
+        """Return a number of requests that no other batch of a key has that may still turn up.
+
+        The most, where there is no such number. It is kept for the token from now on.
+        """
+        open_now = [b for b in self.ledger if b.is_unsettled or b.step == "lost"]
+        taken = {batch.rows for batch in open_now if batch.planned.key_digest == digest}
+        taken |= {rows for of, rows in self._sizes.values() if of == digest}
+        size = next((number for number in range(most, 0, -1) if number not in taken), most)
+        self._sizes[token] = digest, size
+        return size
 
     def pause(self, number: int, first: float, longest: float) -> float:
         """Return how long to wait before the number-th look (from 0), with jitter, in seconds."""

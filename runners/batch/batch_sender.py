@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from config.errors import BadReply, ModelError, TransientError
+from config.errors import BadReply, ModelError, RateLimited, TransientError
 from models.batch.batch_api import Created, Refused, Unknown
 from runners.batch.batch_route import BatchRoute
 from runners.batch.batch_run import BatchRun, address_of, key_digest
@@ -78,6 +78,9 @@ class BatchSender:
         """
         run, token = self._run, new_token()
         part = await self._within_the_cap(await asyncio.to_thread(self._part, token, tasks))
+        if self._route.limits.told_by_count:
+            digest = key_digest(self._lane.model)
+            part = part.first(run.unlike_size(token, digest, len(part.tasks)))
         with self._lane.waiting() as wait:
             wait.for_money = True
             await run.budget.hold(token, part.worst_usd)
@@ -105,7 +108,7 @@ class BatchSender:
 
         Raises NotSent where it surely has none, LaneStopped where the lane is stopped first.
         """
-        attempt = 0
+        attempt = failures = 0
         while True:
             try:
                 await self._prepare(batch)
@@ -116,7 +119,8 @@ class BatchSender:
             except ModelError as failed:
                 error = failed
             attempt += 1
-            if not isinstance(error, TransientError) or attempt >= self._run.settings.max_attempts:
+            failures += not isinstance(error, RateLimited)  # such a refusal costs time alone
+            if not isinstance(error, TransientError) or failures >= self._run.settings.max_attempts:
                 await self._run.drop(batch, str(error))
                 raise NotSent(error)
             logger.info("%s: no batch yet, trying again: %s", self._lane.label, error)

@@ -9,8 +9,10 @@ import pytest
 from tests.support.batch_bench import WIRES
 from tests.support.batch_server.anthropic_server import AnthropicBatchServer
 from tests.support.batch_server.batch_wire import BatchWire
+from tests.support.batch_server.google_server import GoogleBatchServer
 from tests.support.batch_server.mischief import Mischief
 from tests.support.batch_session import BatchSession, hasty_limits, twice_billed
+from tests.support.provider_formats import FORMATS
 from tests.support.session_check import check_agreement
 
 TIMES = {"batch", "cost_usd", "execution_time", "timestamp", "wait_time", "request_id"}
@@ -140,3 +142,26 @@ async def test_what_may_be_a_colleagues_is_not_cancelled_even_if_asked(tmp_path:
             assert session.answers == {}
             assert (await session.run()).status == "completed"
             assert len(check_agreement(session.folder)) == 5
+
+
+async def test_creates_without_a_reply_that_share_a_key_are_told_apart(tmp_path: Path) -> None:
+    models = ("claude-haiku-5-5", "claude-sonnet-5-5")
+    with hasty_limits("anthropic"):
+        async with AnthropicBatchServer() as server:
+            server.mischief += [Mischief(creation="reply lost") for _ in range(3)]
+            session = BatchSession(server, tmp_path, models=models)
+            assert (await session.run()).status == "completed"
+            assert len(check_agreement(session.folder)) == 10 and not twice_billed(server)
+            # No two that may be taken for each other were on their way at once.
+            sizes = [len(batch.requests) for batch in server.batches.values()]
+            assert sorted(sizes)[-2:] == [4, 5] and server.cancels == 0
+
+
+async def test_a_queue_that_is_full_at_the_create_is_waited_for(tmp_path: Path) -> None:
+    with hasty_limits("google"):
+        async with GoogleBatchServer() as server:
+            full = FORMATS["google"].error(429, "The queue is full.")
+            server.refusals += [(429, full) for _ in range(12)]
+            session = session_of(server, tmp_path)
+            assert (await session.run()).status == "completed"
+            assert len(server.batches) == 1 and not twice_billed(server)
