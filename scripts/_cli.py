@@ -62,6 +62,15 @@ def add_evaluate_flag(group: argparse._ActionsContainer) -> None:
     )
 
 
+def add_detach_flag(group: argparse._ActionsContainer) -> None:
+    """Add the flag of commands that may leave batches running."""
+    group.add_argument(
+        "--batch-detach",
+        action="store_true",
+        help="submit the batches, then leave: a resume fetches the answers",
+    )
+
+
 def load_environment() -> Environment:
     """Return the process's variables over those of the project's .env.
 

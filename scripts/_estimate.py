@@ -9,7 +9,7 @@ from pathlib import Path
 from config.clock import SystemClock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
-from models.catalog.pricing import load_prices
+from models.catalog.pricing import Sold, load_prices
 from prompts.problems import Problem
 from runners.collection_runner import rate_scope
 from runners.rate_limiter import AdaptiveRateLimiter, RateScope
@@ -36,6 +36,8 @@ _HEADINGS = (
     "minutes at least",
 )
 _GROUPS = (1, 3, 2, 1)
+_SOLD_HEADINGS: Mapping[Sold, str] = {"flex": "USD at flex"}  # expected, if sold otherwise
+_AFTER_USD_EXPECTED = 6
 
 
 def print_estimate(
@@ -54,7 +56,7 @@ def print_estimate(
     if len(estimates) > 1:
         rows.append(_total(estimates, _least_time_of_all(models.answering, estimates, learned)))
     print()
-    print_table(_HEADINGS, rows, _GROUPS)
+    _print_rows(rows, estimates)
     _print_basis(models.extraction, missing_keys)
     unknown = _unpriced(estimates)
     if unknown:
@@ -62,6 +64,25 @@ def print_estimate(
     if settings.max_cost_usd is not None:
         print_wrapped(_cover(estimates, settings.max_cost_usd))
     print()
+
+
+def _print_rows(rows: list[list[str]], estimates: Sequence[CostEstimate]) -> None:
+    """Print the table, with what the calls cost sold otherwise beside what they cost live.
+
+    The total is that of a run in which all are sold so that can be.
+    """
+    headings, groups = list(_HEADINGS), list(_GROUPS)
+    for place, (sold, heading) in enumerate(_SOLD_HEADINGS.items(), _AFTER_USD_EXPECTED):
+        if not any(sold in estimate.sold_usd for estimate in estimates):
+            continue
+        column = [_usd_if(estimate.sold_usd.get(sold)) for estimate in estimates]
+        headings.insert(place, heading)
+        groups[2] += 1
+        total = sum(e.sold_usd.get(sold) or e.expected_usd or 0.0 for e in estimates)
+        unknown = " + unknown" if _unpriced(estimates) else ""
+        for row, cell in zip(rows, [*column, f"{_usd(total)}{unknown}"], strict=False):
+            row.insert(place, cell)
+    print_table(headings, rows, groups)
 
 
 def expected_cost(
@@ -200,6 +221,10 @@ def _total(estimates: Sequence[CostEstimate], least_time: LeastTime | None) -> l
         _usd(sum(worst)) + unknown,
         _least_time(least_time),
     ]
+
+
+def _usd_if(amount: float | None) -> str:
+    return "-" if amount is None else f"{amount:.4f}"
 
 
 def _usd(amount: float | None) -> str:

@@ -16,6 +16,7 @@ from config.errors import ConfigError
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
+    add_detach_flag,
     add_evaluate_flag,
     add_log_flags,
     add_output_dir_flag,
@@ -54,6 +55,15 @@ def build_parser() -> CommandParser:
         action="store_true",
         help="free the money reserved for calls that may have been billed, as not billed",
     )
+    add_detach_flag(parser)
+    parser.add_argument(
+        "--cancel-batches",
+        action="store_true",
+        help="cancel the open batches, keep what they finished, and ask nothing (asks first)",
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="with --cancel-batches: do not ask first"
+    )
     parser.add_argument(
         "--watch", action="store_true", help="keep showing the progress until the run ends"
     )
@@ -89,6 +99,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
 
+    from runners.batch.batch_run import BatchWishes
     from scripts._resume import ResumeWishes, resume
 
     wishes = ResumeWishes(
@@ -97,6 +108,8 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         samples=args.samples,
         release=args.release_reserved,
         evaluate=args.evaluate,
+        batches=BatchWishes(detach=args.batch_detach, cancel=args.cancel_batches),
+        ask_before_cancelling=not args.yes,
     )
     return resume(folder, session_id, environment, wishes, args.progress)
 

@@ -10,10 +10,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from config.errors import ConfigError
 from runners.progress.terminal_text import shortened
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
+    add_detach_flag,
     add_evaluate_flag,
     add_log_flags,
     add_output_dir_flag,
@@ -57,6 +59,7 @@ def build_parser() -> CommandParser:
     add_evaluate_flag(parser.add_argument_group("what to do with answers"))
     _add_patience(parser)
     _add_money(parser)
+    _add_batches(parser)
     add_output_dir_flag(parser)
     add_log_flags(parser)
     return parser
@@ -148,6 +151,18 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--system", metavar="TEXT|FILE", help="the system text itself, or a file that holds it"
     )
+    _add_parameters(group)
+
+
+def _add_parameters(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tier",
+        choices=("default", "flex", "flex-or-default"),
+        default="default",
+        help="flex: OpenAI's and Gemini's slow tier, at half the price of most models; without "
+        "room there a call waits, or with flex-or-default goes at the default tier "
+        "(default: default)",
+    )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
     group.add_argument(
         "--max-tokens",
@@ -169,18 +184,16 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--task-timeout",
         type=seconds,
-        default=1800.0,
         metavar="SECONDS",
         help="for all attempts at one task, counted from the first, waits for a rate limit "
         "included; if a model answers nothing but 429 for that long, its other tasks fail too "
-        "(default: 1800)",
+        "(default: 1800, 7200 with --tier flex)",
     )
     group.add_argument(
         "--request-timeout",
         type=seconds,
-        default=600.0,
         metavar="SECONDS",
-        help="for one attempt (default: 600)",
+        help="for one attempt (default: 600, 900 with --tier flex)",
     )
     group.add_argument(
         "--grace",
@@ -207,6 +220,27 @@ def _add_money(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_batches(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("batches: cheaper, answers within a day (docs/batch.md)")
+    group.add_argument(
+        "--batch",
+        action="store_true",
+        help="ask models with a discounted batch API through it, and the others live beside them",
+    )
+    group.add_argument(
+        "--batch-requests",
+        type=positive_int,
+        metavar="N",
+        help="requests in one batch at most (default: 1000)",
+    )
+    group.add_argument(
+        "--batch-only",
+        action="store_true",
+        help="never ask live what a batch left unanswered",
+    )
+    add_detach_flag(group)
+
+
 def _concurrency(text: str) -> int | str:
     return text if text == "auto" else positive_int(text)
 
@@ -231,6 +265,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         print_model_list(environment, args.list_models)
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
+    _refuse_flags_without_batch(args)
     if args.check_models:
         from scripts._check_models import check_models
 
@@ -255,7 +290,18 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         session_id=args.session_id,
         ask_first=not args.yes,
         progress=args.progress,
+        detach=args.batch_detach,
     )
+
+
+def _refuse_flags_without_batch(args: argparse.Namespace) -> None:
+    given = {
+        "--batch-requests": args.batch_requests,
+        "--batch-only": args.batch_only,
+        "--batch-detach": args.batch_detach,
+    }
+    if alone := [flag for flag, value in given.items() if value and not args.batch]:
+        raise ConfigError(f"{alone[0]} says how --batch is to go: add --batch, or leave it out")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ class RunStop:
 
     interrupted: a person asked for it. broken_by: the first file error.
     let_go: calls that were in flight when nobody waited for them any longer.
-    abandon_readings: set it to what ends the reading of replies that are on the disk.
+    abandon_readings: set it to what ends the reading of replies that are on the disk;
+    abandon_batches: to what ends the waiting for batches, which run on.
     """
 
     def __init__(self, grace_seconds: float, clock: Clock) -> None:
@@ -25,6 +26,7 @@ class RunStop:
         self.broken_by: StoreError | None = None
         self.let_go = 0
         self.abandon_readings: Callable[[], None] = lambda: None
+        self.abandon_batches: Callable[[], None] = lambda: None
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._broken = asyncio.Event()
@@ -71,3 +73,4 @@ class RunStop:
         for lane in self.lanes:
             lane.abandon()
         self.abandon_readings()
+        self.abandon_batches()
