@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,10 +17,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.harness import Figure, Finished, pin, run, write_problems
 from tests.support.batch_bench import WIRES
+from tests.support.batch_server.batch_wire import BatchWire
 from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.command import pointed_at
 
-_SERVERS = {"openai": (OpenAIBatchServer, "gpt-4o"), **WIRES}
+_Server = OpenAIBatchServer | BatchWire
+_SERVERS: Mapping[str, tuple[Callable[[], _Server], str]] = {
+    "openai": (OpenAIBatchServer, "gpt-4o"),
+    **WIRES,
+}
 _ROWS_A_BATCH = 1_000
 
 
@@ -59,7 +64,8 @@ async def _collect(folder: Path, problems: int) -> tuple[Finished, int, int]:
     dataset = write_problems(folder / "data", problems)
     pin(os.getpid(), -1)
     async with AsyncExitStack() as stack:
-        servers, variables = [], {}
+        servers: list[_Server] = []
+        variables: dict[str, str] = {}
         for provider, (make, _) in _SERVERS.items():
             servers.append(await stack.enter_async_context(make()))
             variables |= pointed_at(servers[-1], provider)
