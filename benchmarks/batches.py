@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -68,7 +69,7 @@ async def _collect(folder: Path, problems: int) -> tuple[Finished, int, int]:
         variables: dict[str, str] = {}
         for provider, (make, _) in _SERVERS.items():
             servers.append(await stack.enter_async_context(make()))
-            variables |= pointed_at(servers[-1], provider)
+            variables |= pointed_at(servers[-1], cast(Provider, provider))
         finished = await asyncio.to_thread(
             run,
             "run_collection.py",

@@ -17,10 +17,9 @@ from tests.support.batch_server.batch_wire import BatchWire
 from tests.support.batch_server.google_server import GoogleBatchServer
 from tests.support.batch_server.together_server import TogetherBatchServer
 from tests.support.batch_server.xai_server import XAIBatchServer
-from tests.support.provider_formats import Provider
 from tests.support.wire import key_of
 
-WIRES: Mapping[Provider, tuple[Callable[[], BatchWire], str]] = {
+WIRES: Mapping[str, tuple[Callable[[], BatchWire], str]] = {
     "anthropic": (AnthropicBatchServer, "claude-haiku-4-5"),
     "google": (GoogleBatchServer, "gemini-2.5-flash-lite"),
     "together": (TogetherBatchServer, "llama-3.3-70b-instruct-turbo"),
