@@ -21,6 +21,7 @@ from tests.support.batch_bench import WIRES
 from tests.support.batch_server.batch_wire import BatchWire
 from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.command import pointed_at
+from tests.support.provider_formats import Provider
 
 _Server = OpenAIBatchServer | BatchWire
 _SERVERS: Mapping[str, tuple[Callable[[], _Server], str]] = {
