@@ -2,8 +2,7 @@
 
 `make soak` prints this table too; alone: python -m benchmarks.soak_batches [--kills 60] [--seed 1]
 Loopback only. Each of five wires has sessions whose processes are killed (-9) before or after a
-step on the disk, while its server loses replies, breaks downloads off and hides batches from its
-lists. Exit code 1 where a row was lost or doubled, or billed twice.
+step on the disk, while its server loses replies, breaks downloads off and mixes rows up. Exit code 1 where a row was lost or doubled, or billed twice.
 """
 
 import argparse
@@ -116,7 +115,6 @@ def _mischief(chance: Random) -> Mischief:
     odd = {chance.randrange(1, _ROWS_A_BATCH + 1): chance.choice(_ROWS) for _ in range(2)}
     return Mischief(
         creation=creation,
-        unlisted=chance.choice((0, 0, 1, 2)),
         polls=chance.randrange(3),
         rows=odd if chance.random() < 0.3 else {},
         order=lambda rows: chance.sample(rows, len(rows)),
