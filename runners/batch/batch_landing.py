@@ -119,7 +119,7 @@ class BatchLander:
             return
         result = self._kept(row.result, task)
         landing.cost_usd += self._cost(batch, result)
-        if self._is_kept(task):
+        if self._run.is_kept(self._lane, task):
             landing.answered += 1
         elif isinstance(result, Completion):
             self._keep_answer(batch, landing, number, task, result)
@@ -161,7 +161,7 @@ class BatchLander:
             landing.unread.append(unread)
         else:
             self._lane.end_task(None)
-        if not self._is_kept(task):
+        if not self._run.is_kept(self._lane, task):
             raise StoreError(f"{task.name}: its answer could not be written")
         landing.answered += 1
 
@@ -174,10 +174,6 @@ class BatchLander:
             self._run.keeper.keep(self._lane, task, failure)
         landing.failed += 1
         self._lane.end_task(error)
-
-    def _is_kept(self, task: Task) -> bool:
-        store, label = self._run.store, self._lane.label
-        return store.is_answered(label, task.key) or store.is_pending(label, task.key)
 
     def _cost(self, batch: LedgerBatch, result: Completion | ModelError) -> float:
         """Return what a row cost, at worst where it may be billed and its cost is not known."""

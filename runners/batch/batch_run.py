@@ -16,7 +16,7 @@ from prompts.problems import Problem
 from prompts.prompt_template import Prompt, build_prompt
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.calls.budget import Budget
-from runners.lanes.lane import LaneStopped
+from runners.lanes.lane import Lane, LaneStopped
 from runners.lanes.task import Task
 from storage.records.batch_files import BatchFiles
 from storage.records.batch_ledger import BatchLedger, LedgerBatch
@@ -98,6 +98,12 @@ class BatchRun:
             else None
             for task_id, sample, content_hash in batch.planned.tasks
         ]
+
+    def is_kept(self, lane: Lane, task: Task) -> bool:
+        """Tell whether a task's answer is on the disk, be it read or yet to be."""
+        return self.store.is_answered(lane.label, task.key) or self.store.is_pending(
+            lane.label, task.key
+        )
 
     def input_of(self, batch: LedgerBatch) -> BatchInput:
         """Return the batch's requests as they stand on the disk."""

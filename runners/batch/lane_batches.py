@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from config.errors import AllAlike, BadRequest, LaneClosed, ModelError
 from runners.answers.answer_keeper import UnreadReply
@@ -60,10 +60,10 @@ class LaneBatches:
         todo: what is neither answered nor in an open batch.
         Raises CapReached where there was no money for all, StoreError.
         """
-        self._queue.extend(todo)
         no_money: CapReached | None = None
         try:
             await self._take_up_what_is_open()
+            self._queue.extend(self._still_to_ask(todo))
             while self._has_more_to_do:
                 try:
                     await self._take_a_step()
@@ -165,8 +165,9 @@ class LaneBatches:
                 await self._look_for(left.lost)
             self._errors |= left.errors
             self._rounds.update(task.key for task in left.again)
-            self._again += left.again
-            self._queue.extendleft(reversed(left.free))
+            self._forget_what_is_answered()
+            self._again += self._still_to_ask(left.again)
+            self._queue.extendleft(reversed(self._still_to_ask(left.free)))
             self._bad_rows += left.had_bad_row
             if left.refused or self._bad_rows > _MOST_BAD_ROWS:
                 self._make_do_without([], left.refused or BadRequest("row after row is refused"))
@@ -174,6 +175,21 @@ class LaneBatches:
                 self._queue_is_full = True
                 if not self._following:  # one batch alone is too much for it
                     self._sender.most_rows = max(1, self._sender.most_rows // 2)
+
+    def _forget_what_is_answered(self) -> None:
+        """Take out what a batch answered that was given up, and showed up after all."""
+        is_kept = self._run.is_kept
+        self._queue = deque(task for task in self._queue if not is_kept(self._lane, task))
+        self._again = [task for task in self._again if not is_kept(self._lane, task)]
+        self._live = [task for task in self._live if not is_kept(self._lane, task)]
+
+    def _still_to_ask(self, tasks: Sequence[Task]) -> list[Task]:
+        """Return those that are not answered, nor to be asked already, nor in another batch."""
+        run, label = self._run, self._lane.label
+        asked = {task.key for task in chain(self._queue, self._again, self._live)}
+        for batch in run.ledger.unsettled(label):
+            asked.update(batch.keys)
+        return [t for t in tasks if t.key not in asked and not run.is_kept(self._lane, t)]
 
     async def _wait_for_the_queue(self) -> None:
         pause = self._run.pause(self._full_queues, _QUEUE_SECONDS, _LONGEST_QUEUE_SECONDS)

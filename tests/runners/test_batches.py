@@ -11,7 +11,7 @@ import pytest
 
 from reports.exports.tidy_table import tidy_rows
 from storage.sessions import open_session
-from tests.support.batch_server.mischief import Creation, Mischief
+from tests.support.batch_server.mischief import Creation, Mischief, RowKind
 from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.batch_session import BatchSession, hasty_limits, twice_billed
 from tests.support.datasets import problem_row
@@ -480,3 +480,43 @@ async def test_the_cap_counts_what_rows_without_a_trace_may_cost(
     await session.run()
     worst = session.ledger_lines[0]["worst_usd"]
     assert session.spending["committed_usd"] == pytest.approx(session.answers_usd + worst / 2)
+
+
+async def test_tasks_that_two_batches_leave_undone_are_asked_once(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    with hasty_limits(lost_look_seconds=0.02):
+        server.mischief += [
+            Mischief(creation="reply lost", unlisted=10**6, polls=10**6),
+            Mischief(polls=10**6, rows={1: "not run", 2: "not run"}),
+        ]
+        session = BatchSession(server, tmp_path)
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(session.run())
+            await until(lambda: len(server.batches) == 2)
+            server.batches["batch_0"].mischief.unlisted = 0
+            await until(lambda: session.steps.count("landed") == 1)
+            server.batches["batch_1"].mischief.polls = 0
+    assert run.result().status == "completed"
+    assert not twice_billed(server) and len(server.batches) == 2
+    assert len(server.requests) == 2
+
+
+async def test_answers_of_a_batch_that_shows_up_late_are_not_asked_again(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    with hasty_limits(lost_look_seconds=0.02):
+        all_of_it: dict[int, RowKind] = dict.fromkeys(range(1, 6), "answered")
+        server.mischief += [
+            Mischief(creation="reply lost", unlisted=10**6, polls=10**6, rows=all_of_it),
+            Mischief(polls=10**6, rows=dict.fromkeys(range(1, 6), "not run")),
+        ]
+        session = BatchSession(server, tmp_path)
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(session.run())
+            await until(lambda: len(server.batches) == 2)
+            server.batches["batch_0"].mischief.unlisted = 0
+            await until(lambda: session.steps.count("landed") == 1)
+            server.batches["batch_1"].mischief.polls = 0
+    assert run.result().status == "completed"
+    assert not twice_billed(server) and server.requests == []
