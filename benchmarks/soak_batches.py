@@ -1,8 +1,9 @@
 """Batches through kills: is any row lost, doubled, or paid for twice?
 
-`make soak` prints this table too; alone: python -m benchmarks.soak_batches [--kills 60] [--seed 1]
+`make soak` prints this table too; alone: python -m benchmarks.soak_batches [--kills 100] [--seed 1]
 Loopback only. Each of five wires has sessions whose processes are killed (-9) before or after a
-step on the disk, while its server loses replies, breaks downloads off and mixes rows up. Exit code 1 where a row was lost or doubled, or billed twice.
+step on the disk, while its server loses replies, breaks downloads off and mixes rows up. Exit code
+1 where a row was lost or doubled, or billed twice.
 """
 
 import argparse
