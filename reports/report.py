@@ -13,7 +13,8 @@ from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.page.judged import Judgements, read_judgements
 from reports.page.report_bodies import packed_bodies
 from reports.page.report_overview import make_overview
-from reports.page.report_page import data_block, page_end, page_start
+from reports.page.report_page import REPORT
+from reports.page.shell import data_block
 from reports.references import references_of
 from storage.files.durability import replace_file
 from storage.solution_store import SolutionStore
@@ -64,7 +65,7 @@ def _chunks(
     notes: list[str],
     written: float,
 ) -> Iterator[str]:
-    yield page_start(store.session_id)
+    yield REPORT.start(f"{store.session_id} - collected solutions")
     included = 0
     for place, packed in bodies:
         included += 1
@@ -86,4 +87,4 @@ def _chunks(
         ]
     overview = make_overview(store, outcomes, judgements, notes, written)
     yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))
-    yield page_end()
+    yield REPORT.end()
