@@ -47,8 +47,8 @@ function rankingColumns(rows) {
       cell: (row) => rateCell(rateOf(row, k), row.rates.length ? `Some problems have fewer than ${k} judged answers` : "The evaluation has not finished"), key: (row) => rateOf(row, k)?.rate ?? null })),
     { heading: "Valid", title: "Answers whose code parses and defines the expected name",
       cell: (row) => plain(percent(row.valid, row.attempted)), key: (row) => (row.attempted ? row.valid / row.attempted : null) },
-    { heading: "Cost of 100 problems", title: "One answer to each of 100 problems", cell: (row) => priceCell(hundred(row), unpriced), key: hundred },
-    { heading: "Cost of one solved", title: "What one passing answer costs, failed ones included",
+    { heading: "Cost per 100", title: "What one answer to each of 100 problems costs", cell: (row) => priceCell(hundred(row), unpriced), key: hundred },
+    { heading: "Cost per solved", title: "What a solved problem costs, answers that fail included",
       cell: (row) => priceCell(row.cost_per_solved, row.cost_per_problem === null ? unpriced : "No answer passed"), key: (row) => row.cost_per_solved },
     { heading: "Median", title: "Half of the answers came within this time", cell: (row) => plain(seconds(row.median_seconds)), key: (row) => row.median_seconds },
     { heading: "p95", title: "95 % of the answers came within this time", cell: (row) => plain(seconds(row.p95_seconds)), key: (row) => row.p95_seconds },
@@ -76,6 +76,7 @@ function placeColumns(rows) {
 function rankedTable(table, rows, columns = [...placeColumns(rows), ...rankingColumns(rows)]) {
   const sorted = { column: null, isDescending: false };
   table.classList.add("ranking");
+  table.classList.toggle("many", columns.filter(({ kind }) => kind === "rate").length > 1);
   const draw = () => {
     const shown = sorted.column === null ? rows : sortedRows(rows, columns[sorted.column].key, sorted.isDescending);
     table.tHead.replaceChildren(element("tr", {}, ...columns.map(headingOf)));
