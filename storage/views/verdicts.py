@@ -68,12 +68,12 @@ def judged_answers(answers: Path) -> Iterator[JudgedAnswer]:
     folder = answers.parent.parent / EVALUATION_FOLDER / answers.parent.name
     refuse_link(folder)
     for line in read_lines(folder / answers.name):
-        judged = _decoded(line.content)
+        judged = decode_judged(line.content)
         if judged is not None:
             yield judged
 
 
-def _decoded(content: bytes) -> JudgedAnswer | None:
+def decode_judged(content: bytes) -> JudgedAnswer | None:
     """Return the judgement of a line, without figures that nobody can have measured."""
     try:
         return _DECODER.decode(content)
