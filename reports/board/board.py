@@ -26,9 +26,10 @@ _CHECKED_A_LOOK = 5  # sessions that are read again without a sign of a change
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One session as JSON, its folder, and the number of the look that found it changed."""
+    """One session as JSON, its folder and name, and the look that found it changed."""
 
     folder: Path
+    session: str
     json: bytes
     changed_at: int
     is_running: bool
@@ -47,6 +48,12 @@ class BoardState:
     is_whole: bool = False
     note: str = ""
     sessions: Mapping[str, Shown] = field(default_factory=dict)
+
+    def has_changed(self, since: int) -> bool:
+        """Return whether anything differs from the look with that number."""
+        return self.listed_at > since or any(
+            shown.changed_at > since for shown in self.sessions.values()
+        )
 
     @property
     def has_running(self) -> bool:
@@ -149,7 +156,9 @@ class Board:
         encoded = msgspec.json.encode(entry)
         before = shown.get(folder.name)
         if before is None or before.json != encoded:
-            shown[folder.name] = Shown(folder, encoded, self._number, entry.live is not None)
+            shown[folder.name] = Shown(
+                folder, entry.session, encoded, self._number, entry.live is not None
+            )
 
 
 def _answers_or_none(folder: Path) -> AnswersStamp | None:

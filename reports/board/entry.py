@@ -81,7 +81,7 @@ class SessionEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     session: its folder's name. dataset: one hash over all problems, None where it is not known;
     only sessions with the same one can be compared. trouble: why it cannot be read, else "".
-    report: where its report is served, "" where there is none.
+    has_report: a report can be made of it.
     """
 
     session: str
@@ -95,7 +95,7 @@ class SessionEntry(msgspec.Struct, frozen=True, kw_only=True):
     models: list[ModelRow] = msgspec.field(default_factory=list)
     models_left_out: int = 0
     live: Live | None = None
-    report: str = ""
+    has_report: bool = False
 
 
 def shortened(text: str, most: int = MOST_CHARACTERS) -> str:

@@ -15,6 +15,7 @@ from reports.board.session_facts import (
 )
 from reports.board.session_listing import AnswersStamp, is_summary_current
 from reports.board.session_tail import SessionTail
+from storage.files.safe_names import safe_name
 from storage.files.utf8_text import clean_text
 from storage.records.tallies import Tally
 from storage.session.progress_file import Progress, ProgressCounts, read_progress
@@ -86,6 +87,7 @@ def _entry(
         models=[_scored(row, scores) for row in rows],
         models_left_out=max(0, len(metadata.models) - MOST_MODELS),
         live=live,
+        has_report=safe_name(folder.name) == folder.name,
     )
 
 
