@@ -11,6 +11,7 @@ from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import build_prompt, prompt_version
 from reports.outcomes import ProblemOutcomes, read_record
 from reports.page.judged import Judgements
+from reports.page.judged_detail import JudgedDetail, read_detail
 from reports.page.verdict_letters import LETTERS
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.views.verdicts import JudgedAnswer
@@ -40,7 +41,7 @@ class Answer(msgspec.Struct):
     letter: str
     file: str
     record: SolutionRecord | FailureRecord
-    judged: JudgedAnswer | None
+    judged: JudgedDetail | JudgedAnswer | None
 
 
 class Body(msgspec.Struct):
@@ -101,7 +102,7 @@ def _body(
         file = f"{outcome.path.parent.name}/{outcome.path.name}"
         letter = LETTERS[outcome.verdict]
         shown = _without_repetition(record)
-        judged = judgements.get((record.model, record.task_id, record.sample))
+        judged = read_detail(judgements.get((record.model, record.task_id, record.sample)))
         answers.append(Answer(record.model, record.sample, letter, file, shown, judged))
     solution = reference.canonical_solution if reference else None
     return Body(words, prompt, solution, answers)

@@ -40,7 +40,7 @@ def refusal(method: str, target: str, headers: Headers, port: int) -> HTTPStatus
 def page_headers(policy: str) -> Mapping[str, str]:
     """Return the headers of every answer; policy: a Content-Security-Policy."""
     return {
-        "Content-Security-Policy": f"{policy}; connect-src 'self'; frame-ancestors 'none'",
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "no-referrer",

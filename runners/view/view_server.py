@@ -80,6 +80,7 @@ class _Pages:
         self._shelf = shelf
         self._events = EventStream(watch, page_headers(BOARD.policy))
         self._answers = 0
+        self._board_headers, self._report_headers = map(page_headers, (BOARD.policy, REPORT.policy))
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever it is."""
@@ -101,7 +102,12 @@ class _Pages:
         state = await self._watch.fresh()
         if path == "/":
             page = board_page(state, self._events.name_of(state))
-            return _html(page, BOARD.policy)
+            return web.Response(
+                body=page,
+                content_type="text/html",
+                charset="utf-8",
+                headers=self._board_headers,
+            )
         # No path is ever made of what was asked for: it is looked up among those that are there.
         for shown in state.sessions.values():
             if path == _REPORTS + quote(shown.session, safe=""):
@@ -115,14 +121,8 @@ class _Pages:
             return _plain(HTTPStatus.NOT_FOUND, str(error))
         if path is None:
             return _plain(HTTPStatus.SERVICE_UNAVAILABLE, _BUSY)
-        headers = {**page_headers(REPORT.policy), "Content-Type": "text/html; charset=utf-8"}
+        headers = {**self._report_headers, "Content-Type": "text/html; charset=utf-8"}
         return web.FileResponse(path, headers=headers)
-
-
-def _html(page: bytes, policy: str) -> web.Response:
-    return web.Response(
-        body=page, content_type="text/html", charset="utf-8", headers=page_headers(policy)
-    )
 
 
 def _plain(status: HTTPStatus, text: str) -> web.Response:

@@ -153,8 +153,8 @@ function newSection(first) {
   const show = (entry, rows) => {
     last = rows;
     title.textContent = datasetName(entry);
-    update ??= rankedTable(table, rows, boardColumns, most);
-    update(rows, most);
+    if (update) update(rows, most);
+    else update = rankedTable(table, rows, boardColumns, most);
     more.hidden = rows.length <= most;
     more.textContent = `Show all ${number(rows.length)} rows`;
   };
