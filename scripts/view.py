@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
+import threading
 import webbrowser
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{address} shows the sessions in {folder}", flush=True)
         print("Ctrl-C ends this page, not the runs", flush=True)
         if not args.no_browser and _has_screen():
-            webbrowser.open(address)
+            # Some browsers are waited for until they are closed.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     asyncio.run(serve(folder, args.port, SystemClock(), opened))
     return EXIT_OK

@@ -1,13 +1,17 @@
 """One session as the board shows it: a row for each model, and more while it is running."""
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from storage.files.utf8_text import clean_text
+from storage.session.manifest import SessionMetadata
 from storage.session.session_condition import SessionCondition
 
 MOST_CHARACTERS = 200  # of a name
 MOST_MODELS = 200  # of one session
+RANKED_SHARE = 0.99  # of a model's tasks that must have a verdict before it gets a rank
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +100,15 @@ class SessionEntry(msgspec.Struct, frozen=True, kw_only=True):
     models_left_out: int = 0
     live: Live | None = None
     has_report: bool = False
+
+
+def dataset_name(metadata: SessionMetadata | None) -> str:
+    """Return what people call the problems of a session, "" where that is not known.
+
+    It is the name of their folder; the rest of its path is nobody else's business.
+    """
+    path = metadata.session_parameters.get("dataset_path") if metadata else None
+    return shortened(clean_text(Path(path).name)) if isinstance(path, str) else ""
 
 
 def shortened(text: str, most: int = MOST_CHARACTERS) -> str:

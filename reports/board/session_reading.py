@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from config.errors import StoreError
-from reports.board.entry import MOST_MODELS, Live, ModelRow, SessionEntry, shortened
+from reports.board.entry import MOST_MODELS, Live, ModelRow, SessionEntry, dataset_name, shortened
 from reports.board.session_facts import (
     Facts,
     Score,
@@ -73,7 +73,6 @@ def _entry(
     metadata = facts.metadata
     scores = read_scores(folder)
     answered, failed = sum(row.answered for row in rows), sum(row.failed for row in rows)
-    path = metadata.session_parameters.get("dataset_path")
     return SessionEntry(
         session=clean_text(folder.name),
         status=condition_of(
@@ -81,7 +80,7 @@ def _entry(
         ),
         started=metadata.collection_start,
         dataset=facts.dataset,
-        dataset_name=shortened(clean_text(Path(path).name)) if isinstance(path, str) else "",
+        dataset_name=dataset_name(metadata),
         problems=metadata.total_problems,
         samples=metadata.samples,
         models=[_scored(row, scores) for row in rows],

@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import contextlib
 import logging
 import tempfile
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from runners.view.event_stream import EventStream
 from runners.view.report_shelf import ReportShelf
 from runners.view.request_guard import page_headers, refusal
 
+logger = logging.getLogger("collector.view")
+
 ADDRESS = "127.0.0.1"
 _REPORTS = "/report/"
 _MOST_ANSWERS = 64  # pages that are being sent at the same time
@@ -45,22 +48,26 @@ async def serve(output_dir: Path, port: int, clock: Clock, opened: Callable[[str
     ):
         watch = BoardWatch(Board(output_dir, clock), reader, clock)
         pages = _Pages(watch, ReportShelf(Path(shelf)))
-        runner = web.ServerRunner(
-            web.Server(
-                pages.answer, handler_cancellation=True, logger=logging.getLogger("collector.view")
-            )
-        )
+        server = web.Server(pages.answer, handler_cancellation=True, logger=logger)
+        runner = web.ServerRunner(server)
         await runner.setup()
         try:
             pages.port = await _listen(runner, port)
-            looking = asyncio.create_task(watch.run())
-            with on_interrupt(looking.cancel, looking.cancel):
-                opened(f"http://{ADDRESS}:{pages.port}/")
-                await asyncio.wait([looking])
-            if not looking.cancelled():
-                looking.result()
+            await _until_interrupted(watch, lambda: opened(f"http://{ADDRESS}:{pages.port}/"))
         finally:
             await runner.cleanup()
+
+
+async def _until_interrupted(watch: BoardWatch, opened: Callable[[], None]) -> None:
+    looking = asyncio.create_task(watch.run())
+
+    def stop() -> None:
+        looking.cancel()
+
+    with on_interrupt(stop, stop):
+        opened()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
 
 
 async def _listen(runner: web.ServerRunner, port: int) -> int:

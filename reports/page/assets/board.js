@@ -71,14 +71,15 @@ function reportLink(entry) {
 function boardColumns(rows) {
   const cell = (text, more = {}) => element("td", more, text);
   const isPart = (row) => row.judged + row.not_run < row.total;
+  const figures = rankingColumns(rows).filter(({ heading, key }) => !heading.startsWith("Tokens") && rows.some((row) => key(row) !== null));
   return [
     ...placeColumns(rows),
-    ...rankingColumns(rows).filter(({ key }) => rows.some((row) => key(row) !== null)),
+    { heading: "Session", kind: "words", cell: (row) => element("td", { class: "words session", title: row.entry.session }, reportLink(row.entry)), key: (row) => row.entry.session },
+    ...figures,
     { heading: "Judged", title: "Answers with a verdict, of all tasks", cell: (row) => cell(`${number(row.judged)}/${number(row.total)}`, { class: isPart(row) ? "nothing" : null }), key: (row) => row.judged },
     { heading: "Answered", title: "Answers, of all tasks", cell: (row) => cell(`${number(row.answered)}/${number(row.total)}`), key: (row) => row.answered },
     { heading: "Failed", cell: (row) => cell(number(row.failed), { class: row.failed ? "f" : null }), key: (row) => row.failed },
     { heading: "Cost", title: "Of all answers", cell: (row) => cell(costOf(row.cost_usd, row.unpriced, row.answered)), key: (row) => row.cost_usd },
-    { heading: "Session", kind: "words", cell: (row) => element("td", { class: "words session", title: row.entry.session }, reportLink(row.entry)), key: (row) => row.entry.session },
     { heading: "State", kind: "words", cell: (row) => cell(row.entry.status, { class: "words" }), key: (row) => row.entry.status },
     { heading: "Started", cell: (row) => cell(day(row.entry.started)), key: (row) => row.entry.started },
   ];
