@@ -30,8 +30,9 @@ def write_report(
     *,
     most_body_bytes: int = MOST_BODY_BYTES,
     clock: Clock | None = None,
+    target: Path | None = None,
 ) -> Path:
-    """Write the session's report.html and return its path.
+    """Write the session's report.html, or the same as another file, and return its path.
 
     most_body_bytes: of packed prompts, replies and code; problems beyond it are listed without.
     Raises StoreError where a record cannot be read or the page cannot be written.
@@ -40,7 +41,7 @@ def write_report(
     judgements = read_judgements(store, outcomes)
     references, notes = references_of(store)
     written = (clock or SystemClock()).time()
-    target = store.path / REPORT_PAGE_NAME
+    target = target or store.path / REPORT_PAGE_NAME
     prompt = prompt_of(store.metadata.session_parameters) if store.metadata else None
     bodies = packed_bodies(outcomes.problems, references, judgements, prompt, most_body_bytes)
     chunks = _chunks(store, outcomes, judgements, bodies, notes, written)

@@ -31,23 +31,31 @@ class Shell:
     """A page that is one file.
 
     body: the asset with its markup. scripts: assets, run in this order in one scope.
+    connects: it may ask the server that it came from.
     """
 
     body: str
     scripts: tuple[str, ...]
     libraries: tuple[Library, ...] = (CHARTS,)
+    connects: bool = False
+
+    @property
+    def policy(self) -> str:
+        """The Content-Security-Policy of the page."""
+        scripts = " ".join(map(_source, self._scripts()))
+        connect = "connect-src 'self'; " if self.connects else ""
+        return (
+            f"default-src 'none'; script-src {scripts}; style-src {_source(asset(_STYLE))}; "
+            f"{connect}img-src data:; base-uri 'none'; form-action 'none'; "
+            "require-trusted-types-for 'script'; trusted-types 'none'"
+        )
 
     def start(self, title: str) -> str:
         """Return the page up to where its data blocks go."""
         style = asset(_STYLE)
-        policy = (
-            f"default-src 'none'; script-src {' '.join(map(_source, self._scripts()))}; "
-            f"style-src {_source(style)}; img-src data:; base-uri 'none'; form-action 'none'; "
-            "require-trusted-types-for 'script'; trusted-types 'none'"
-        )
         return (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{self.policy}">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             '<meta name="referrer" content="no-referrer">\n'
             f"<title>{html.escape(title)}</title>\n"

@@ -89,7 +89,7 @@ def placed_judgements(answers: Path) -> Iterator[tuple[int, JudgedAnswer]]:
     path = judgement_file(answers)
     refuse_link(path.parent)
     for line in read_lines(path):
-        judged = _decoded(line.content)
+        judged = decode_judged(line.content)
         if judged is not None:
             yield line.offset, judged
 
@@ -99,7 +99,7 @@ def judgement_file(answers: Path) -> Path:
     return answers.parent.parent / EVALUATION_FOLDER / answers.parent.name / answers.name
 
 
-def _decoded(content: bytes) -> JudgedAnswer | None:
+def decode_judged(content: bytes) -> JudgedAnswer | None:
     """Return the judgement of a line, without figures that nobody can have measured."""
     try:
         return _DECODER.decode(content)

@@ -72,30 +72,40 @@ function placeColumns(rows) {
   ];
 }
 
-/** Fill a table with rows in the order given; a click on a heading sorts by it, another turns it round. */
-function rankedTable(table, rows, columns = [...placeColumns(rows), ...rankingColumns(rows)]) {
-  const sorted = { column: null, isDescending: false };
+/** Fill a table with rows in the order given; a click on a heading sorts by it, another turns it round.
+    Returns what draws other rows, at most so many, sorted as before. */
+function rankedTable(table, rows, columnsOf = (all) => [...placeColumns(all), ...rankingColumns(all)], most = Infinity) {
+  const sorted = { heading: null, isDescending: false };
+  let columns = [];
   table.classList.add("ranking");
   table.classList.toggle("many", columns.filter(({ kind }) => kind === "rate").length > 1);
   const draw = () => {
-    const shown = sorted.column === null ? rows : sortedRows(rows, columns[sorted.column].key, sorted.isDescending);
+    columns = columnsOf(rows);
+    const by = columns.find(({ heading }) => heading === sorted.heading);
+    const shown = (by ? sortedRows(rows, by.key, sorted.isDescending) : rows).slice(0, most);
     table.tHead.replaceChildren(element("tr", {}, ...columns.map(headingOf)));
     table.tBodies[0].replaceChildren(...shown.map((row, place) => element("tr",
-      { class: sorted.column === null && place && row.rank !== shown[place - 1].rank ? "next-rank" : null },
+      { class: !by && place && row.rank !== shown[place - 1].rank ? "next-rank" : null },
       ...columns.map((column) => column.cell(row)))));
   };
   const headingOf = ({ heading: text, title, kind }, place) => {
     const button = element("button", { type: "button", title }, text);
     button.addEventListener("click", () => {
-      sorted.isDescending = sorted.column === place && !sorted.isDescending;
-      sorted.column = place;
+      sorted.isDescending = sorted.heading === text && !sorted.isDescending;
+      sorted.heading = text;
       draw();
       table.tHead.querySelectorAll("button")[place].focus();
     });
-    const way = sorted.column !== place ? "none" : sorted.isDescending ? "descending" : "ascending";
+    const way = sorted.heading !== text ? "none" : sorted.isDescending ? "descending" : "ascending";
     return element("th", { scope: "col", class: kind, "aria-sort": way }, button);
   };
   draw();
+  return (others, howMany = Infinity) => {
+    [rows, most] = [others, howMany];
+    const focused = [...table.querySelectorAll("a, button")].indexOf(document.activeElement);
+    draw();
+    if (focused >= 0) table.querySelectorAll("a, button")[focused]?.focus({ preventScroll: true });
+  };
 }
 
 /** Rows by a key, whichever way: those without one come last. */
