@@ -59,7 +59,8 @@ function rankingColumns(rows) {
 
 /** The names of those that no test tells from a row. */
 function levelNames(row, rows) {
-  return rows.filter(({ key }) => row.level_with.includes(key)).map(({ label }) => label).join(", ");
+  const level = new Set(row.level_with);
+  return rows.filter(({ key }) => level.has(key)).map(({ label }) => label).join(", ");
 }
 
 /** The two columns that every ranked table begins with. */
@@ -78,9 +79,9 @@ function rankedTable(table, rows, columnsOf = (all) => [...placeColumns(all), ..
   const sorted = { heading: null, isDescending: false };
   let columns = [];
   table.classList.add("ranking");
-  table.classList.toggle("many", columns.filter(({ kind }) => kind === "rate").length > 1);
   const draw = () => {
     columns = columnsOf(rows);
+    table.classList.toggle("many", columns.filter(({ kind }) => kind === "rate").length > 1);
     const by = columns.find(({ heading }) => heading === sorted.heading);
     const shown = (by ? sortedRows(rows, by.key, sorted.isDescending) : rows).slice(0, most);
     table.tHead.replaceChildren(element("tr", {}, ...columns.map(headingOf)));
