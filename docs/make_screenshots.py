@@ -41,7 +41,7 @@ PICTURES = (  # name, width in pixels, dark, with a problem open
     ("report-problem", 1280, False, True),
     ("report-problem-phone", 390, True, True),
 )
-MOMENT_OF_THE_RUN = 0.55  # the picture is taken when so much of the time is over
+MOMENT_OF_THE_RUN = 0.25  # the picture is taken when so much of the time is over
 _PAGE = """<!doctype html><meta charset="utf-8"><style>
 body { margin: 0; background: #14171b; }
 pre { margin: 0; padding: 14px 18px; display: inline-block; color: #e6e9ed; background: #14171b;
@@ -82,7 +82,9 @@ def evaluate(folder: Path) -> None:
 
 def save_terminal(browser: WebDriver, text: str, command: str, folder: Path, name: str) -> None:
     """Write a terminal's text as docs/images/<name>."""
-    shown = text.replace(f"{folder}/", "generated/").replace(f"{ROOT}/", "")
+    shown = text.replace(f" --output-dir {folder}", "")
+    shown = shown.replace(f"{folder}/", "generated/").replace(f"{ROOT}/", "")
+    assert str(folder) not in shown
     page = folder / "terminal.html"
     page.write_text(_PAGE % (html.escape(command), html.escape(shown)), encoding="utf-8")
     browser.get(file_url(page))
