@@ -4,9 +4,9 @@ const board = JSON.parse(byId("board").textContent);
 const known = new Map();
 const sections = new Map(); // dataset -> its section, kept so that sorting and reading go on
 const MOST_ROWS = 100; // drawn at first
-const RANKED_SHARE = 0.99; // of a model's tasks that must have a verdict
+const RANKED_SHARE = 0.95; // of a model's tasks that must have a verdict; entry.py has the same
 const RULE = "Rank: one more than the number of other models whose 95 % interval lies wholly above this "
-  + "one's. It counts only sessions of the same problems, and models with a verdict on 99 % of their tasks. "
+  + "one's. It counts only sessions of the same problems, and models with a verdict on 95 % of their tasks. "
   + "report.html compares the models of one session more finely, problem by problem.";
 
 function take({ sessions, listed, note }) {
@@ -74,8 +74,9 @@ function boardColumns(rows) {
   const figures = rankingColumns(rows).filter(({ heading, key }) => !heading.startsWith("Tokens") && rows.some((row) => key(row) !== null));
   return [
     ...placeColumns(rows),
+    ...figures.filter(({ kind }) => kind === "rate"),
     { heading: "Session", kind: "words", cell: (row) => element("td", { class: "words session", title: row.entry.session }, reportLink(row.entry)), key: (row) => row.entry.session },
-    ...figures,
+    ...figures.filter(({ kind }) => kind !== "rate"),
     { heading: "Judged", title: "Answers with a verdict, of all tasks", cell: (row) => cell(`${number(row.judged)}/${number(row.total)}`, { class: isPart(row) ? "nothing" : null }), key: (row) => row.judged },
     { heading: "Answered", title: "Answers, of all tasks", cell: (row) => cell(`${number(row.answered)}/${number(row.total)}`), key: (row) => row.answered },
     { heading: "Failed", cell: (row) => cell(number(row.failed), { class: row.failed ? "f" : null }), key: (row) => row.failed },

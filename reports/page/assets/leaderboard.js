@@ -5,12 +5,14 @@ const MOST_COMPARED_WITH_ALL = 20; // as in evaluation/scores.py
 
 function leaderColumns(rows) {
   const sessions = new Set(rows.map(({ session }) => session));
+  const figures = rankingColumns(rows);
   const part = (row) => (row.judged + row.not_run < row.total ? "nothing" : null);
   return [
     ...placeColumns(rows),
+    ...figures.filter(({ kind }) => kind === "rate"),
     ...(sessions.size > 1 ? [{ heading: "Session", kind: "words", key: (row) => row.session,
       cell: (row) => element("td", { class: "words session", title: row.session }, row.session) }] : []),
-    ...rankingColumns(rows),
+    ...figures.filter(({ kind }) => kind !== "rate"),
     { heading: "Judged", title: "Answers with a verdict, of all tasks", key: (row) => row.judged,
       cell: (row) => element("td", { class: part(row) }, `${number(row.judged)}/${number(row.total)}`) },
   ];
@@ -34,7 +36,7 @@ function datasetSection({ name, hash, problems, rows }) {
 
 const { sessions: sessionCount, written, datasets } = leaderboard;
 byId("subtitle").textContent = `${number(sessionCount)} ${sessionCount === 1 ? "session" : "sessions"} · written ${moment(written)}`;
-byId("rule").textContent = `${RANK_RULE} A model with verdicts on less than 99 % of its tasks has no rank.`;
+byId("rule").textContent = `${RANK_RULE} A model with verdicts on less than 95 % of its tasks has no rank.`;
 themed();
 datasets.forEach(datasetSection);
 byId("about").append(byId("licences"));

@@ -1,0 +1,53 @@
+"""scripts/view.py as a process, and its page in a browser."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from signal import SIGINT
+
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+
+from tests.support.program import Program
+
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
+
+
+@asynccontextmanager
+async def view(output: Path) -> AsyncIterator[str]:
+    """Yield the address of a page over a folder of sessions; Ctrl-C ends it, with exit code 0."""
+    program = await Program.start(
+        "view.py", "--output-dir", str(output), "--port", "0", "--no-browser", environment={}
+    )
+    try:
+        await program.says("Ctrl-C ends")
+        found = _ADDRESS.search(program.heard)
+        assert found, program.heard
+        yield found[0]
+    finally:
+        program.send(SIGINT)
+        finished = await program.finished()
+    assert (finished.exit_code, finished.stderr) == (0, ""), finished.output
+
+
+def board_rows(browser: WebDriver) -> list[dict[str, str]]:
+    """Return each row of the boards as heading -> text."""
+    script = """
+      return [...document.querySelectorAll(".board table")].flatMap((table) => {
+        const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+        return [...table.tBodies[0].rows].map((row) => Object.fromEntries(
+          [...row.cells].map((cell, place) => [names[place], cell.textContent])));
+      });
+    """
+    rows: list[dict[str, str]] = browser.execute_script(script)
+    return rows
+
+
+def lanes(browser: WebDriver) -> dict[str, str]:
+    """Return model -> what stands beside its bar."""
+    found = browser.find_elements(By.CSS_SELECTOR, ".lane")
+    return {
+        str(lane.get_attribute("data-model")): lane.find_element(By.CSS_SELECTOR, ".words").text
+        for lane in found
+    }
