@@ -126,7 +126,8 @@ async def test_300_sessions_of_5_models_open_at_once(tmp_path: Path) -> None:
 
 
 async def test_rows_are_sorted_and_stay_so_while_others_change(tmp_path: Path) -> None:
-    output = many_sessions(tmp_path, sessions=3)
+    output = many_sessions(tmp_path, sessions=4)
+    shutil.rmtree(output / "session_4")  # the one of other problems, which has a board of its own
     with open_browser() as browser:
         async with view(output) as address:
             await open_page(browser, address)

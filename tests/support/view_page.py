@@ -1,8 +1,10 @@
 """scripts/view.py as a process, and its page in a browser."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
 
@@ -51,3 +53,34 @@ def lanes(browser: WebDriver) -> dict[str, str]:
         str(lane.get_attribute("data-model")): lane.find_element(By.CSS_SELECTOR, ".words").text
         for lane in found
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer to one request; headers: by name in small letters."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def asked(
+    address: str, target: str, *more: str, method: str = "GET", host: str | None = "own"
+) -> Answered:
+    """Return the answer to one request, sent as it stands, byte for byte.
+
+    more: further header lines. host: None for no Host at all.
+    """
+    port = int(address.rsplit(":", 1)[1].strip("/"))
+    named = [] if host is None else [f"Host: {f'127.0.0.1:{port}' if host == 'own' else host}"]
+    lines = [f"{method} {target} HTTP/1.1", *named, *more, "Connection: close", "", ""]
+    async with asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write("\r\n".join(lines).encode())
+        content = await reader.read()
+        writer.close()
+    head, _, body = content.partition(b"\r\n\r\n")
+    first, *rest = head.decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in rest)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    return Answered(int(first.split()[1]), headers, body)
