@@ -4,7 +4,7 @@ A rank is one more than the number of models that are significantly better, as C
 (arXiv 2403.04132): models that no test tells apart share one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -105,10 +105,16 @@ def ranked_rows(entries: Sequence[Entry], pairs: Iterable[PairSummary]) -> list[
             if pair.difference < 0:
                 winner, loser = loser, winner
             better[loser].add(winner)
-    return sorted((_row(entry, entries, better) for entry in entries), key=_place)
+    front = _front(entries)
+    return sorted((_row(entry, entries, better, front) for entry in entries), key=_place)
 
 
-def _row(entry: Entry, entries: Sequence[Entry], better: dict[str, set[str]]) -> RankedRow:
+def _row(
+    entry: Entry,
+    entries: Sequence[Entry],
+    better: Mapping[str, set[str]],
+    front: Container[tuple[float | None, float | None]],
+) -> RankedRow:
     rate, cost = entry.pass_at_1, entry.cost_per_problem
     level_with = [
         other.key
@@ -123,16 +129,24 @@ def _row(entry: Entry, entries: Sequence[Entry], better: dict[str, set[str]]) ->
         rank=None if rate is None else 1 + len(better[entry.key]),
         level_with=level_with if entry.rates else [],
         cost_per_solved=cost / rate if cost is not None and rate else None,
-        is_on_front=not any(_beats(other, entry) for other in entries) and None not in (rate, cost),
+        is_on_front=(cost, rate) in front,
     )
 
 
-def _beats(one: Entry, other: Entry) -> bool:
-    """Return whether one is as right for less, or more right for as much; both known."""
-    mine, theirs = (one.pass_at_1, one.cost_per_problem), (other.pass_at_1, other.cost_per_problem)
-    if mine[0] is None or mine[1] is None or theirs[0] is None or theirs[1] is None:
-        return False
-    return mine != theirs and mine[0] >= theirs[0] and mine[1] <= theirs[1]
+def _front(entries: Iterable[Entry]) -> set[tuple[float, float]]:
+    """Return (cost, pass@1) of those that none is as right as for less, or beats for as much."""
+    known = [
+        (entry.cost_per_problem, entry.pass_at_1)
+        for entry in entries
+        if entry.cost_per_problem is not None and entry.pass_at_1 is not None
+    ]
+    front: set[tuple[float, float]] = set()
+    best = -1.0
+    for cost, rate in sorted(known, key=lambda point: (point[0], -point[1])):
+        if rate > best:
+            front.add((cost, rate))
+            best = rate
+    return front
 
 
 def _place(row: RankedRow) -> tuple[bool, int, float, str]:

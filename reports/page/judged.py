@@ -10,7 +10,13 @@ import msgspec
 from reports.outcomes import ProblemOutcomes, SessionOutcomes
 from storage.files.utf8_text import clean_text
 from storage.solution_store import SolutionStore
-from storage.views.verdicts import NO_ISOLATION, JudgedAnswer, judgement_file, placed_judgements
+from storage.views.verdicts import (
+    NO_ISOLATION,
+    JudgedAnswer,
+    judgement_file,
+    placed_judgements,
+    read_score_summary,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ def evaluation_line(store: SolutionStore, judgements: Judgements) -> EvaluationL
     unsafe = ways.count(NO_ISOLATION)
     named = ", ".join(sorted({clean_text(way) for way in ways if way})) or "not known"
     text = f"Evaluated: {len(ways):,} answers judged by their problems' tests; isolation: {named}."
+    if read_score_summary(store.path) is None:
+        text += " The evaluation has not ended: ranks and intervals appear once it has."
     if unsafe:
         text += f" UNSAFE: {unsafe:,} of them ran without a sandbox (--unsafe-no-sandbox)."
     return EvaluationLine(text, "", is_unsafe=unsafe > 0)

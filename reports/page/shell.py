@@ -66,9 +66,8 @@ class Shell:
         """Return the rest of the page: the libraries' licences, and the scripts."""
         licences = "\n\n".join(asset(f"vendor/{library.licence}") for library in self.libraries)
         scripts = "".join(f"<script>{text}</script>\n" for text in self._scripts())
-        return (
-            f'<pre id="licences" hidden>{html.escape(licences)}</pre>\n{scripts}</body>\n</html>\n'
-        )
+        folded = f'<pre id="licences" tabindex="0" hidden>{html.escape(licences)}</pre>\n'
+        return f"{folded}{scripts}</body>\n</html>\n"
 
     def _scripts(self) -> Iterator[str]:
         if COLOURS in self.libraries:

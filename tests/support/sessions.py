@@ -1,6 +1,6 @@
 """Whole sessions written straight into a store, of any size, for tests of what reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -103,11 +103,15 @@ def write_session(
 
 
 def write_judgements(
-    store: SolutionStore, isolation: str = "cage+landlock", text: str = "[1, 2]"
+    store: SolutionStore,
+    isolation: str = "cage+landlock",
+    *,
+    text: str = "[1, 2]",
+    unsolved: Collection[str] = (),
 ) -> None:
     """Add what an evaluation writes, for every answer: those whose code is valid passed.
 
-    text: what tests that failed are about.
+    text: what tests that failed are about. unsolved: task ids of which no answer passed.
     """
     known: dict[Key, Known] = {}
     for model in store.answered_counts():
@@ -116,15 +120,15 @@ def write_judgements(
             target.parent.mkdir(parents=True, exist_ok=True)
             lines = []
             for _, record in solutions_in(path):
-                lines.append(_judged(record, isolation, text))
-                known[model, record.task_id, record.sample] = _known(record)
+                is_right = is_valid(record) and record.task_id not in unsolved
+                lines.append(_judged(record, is_right, isolation, text))
+                known[model, record.task_id, record.sample] = _known(record.category, is_right)
             target.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     found = scores(known.items())
     write_scores(EvaluationLog(store.path), found, pairs(found), {})
 
 
-def _judged(record: SolutionRecord, isolation: str, text: str) -> dict[str, object]:
-    is_right = is_valid(record)
+def _judged(record: SolutionRecord, is_right: bool, isolation: str, text: str) -> dict[str, object]:
     failed = {"number": 2, "test": f"func() == {text}", "came": f"came {text}", "expected": text}
     return {
         "task_id": record.task_id,
@@ -142,11 +146,11 @@ def _judged(record: SolutionRecord, isolation: str, text: str) -> dict[str, obje
     }
 
 
-def _known(record: SolutionRecord) -> Known:
+def _known(category: str, is_right: bool) -> Known:
     basis = Basis("", "", "")
-    if is_valid(record):
-        return Known(basis, "passed", "", 3, 3, record.category)
-    return Known(basis, "failed", "wrong_answer", 1, 3, record.category)
+    if is_right:
+        return Known(basis, "passed", "", 3, 3, category)
+    return Known(basis, "failed", "wrong_answer", 1, 3, category)
 
 
 def _answer(record: SolutionRecord, chance: Random, tokens: int) -> SolutionRecord:

@@ -3,6 +3,7 @@
 const MOST_IN_A_CELL = 160; // characters: the side below has the whole
 
 const WORDY = new Set(["Verdict", "First failing test", "Expected", "What came"]);
+const DETAILS = new Set(["Tests", "First failing test", "Expected", "What came", "Time", "Memory"]);
 
 function clipped(text) {
   return text.length > MOST_IN_A_CELL ? `${text.slice(0, MOST_IN_A_CELL)}…` : text;
@@ -42,9 +43,9 @@ function evidenceOf(judged) {
 function answersTable(body) {
   const rows = allAnswers(body);
   const hasSamples = overview.samples > 1;
-  const headings = ["Model", ...(hasSamples ? ["Sample"] : []), "Verdict", ...(isEvaluated ? ["Tests", "First failing test", "Expected", "What came", "Time", "Memory"] : ["Answered in"]), "Show below"];
+  const headings = ["Model", ...(hasSamples ? ["Sample"] : []), "Verdict", ...(isEvaluated ? ["Tests", "First failing test", "Expected", "What came", "Time", "Memory"] : ["Answered in"]), "Show"];
   const table = element("table", { id: "answers" }, element("caption", {}, "Every answer to this problem"),
-    element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", class: WORDY.has(text) ? "words" : null }, text)))),
+    element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", class: [WORDY.has(text) ? "words" : "", DETAILS.has(text) ? "detail" : ""].join(" ").trim() || null }, text)))),
     element("tbody", {}, ...rows.map((row, place) => answerRow(row, place, hasSamples))));
   return [
     element("h3", {}, "Answers"),
@@ -56,21 +57,21 @@ function answerRow([label, sample, answer], place, hasSamples) {
   const { sign, word, kind } = verdictOf(answer);
   const judged = answer?.judged ?? null;
   const evidence = evidenceOf(judged) ?? { test: "", expected: "", came: "" };
-  const code = (text) => element("td", { class: "code words" }, text ? element("code", {}, clipped(text)) : "");
-  const seconds_ = answer && "execution_time" in answer.record ? seconds(answer.record.execution_time) : "–";
+  const code = (text) => element("td", { class: "code words detail" }, text ? element("code", {}, clipped(text)) : "");
+  const answeredIn = answer && "execution_time" in answer.record ? seconds(answer.record.execution_time) : "–";
   const isFirst = sample === 1 && place > 0;
   return element("tr", { class: hasSamples && isFirst ? "next-model" : null },
     element("th", { scope: "row", title: label }, label),
     hasSamples ? element("td", {}, String(sample)) : null,
     element("td", { class: `words ${kind}` }, `${sign} ${word}`),
     ...(isEvaluated ? [
-      element("td", {}, testCount(judged)),
+      element("td", { class: "detail" }, testCount(judged)),
       code(evidence.test),
       code(evidence.expected),
       code(evidence.came),
-      element("td", {}, judged?.cpu_seconds ? `${judged.cpu_seconds.toFixed(2)} s` : "–"),
-      element("td", {}, judged?.peak_memory_mb ? `${Math.round(judged.peak_memory_mb)} MB` : "–"),
-    ] : [element("td", {}, seconds_)]),
+      element("td", { class: "detail" }, judged?.cpu_seconds ? worked(judged.cpu_seconds) : "–"),
+      element("td", { class: "detail" }, judged?.peak_memory_mb ? `${Math.round(judged.peak_memory_mb)} MB` : "–"),
+    ] : [element("td", {}, answeredIn)]),
     element("td", { class: "picks" }, pickButton("left", label, sample, place), pickButton("right", label, sample, place)));
 }
 
@@ -100,7 +101,7 @@ function testParts(judged) {
   const kind = verdict === "passed" ? "v" : verdict === "not_run" ? "t" : "n";
   const because = judged.reason ? ` (${wordsOf(judged)})` : "";
   const counted = testCount(judged) === "–" ? "" : `, ${testCount(judged)} tests passed`;
-  const time = typeof cpu_seconds === "number" && verdict !== "not_run" ? ` in ${cpu_seconds.toFixed(2)} s` : "";
+  const time = typeof cpu_seconds === "number" && verdict !== "not_run" ? ` in ${worked(cpu_seconds)}` : "";
   const memory = peak_memory_mb ? `, ${Math.round(peak_memory_mb)} MB` : "";
   return [
     element("p", { class: kind }, `Tests: ${verdict.replace("_", " ")}${because}${counted}${time}${memory}`),

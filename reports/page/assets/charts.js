@@ -1,5 +1,6 @@
 // The charts: each is drawn by Chart.js, named for screen readers, and there as a table too.
 
+const ROOM_ABOVE = 18; // pixels, for names of points at the top
 const drawn = [];
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 // The same in every report, whichever of them occur.
@@ -12,8 +13,10 @@ const FIXED_COLOURS = {
 function colour(place, count) {
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   const hue = Math.round((210 + (360 / Math.max(count, 1)) * place) % 360);
-  // Neighbouring hues also differ in lightness, for readers who see few hues.
-  const lightness = (isDark ? 58 : 40) + (place % 2 ? 12 : 0);
+  // Neighbouring hues also differ in lightness, for readers who see few hues; yellows and greens
+  // are bright by nature, too bright for white paper.
+  const isBright = hue > 40 && hue < 190;
+  const lightness = (isDark ? 58 : isBright ? 30 : 40) + (place % 2 ? 10 : 0);
   return `hsl(${hue} 65% ${lightness}%)`;
 }
 
@@ -113,38 +116,46 @@ const WHISKERS = {
   },
 };
 
-/** Each point's name beside it, where there is room: what no name fits is in the tooltip and the table. */
+/** Each point's name beside it, where there is room: what no name fits is in the tooltip and the table.
+    The upper left of a point is tried first: nothing that is better stands there. */
 const NAMES = {
   id: "names",
   afterDatasetsDraw(chart) {
-    const { ctx, chartArea, data } = chart;
-    const points = data.datasets.flatMap((dataset, place) => dataset.data
-      .map((point, number) => ({ name: point.name, colour: dataset.borderColor, at: chart.getDatasetMeta(place).data[number] }))
-      .filter(({ name }) => name));
-    const taken = points.map(({ at }) => [at.x - 6, at.y - 6, at.x + 6, at.y + 6]);
+    const { ctx, chartArea, data, scales } = chart;
+    const points = data.datasets.flatMap(({ data: found }) => found.filter(({ name }) => name))
+      .map(({ name, x, y, low, high }) => ({ name, x: scales.x.getPixelForValue(x),
+        ...Object.fromEntries(Object.entries({ y, low, high }).map(([key, value]) => [key, scales.y.getPixelForValue(value)])) }));
+    const taken = [...points.flatMap(({ x, y, low, high }) => [[x - 6, y - 6, x + 6, y + 6], [x - 6, high, x + 6, low]]),
+      ...data.datasets.filter(({ stepped }) => stepped).flatMap(({ data: corners }) => stepBoxes(corners, scales))];
     ctx.save();
-    ctx.font = `600 12px ${Chart.defaults.font.family}`;
+    ctx.font = `12px ${Chart.defaults.font.family}`;
     ctx.textBaseline = "middle";
-    for (const { name, colour: ink, at } of points) {
+    ctx.fillStyle = Chart.defaults.color;
+    for (const { name, x, y, high } of points) {
       const width = ctx.measureText(name).width;
-      const [right, left] = [at.x + 9, at.x - 9 - width];
-      const places = [[right, 0], [left, 0], [right, -13], [right, 13], [left, -13], [left, 13], [right, -26], [right, 26], [left, -26], [left, 26]];
-      const fits = ([x, shift]) => {
-        const box = [x, at.y + shift - 7, x + width, at.y + shift + 7];
-        return isInside(box, chartArea) && !taken.some((other) => overlap(box, other));
-      };
-      const place = places.find(fits);
-      if (!place) continue;
-      taken.push([place[0], at.y + place[1] - 7, place[0] + width, at.y + place[1] + 7]);
-      ctx.fillStyle = ink;
-      ctx.fillText(name, place[0], at.y + place[1]);
+      const boxes = [[-9 - width, 0], [9, 14], [9, -14], [-9 - width, -14], [-9 - width, 14], [-width / 2, high - y - 12], [9, 28], [-9 - width, 28], [9, 0]]
+        .map(([across, down]) => [x + across, y + down - 7, x + across + width, y + down + 7]);
+      const free = boxes.find((box) => isInside(box, chartArea) && !taken.some((other) => overlap(box, other)));
+      if (!free) continue;
+      taken.push(free);
+      ctx.fillText(name, free[0], free[1] + 7);
     }
     ctx.restore();
   },
 };
 
+/** Where a stepped line runs: across from each corner to below or above the next. */
+function stepBoxes(corners, scales) {
+  return corners.slice(1).map((corner, place) => {
+    const [from, to] = [scales.x.getPixelForValue(corners[place].x), scales.x.getPixelForValue(corner.x)];
+    const y = scales.y.getPixelForValue(corners[place].y);
+    return [from, y - 1, to, y + 1];
+  });
+}
+
+/** Whether a box lies in the chart, or a little above it, where the layout leaves room. */
 function isInside([left, top, right, bottom], area) {
-  return left >= area.left && right <= area.right && top >= area.top && bottom <= area.bottom;
+  return left >= area.left && right <= area.right && top >= area.top - ROOM_ABOVE && bottom <= area.bottom;
 }
 
 function overlap(one, other) {

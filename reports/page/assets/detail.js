@@ -143,12 +143,12 @@ function samplePager(which) {
     return button;
   };
   const model = models.find((one) => one.label === label);
-  const [valid, attempted] = model.samples[opened.row];
+  const [good, counted] = isEvaluated ? passes(model, opened.row) : model.samples[opened.row];
   return element("p", { class: "samples" },
     turn("‹", "previous", -1),
     ` sample ${opened.sample[which]} of ${overview.samples} `,
     turn("›", "next", 1),
-    ` – ${valid} of ${attempted} valid`);
+    ` – ${good} of ${counted} ${isEvaluated ? "passed" : "valid"}`);
 }
 
 function answerParts(which) {

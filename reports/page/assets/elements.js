@@ -25,6 +25,11 @@ function seconds(value) {
   return value < 100 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`;
 }
 
+/** Processor time, which is mostly short. */
+function worked(value) {
+  return value < 0.1 ? `${Math.max(1, Math.round(1000 * value))} ms` : `${value.toFixed(2)} s`;
+}
+
 /** US dollars to the cent; below one, two digits that say something. */
 function money(value) {
   if (value === null || value === undefined) return "unknown";

@@ -92,8 +92,8 @@ function fillOverview() {
   const tiles = [
     ["Answered", number(sum("answered"))],
     ["Valid", number(sum("valid"))],
-    ["Valid rate", percent(sum("valid"), attempted)],
-    ...(isEvaluated ? [["Passed", number(models.reduce((total, model) => total + model.tests.passed, 0))]] : []),
+    isEvaluated ? ["Passed", number(models.reduce((total, model) => total + model.tests.passed, 0))]
+      : ["Valid rate", percent(sum("valid"), attempted)],
     ["Failed", number(sum("failed"))],
     ["Not done", number(sum("undone"))],
     ["Truncated", number(sum("truncated"))],

@@ -47,8 +47,8 @@ function rankingColumns(rows) {
       cell: (row) => rateCell(rateOf(row, k), row.rates.length ? `Some problems have fewer than ${k} judged answers` : "The evaluation has not finished"), key: (row) => rateOf(row, k)?.rate ?? null })),
     { heading: "Valid", title: "Answers whose code parses and defines the expected name",
       cell: (row) => plain(percent(row.valid, row.attempted)), key: (row) => (row.attempted ? row.valid / row.attempted : null) },
-    { heading: "Cost of 100 problems", title: "One answer to each of 100 problems", cell: (row) => priceCell(hundred(row), unpriced), key: hundred },
-    { heading: "Cost of one solved", title: "What one passing answer costs, failed ones included",
+    { heading: "Cost per 100", title: "What one answer to each of 100 problems costs", cell: (row) => priceCell(hundred(row), unpriced), key: hundred },
+    { heading: "Cost per solved", title: "What a solved problem costs, answers that fail included",
       cell: (row) => priceCell(row.cost_per_solved, row.cost_per_problem === null ? unpriced : "No answer passed"), key: (row) => row.cost_per_solved },
     { heading: "Median", title: "Half of the answers came within this time", cell: (row) => plain(seconds(row.median_seconds)), key: (row) => row.median_seconds },
     { heading: "p95", title: "95 % of the answers came within this time", cell: (row) => plain(seconds(row.p95_seconds)), key: (row) => row.p95_seconds },
@@ -59,7 +59,8 @@ function rankingColumns(rows) {
 
 /** The names of those that no test tells from a row. */
 function levelNames(row, rows) {
-  return rows.filter(({ key }) => row.level_with.includes(key)).map(({ label }) => label).join(", ");
+  const level = new Set(row.level_with);
+  return rows.filter(({ key }) => level.has(key)).map(({ label }) => label).join(", ");
 }
 
 /** The two columns that every ranked table begins with. */
@@ -80,6 +81,7 @@ function rankedTable(table, rows, columnsOf = (all) => [...placeColumns(all), ..
   table.classList.add("ranking");
   const draw = () => {
     columns = columnsOf(rows);
+    table.classList.toggle("many", columns.filter(({ kind }) => kind === "rate").length > 1);
     const by = columns.find(({ heading }) => heading === sorted.heading);
     const shown = (by ? sortedRows(rows, by.key, sorted.isDescending) : rows).slice(0, most);
     table.tHead.replaceChildren(element("tr", {}, ...columns.map(headingOf)));

@@ -58,6 +58,7 @@ function passCostConfig(judged, isFree, colourOf) {
     },
     options: {
       parsing: false,
+      layout: { padding: { top: ROOM_ABOVE } },
       plugins: {
         legend: { display: false },
         tooltip: { callbacks: { label: ({ raw, dataset }) => `${dataset.label}: ${raw.y.toFixed(1)} % (${Math.round(raw.low)}–${Math.round(raw.high)}), ${raw.x === free ? "$0" : money(raw.x)}` } },
