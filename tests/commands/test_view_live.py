@@ -12,8 +12,10 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from tests.support.browser import browser_path, open_browser
+from tests.support.browser import browser_path, file_url, open_browser
+from tests.support.command import run
 from tests.support.datasets import write_dataset
+from tests.support.page_driver import barriers, complaints, seen_at
 from tests.support.program import MODELS, Collection
 from tests.support.provider_server import Answer
 from tests.support.session_check import answers_in, failures_in
@@ -62,11 +64,6 @@ def states(browser: WebDriver) -> set[str]:
     return {row["State"] for row in board_rows(browser)}
 
 
-def complaints(browser: WebDriver) -> list[str]:
-    entries: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    return [entry["message"] for entry in entries]
-
-
 async def test_a_run_is_watched_from_start_to_end_through_a_kill(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": PROBLEMS // 2, "texts": PROBLEMS // 2})
     (tmp_path / "out").mkdir()
@@ -87,6 +84,9 @@ async def test_a_run_is_watched_from_start_to_end_through_a_kill(tmp_path: Path)
             assert all("/min" in words for words in lanes(browser).values())
             assert browser.find_elements(By.CSS_SELECTOR, ".run details.last pre")
             assert "BadRequest" in browser.find_element(By.CSS_SELECTOR, ".run").text
+            assert barriers(browser) == []
+            with seen_at(browser, 390):
+                assert is_no_wider_than_its_window(browser)
             await program.killed()
             await until(browser, lambda b: states(b) == {"interrupted"})
             assert counts_on_board(browser) == counts_in_files(collection.session)
@@ -161,6 +161,39 @@ async def test_hostile_names_and_replies_run_nothing(tmp_path: Path) -> None:
             await open_page(browser, str(report))
             await until(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "#table tbody tr"))
             assert browser.title.startswith("session_1") and complaints(browser) == []
+
+
+async def test_a_leaderboard_ranks_datasets_apart(tmp_path: Path) -> None:
+    output = many_sessions(tmp_path, sessions=3)
+    target = tmp_path / "board.html"
+    finished = await run(
+        "export_session.py",
+        *(str(output / f"session_{number}") for number in (1, 2, 3)),
+        *("--format", "leaderboard", "--out", str(target)),
+    )
+    assert finished.exit_code == 0, finished.output
+    with open_browser() as browser:
+        await open_page(browser, file_url(target))
+        assert [len(table) for table in tables(browser)] == [10, 5]
+        assert (
+            board_rows(browser)[0]["Rank"] == "1" and not board_rows(browser)[10]["Rank"].isdigit()
+        )
+        assert len(browser.find_elements(By.TAG_NAME, "canvas")) == 1
+        assert barriers(browser) == []
+        for width in (390, 1280):
+            with seen_at(browser, width):
+                assert is_no_wider_than_its_window(browser)
+        assert complaints(browser) == []
+
+
+def tables(browser: WebDriver) -> list[list[object]]:
+    found = browser.find_elements(By.CSS_SELECTOR, ".board .ranking")
+    return [[*table.find_elements(By.CSS_SELECTOR, "tbody tr")] for table in found]
+
+
+def is_no_wider_than_its_window(browser: WebDriver) -> bool:
+    script = "return document.documentElement.scrollWidth <= innerWidth"
+    return bool(browser.execute_script(script))
 
 
 def many_sessions(folder: Path, sessions: int = SESSIONS) -> Path:

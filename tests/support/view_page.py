@@ -36,7 +36,7 @@ async def view(output: Path) -> AsyncIterator[str]:
 def board_rows(browser: WebDriver) -> list[dict[str, str]]:
     """Return each row of the boards as heading -> text."""
     script = """
-      return [...document.querySelectorAll(".board table")].flatMap((table) => {
+      return [...document.querySelectorAll(".board .ranking")].flatMap((table) => {
         const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
         return [...table.tBodies[0].rows].map((row) => Object.fromEntries(
           [...row.cells].map((cell, place) => [names[place], cell.textContent])));

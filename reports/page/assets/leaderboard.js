@@ -22,7 +22,6 @@ function datasetSection({ name, hash, problems, rows }) {
   const title = `${name || "Problems"}, ${number(problems)} ${problems === 1 ? "problem" : "problems"}`;
   const table = element("table", {}, element("caption", {}, title), element("thead"), element("tbody"));
   const charts = element("div", { class: "charts" });
-  const sessions = new Set(rows.map(({ session }) => session));
   const node = element("section", { class: "board" },
     element("h2", {}, title),
     element("p", { class: "hint" }, hash ? `The same problems have the same hash: ${hash}.` : "Which problems these were is not known: they are compared with no other session's."),
@@ -30,7 +29,8 @@ function datasetSection({ name, hash, problems, rows }) {
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, table), charts);
   rankedTable(table, rows, leaderColumns);
   byId("datasets").append(node); // a chart is drawn as large as its place
-  const named = sessions.size > 1 ? rows.map((row) => ({ ...row, label: `${row.label} (${row.session})` })) : rows;
+  if (!rows.some((row) => row.rates.length)) return; // nothing to draw before an evaluation
+  const named = rows.map((row) => ({ ...row, label: rows.filter(({ label }) => label === row.label).length > 1 ? `${row.label} (${row.session})` : row.label }));
   addPassCost(charts, named, (row) => colour(named.indexOf(row), named.length));
 }
 
