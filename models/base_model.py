@@ -199,7 +199,7 @@ class BaseModel:
 
     def ignore_limit(self, what: str) -> None:
         """Note, once, that a reply announces a limit that cannot be meant."""
-        self._note_once("limits", f"ignoring limits that cannot be meant, such as {what}")
+        self._note_once("limits", f"ignoring limits that cannot be right, such as {what}")
 
     @property
     def most_output_tokens(self) -> int:
@@ -227,7 +227,7 @@ class BaseModel:
         wrong = implausible_usage(usage, prompt, self.most_output_tokens) if usage else None
         if wrong is None:
             return usage, None
-        self._note_once("usage", f"not counting tokens that cannot be meant, such as {wrong}")
+        self._note_once("usage", f"ignoring token counts that cannot be right, such as {wrong}")
         return None, f"implausible: {wrong}"
 
     def _name(self, text: str | None) -> str | None:

@@ -173,7 +173,7 @@ def _check(source: ArchiveSource, content: bytes) -> None:
     except ValueError as error:
         raise ConfigError(f"--checksum {source.checksum}: no such algorithm") from error
     if not digest.digest_size:  # SHAKE makes as many digits as one asks for
-        raise ConfigError(f"--checksum {source.checksum}: {algorithm} has no length of its own")
+        raise ConfigError(f"--checksum {source.checksum}: {algorithm} has no fixed length")
     found = digest.hexdigest()
     if found != expected.lower():
         raise DatasetError(

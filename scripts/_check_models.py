@@ -85,7 +85,7 @@ def _settle(config: ModelConfig, environment: Environment) -> Finding | None:
     if config.missing_packages:
         return Finding(config, "✗", f"not installed: {INSTALL_LOCAL}")
     if config.provider == "local" and not config.api_key_env:
-        return Finding(config, "-", "runs here, there is nobody to ask")
+        return Finding(config, "-", "runs on this machine: there is no provider to ask")
     if not environment.can_call(config):
         return Finding(config, "?", f"not checked: {config.api_key_env} is not set")
     return None

@@ -136,7 +136,9 @@ def sandbox(mode: EvaluateMode) -> "Isolation | None":
     except NoIsolation:
         if mode == "yes":
             raise
-        logger.warning("Answers are not judged: no sandbox holds here (evaluate_session.py: why)")
+        logger.warning(
+            "Answers are not judged: no sandbox holds here (evaluate_session.py says why)"
+        )
         return None
     logger.info("Answers are judged as they arrive, in a sandbox (%s)", isolation)
     return isolation
@@ -179,7 +181,7 @@ def run_and_report(
         store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
         if opened and not isinstance(error, SessionInUse):
-            print("To go on with this session:")
+            print("To resume this session:")
             print(f"  {resume_command(opened[0].session_id, plan.settings.output_dir)}")
         if opened and isinstance(error, WriteError):
             raise error.then("resume the session") from error
@@ -213,7 +215,7 @@ def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
     if session_id is not None and session_folder(output_dir, session_id).exists():
         raise ConfigError(
             f"session {session_id!r} already exists in {output_dir}: choose another "
-            f"--session-id, or go on with it: {resume_command(session_id, output_dir)}"
+            f"--session-id, or resume that one: {resume_command(session_id, output_dir)}"
         )
 
 

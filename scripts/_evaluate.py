@@ -185,7 +185,7 @@ def _problems(store: SolutionStore, request: EvaluationRequest) -> list[Problem]
 
 def _say_isolation(isolation: Isolation) -> None:
     if isolation != "none":
-        print(f"Isolation: {isolation} (tried: a solution that tries to break out stays in)")
+        print(f"Isolation: {isolation} (checked: a solution that tried to break out was held)")
     elif sys.stdout.isatty():
         print(f"{_RED}{_UNSAFE}{_PLAIN}")
     else:

@@ -35,7 +35,7 @@ def print_scores(found: Mapping[str, ModelScore], compared: Sequence[Pair]) -> N
 def print_bad_problems(bad: Mapping[str, str]) -> None:
     """Name the problems that judge no model, and why."""
     if bad:
-        print(f"\nProblems that judge no model ({len(bad)}):")
+        print(f"\nProblems excluded for every model ({len(bad)}):")
         for task_id, reason in sorted(bad.items())[:_MOST_NAMED]:
             print(printable(f"  {task_id}: {reason[:200]}"))
         if len(bad) > _MOST_NAMED:
@@ -75,10 +75,10 @@ def _print_pairs(compared: Sequence[Pair]) -> None:
         )
     if len(sure) < len(compared):
         unsure = len(compared) - len(sure)
-        print(f"{unsure} of {len(compared)} pairs of models do not differ for sure.")
+        print(f"{unsure} of {len(compared)} pairs of models do not differ significantly.")
     most = max(pair.difference.problems for pair in compared)
     points = 100 * smallest_difference(most)
-    print(f"{most} problems show a difference of about {points:.0f} points, and hardly a smaller.")
+    print(f"{most} problems show a difference of about {points:.0f} points, hardly a smaller one.")
 
 
 def _percent(rate: PassRate) -> str:

@@ -3,8 +3,9 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import NoReturn
 
 from runners.progress.terminal_text import printable
@@ -23,10 +24,19 @@ class CommandParser(argparse.ArgumentParser):
             if word == "--":
                 break
             self._refuse_unknown_flag(word.partition("=")[0])
-        arguments, others = self.parse_known_args(words)
+        arguments, others = self.parse_known_args(list(self._spelled_out(words)))
         if others:
             self.error(f"unexpected {others[0]!r}")
         return arguments
+
+    def _spelled_out(self, words: Sequence[str]) -> Iterator[str]:
+        """Yield a line's words; a flag that stands alone takes no other word for its value."""
+        for word, following in pairwise([*words, ""]):
+            action = self._option_string_actions.get(word)
+            if action and action.nargs == "?" and following not in (action.choices or [following]):
+                yield f"{word}={action.const}"
+            else:
+                yield word
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and end the process."""

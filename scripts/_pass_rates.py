@@ -41,7 +41,9 @@ def print_not_judged(store: SolutionStore) -> None:
     if bad:
         named = ", ".join(list(bad)[:_MOST_NAMED])
         more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
-        print_wrapped(f"Problems that judge no model, their tests being unfit: {named}{more}")
+        print_wrapped(
+            f"Problems excluded for every model, because their tests are unfit: {named}{more}"
+        )
     if unjudged := unjudged_answers(store):
         command = evaluate_command(store.session_id, store.path.parent)
         print(f"{unjudged} answers are not judged yet. To judge them:\n  {command}")

@@ -137,7 +137,7 @@ def _next_step(store: SolutionStore, outcome: RunOutcome, output_dir: Path) -> s
     if outcome.undone or outcome.failed:
         left = f"{outcome.undone} tasks undone, {outcome.failed} failed"
         raised = " --max-cost USD" if outcome.stopped_by else ""
-        return f"\n{left}. To go on:\n  {resume_command(store.session_id, output_dir)}{raised}"
+        return f"\n{left}. To continue:\n  {resume_command(store.session_id, output_dir)}{raised}"
     export = _command("export_session.py", store.session_id, output_dir)
     return (
         f"\nNext: one table of it all (or parquet, jsonl, runcodeeval)\n  {export} --format csv\n"

@@ -136,7 +136,7 @@ def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_chang
     changes = dataset_changes(metadata.dataset, plan.content_hashes)
     if not changes:
         return
-    said = f"{plan.settings.dataset_path} is not what the session began with: {changes}"
+    said = f"{plan.settings.dataset_path} is not what the session started with: {changes}"
     if not accept_changes:
-        raise ConfigError(f"{said}. To go on all the same: --accept-dataset-changes")
+        raise ConfigError(f"{said}. To continue anyway: --accept-dataset-changes")
     logger.warning("%s", said)

@@ -90,7 +90,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
     print_reserved(store, output_dir)
     command, parameters = resume_command(store.session_id, output_dir), metadata.session_parameters
     if undone:
-        print(f"Nobody runs it.{_calls_lost(progress, parameters)} To go on:\n  {command}")
+        print(f"It is not running.{_calls_lost(progress, parameters)} To continue:\n  {command}")
     elif any(store.failed_tasks.values()):
         print(f"It has ended. To try the failed tasks again:\n  {command}")
     print(f"Results: {store.path}")

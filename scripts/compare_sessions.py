@@ -21,12 +21,12 @@ from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table, print_wrapped
+from storage.files.csv_cells import csv_cell, csv_line
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
 from storage.session.session_folder import refuse_inside_sessions
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
-from storage.views.category_csv import csv_cell, csv_line
 
 
 def build_parser() -> CommandParser:
@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
     for difference in comparison.differences:
         _print_difference(difference, args.limit)
     if len(comparison.columns) == 1:
-        print("One model alone: name another session to hold it against.")
+        print("One model alone: name another session to compare it with.")
     _write(comparison, target)
     print(f"\nEvery problem with every verdict: {target}")
     return EXIT_OK
@@ -107,13 +107,13 @@ def _print_columns(comparison: SessionComparison) -> None:
         ]
     print_table(headings, rows, groups=(len(headings) - 1,))
     if comparison.only_in_some:
-        print(f"Problems that not all of these have: {comparison.only_in_some}")
+        print(f"Problems that only some of these have: {comparison.only_in_some}")
     if len(set(comparison.prompts.values())) > 1:
         said = ", ".join(f"{session}: {prompt}" for session, prompt in comparison.prompts.items())
         print(f"The sessions used different prompts ({said})")
     reworded = sum(row.is_reworded for row in comparison.rows)
     if reworded:
-        print(f"Problems that another session worded otherwise: {reworded}")
+        print(f"Problems that another session worded differently: {reworded}")
 
 
 def _passed(column: Column) -> str:

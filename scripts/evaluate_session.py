@@ -154,7 +154,7 @@ def _means_it() -> bool:
     if not sys.stdin.isatty():
         return True
     print("Answers will run with nothing between them and this machine, as you, with your files.")
-    return input("Type yes to go on: ").strip().lower() == "yes"
+    return input("Type yes to continue: ").strip().lower() == "yes"
 
 
 if __name__ == "__main__":

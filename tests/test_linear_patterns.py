@@ -69,6 +69,7 @@ def test_a_pattern_that_is_not_is_found_out(pattern: str) -> None:
     assert next(slow_texts(re.compile(pattern), QUICK), None) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", PATTERNS)
 def test_the_counting_machine_matches_as_the_real_engine_does(where: str) -> None:
     pattern = PATTERNS[where]

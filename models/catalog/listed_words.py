@@ -17,6 +17,6 @@ async def listed_words(model: BaseModel) -> str:
     except (CollectionError, TimeoutError):
         return ""
     if model.model_name in listing.names:
-        return "the server lists this model all the same"
+        return "the server does list this model"
     # Some list thousands.
     return f"the server lists: {await asyncio.to_thread(listing.nearest, model.model_name)}"

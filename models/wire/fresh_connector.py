@@ -53,6 +53,6 @@ class _ImpatientHandler(ResponseHandler):
         if self._interim_replies <= _MOST_INTERIM_REPLIES:
             super().feed_data(data, size)
         elif self.exception() is None:
-            self.set_exception(HttpProcessingError(code=400, message="interim replies for ever"))
+            self.set_exception(HttpProcessingError(code=400, message="interim replies without end"))
             if self.transport is not None:
                 self.transport.close()

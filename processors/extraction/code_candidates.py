@@ -92,7 +92,9 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
         choice = choose(pieces, name, parser, text, spare)
         if choice is not None:
             is_cut = _is_cut(seen, text, parser)
-            is_none = not choice.lines or _is_refused(choice, name, parser, _prose(text, gaps))
+            is_none = not choice.lines or (
+                _is_stub(choice, name, parser) and refuses(_prose(text, gaps))
+            )
             return None if is_none else choice, len(seen), is_cut
     is_cut = _is_cut(seen, text, parser)
     if refuses(_prose(text, gaps)):
@@ -102,10 +104,8 @@ def _find(text: str, name: str | None, truncated: bool) -> tuple[Choice | None, 
     return fallback(whole, name), len(seen), is_cut
 
 
-def _is_refused(choice: Choice, name: str | None, parser: Parser, prose: str) -> bool:
-    """Return whether the reply declines, and the code is but the signature that it quotes."""
-    if not refuses(prose):
-        return False
+def _is_stub(choice: Choice, name: str | None, parser: Parser) -> bool:
+    """Return whether the code is but a signature, as a reply that declines quotes it."""
     tree = parser.parse(code_of(choice.lines)).tree
     return tree is not None and name is not None and is_stub(tree, name)
 

@@ -21,9 +21,9 @@ from reports.exports.nested_columns import (
     shape_of,
 )
 from reports.exports.tidy_table import TidyRow
+from storage.files.csv_cells import csv_cell, csv_line
 from storage.files.durability import replace_file, write_error
 from storage.files.regular_file import open_fresh
-from storage.views.category_csv import csv_cell, csv_line
 
 TableFormat = Literal["parquet", "jsonl", "csv"]
 Rows = Iterable[TidyRow]

@@ -127,7 +127,7 @@ class AnswerKeeper:
         if self.unkept_answers:
             is_free = all(lane.model.config.is_free for lane, _, _ in self._unkept)
             logger.warning(
-                "%d answers arrived and could not be written: %sa resume asks them again",
+                "%d answers arrived and could not be written: %sa resume asks for them again",
                 self.unkept_answers,
                 "" if is_free else "they were billed, and ",
             )

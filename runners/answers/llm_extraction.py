@@ -37,7 +37,7 @@ class ExtractionAsk:
             )
         except LaneClosed as error:
             if self._lane.closed_by is None:
-                logger.warning("no LLM extracts any more, rules alone do: %s", error)
+                logger.warning("no LLM reads replies any more, only rules do: %s", error)
             self._lane.close(error)
             raise
         except LaneStopped:

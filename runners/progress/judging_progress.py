@@ -29,10 +29,10 @@ class JudgingProgress:
         passed, failed = (counts.by_verdict.get(kind, 0) for kind in ("passed", "failed"))
         line = (
             f"{done}/{counts.total} judged, {passed} passed, {failed} failed, "
-            f"{counts.by_reason.get('timeout', 0)} timeouts, {rate:.0f}/s"
+            f"{counts.by_reason.get('timeout', 0)} timeouts"
         )
-        if rate > 0:
-            line += f", {(counts.total - done) / rate:.0f} s left"
+        if rate > 0 and done < counts.total:
+            line += f", {rate:.3g}/s, {(counts.total - done) / rate:.0f} s left"
         start, end = ("\r\x1b[K", "") if self._is_terminal else ("", "\n")
         self._write(start + line + end)
         self._was_drawn = True

@@ -17,7 +17,9 @@ Tell = Callable[[float | None, float | None, RateState, str], None]
 
 FROZEN_SECONDS = 10.0
 WAITING = "refused: waiting"
-OUTAGE = "nothing was let through for a while, which tells no rate: going on as before"
+OUTAGE = (
+    "nothing was let through for a while, which says nothing about the rate: continuing as before"
+)
 
 
 class RateLearner:

@@ -99,6 +99,6 @@ def _end() -> Never:
 def _say_the_last_words() -> None:
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[J")  # the bars
-    logger.warning("Stopped at once: what was written stays, and a resume goes on from there")
+    logger.warning("Stopped at once: what was written is kept, and a resume continues from there")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -66,7 +66,7 @@ class RunStop:
         if calls and not self.let_go:
             is_free = all(lane.model.config.is_free for lane in in_flight)
             billed = "" if is_free else "possibly billed, "
-            logger.warning("%d calls were let go: %sa resume asks them again", calls, billed)
+            logger.warning("%d calls were abandoned: %sa resume asks for them again", calls, billed)
         self.let_go = max(self.let_go, calls)
         for lane in self.lanes:
             lane.abandon()

@@ -239,10 +239,10 @@ def _open_tracker(
     if unknown:
         is_free = all(config.is_free for config in (*plan.models, plan.reader) if config)
         logger.warning(
-            "The last run could not say what came of up to %d calls: they %sare asked again where "
-            "no answer is on disk",
+            "Up to %d calls were in flight when the last run was killed%s: they are made again "
+            "where no answer is on disk",
             unknown,
-            "" if is_free else "were possibly billed, and ",
+            "" if is_free else ", possibly billed",
         )
     tracker = ProgressTracker(
         store.path,

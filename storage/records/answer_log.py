@@ -182,7 +182,7 @@ class AnswerLog:
         gone = {m: count - len(self._index.answered(m)) for m, count in before.items()}
         return [
             f"{count} answers of {model} are gone: their file was deleted or emptied while the "
-            "run went on; a resume asks them again"
+            "run went on; a resume asks for them again"
             for model, count in gone.items()
             if count
         ]

@@ -1,8 +1,9 @@
 """A session's .jsonl files read through once: the index of what is there, and what is damaged."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from config.errors import StoreError
 from storage.files.durability import write_error
@@ -15,13 +16,15 @@ from storage.files.jsonl_file import (
     set_aside,
 )
 from storage.files.regular_file import NotRegular, is_regular, refuse_link
+from storage.records.record_csv import is_export
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
 from storage.session.session_folder import EVALUATION_FOLDER
-from storage.views.category_csv import is_export
 
 FAILURES_NAME = "failures.jsonl"
 PENDING_NAME = "pending_extraction.jsonl"
+
+Record = TypeVar("Record")
 
 
 @dataclass(slots=True)
@@ -161,13 +164,10 @@ def _jsonl_files(folder: Path) -> list[Path]:
 
 def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
     damage = Damage(path)
-    for line in _content_lines(path, damage):
-        record = decode_solution(line.content)
-        if record is None:
-            _note_unreadable(line, damage)
-        elif not record.llm_call_success:
+    for line, record in _records(path, decode_solution, damage):
+        if not record.llm_call_success:
             continue  # sessions older than format 1 kept failed calls among the answers
-        elif index.is_answered(record.model, record.key):
+        if index.is_answered(record.model, record.key):
             damage.doubled.append(line.offset)
         else:
             index.place(record, path)
@@ -177,32 +177,32 @@ def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
 
 def _scan_failures(path: Path, index: RecordIndex) -> Damage:
     damage = Damage(path)
-    for line in _content_lines(path, damage):
-        failure = decode_failure(line.content)
-        if failure is None:
-            _note_unreadable(line, damage)
-        else:
-            index.add_failure(failure)
+    for _, failure in _records(path, decode_failure, damage):
+        index.add_failure(failure)
     return damage
 
 
 def _scan_pending(path: Path, index: RecordIndex) -> Damage:
     damage = Damage(path)
-    for line in _content_lines(path, damage):
-        record = decode_solution(line.content)
-        if record is None:
-            _note_unreadable(line, damage)
-        else:
-            index.add_pending(record.model, record.key)
+    for _, record in _records(path, decode_solution, damage):
+        index.add_pending(record.model, record.key)
     return damage
 
 
-def _content_lines(path: Path, damage: Damage) -> Iterator[Line]:
+def _records(
+    path: Path, decode: Callable[[bytes], Record | None], damage: Damage
+) -> Iterator[tuple[Line, Record]]:
+    """Yield each line's record as it is read; note in damage what is wrong with the others."""
     for line in read_lines(path):
         damage.padded |= not line.is_clean
-        if line.content:
-            damage.unended = not line.is_whole
-            yield line
+        if not line.content:
+            continue
+        damage.unended = not line.is_whole
+        record = decode(line.content)
+        if record is None:
+            _note_unreadable(line, damage)
+        else:
+            yield line, record
 
 
 def _note_unreadable(line: Line, damage: Damage) -> None:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from storage.files.regular_file import is_regular, read_regular
+from storage.records.record_csv import is_export
 from storage.session.manifest import SUMMARY_NAME, decode_or_none
 from storage.session.progress_file import REPORT_NAME, read_progress
 from storage.solution_store import SolutionStore
-from storage.views.category_csv import is_export
 from storage.views.comparison import COMPARISON_NAME
 
 

@@ -34,6 +34,7 @@ READ_AGAIN: dict[str, tuple[str, ...]] = {
     "spending.json": (),
     "rate_limits.json": (),
 }
+STEERING = ("manifest.json", "spending.json")  # all of it is for the commands that take long
 LONGEST_LINE = 2_000
 NO_SANE_FIGURE = re.compile(r"(?<![\w/])(nan|inf|\d{25,}(\.\d+)?)(?![\w/])")
 QUICK = 15
@@ -43,12 +44,16 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One value at one place of one file; without: files that are not there."""
+    """One value at one place of one file.
+
+    without: files that are not there. is_for_all: also for commands that take long.
+    """
 
     file: str
     place: Place
     value: object
-    without: tuple[str, ...] = ()
+    without: tuple[str, ...]
+    is_for_all: bool
 
 
 @pytest.fixture(scope="module")
@@ -106,11 +111,13 @@ def cases_of(session: Path, file: str) -> list[Case]:
     """Return every value at every place of a file; of a .jsonl file, of its first line."""
     path = session / file
     content = lines_of(path)[0] if path.suffix == ".jsonl" else json.loads(path.read_text())
-    return [
-        Case(file, place, value, READ_AGAIN.get(file, ()))
-        for place, former in places(content)
-        for value in (NUMBERS if isinstance(former, int | float | None) else OTHERS)
-    ]
+    cases = []
+    for turn, (place, former) in enumerate(places(content)):
+        values = NUMBERS if isinstance(former, int | float | None) else OTHERS
+        for number, value in enumerate(values):
+            is_for_all = file in STEERING or number == turn % len(values)
+            cases.append(Case(file, place, value, READ_AGAIN.get(file, ()), is_for_all))
+    return cases
 
 
 def one_at_each_place(cases: list[Case]) -> list[Case]:
@@ -143,6 +150,8 @@ def tried(bench: SessionBench, case: Case) -> Iterator[str]:
         (session / name).unlink()
     _put(session / case.file, case)
     for name, command in COMMANDS.items():
+        if command.is_slow and not case.is_for_all:
+            continue
         try:
             finished = bench.run(command)
         except (Exception, ExceptionGroup, Hung) as error:  # noqa: BLE001 - no command may end so

@@ -34,11 +34,13 @@ async def test_an_unknown_model_names_the_nearest() -> None:
     assert line.startswith("error: unknown model 'gpt-4oo': did you mean ") and "gpt-4o" in line
 
 
+@pytest.mark.slow
 async def test_commas_between_models_are_noticed() -> None:
     line = await refused("--models", "gpt-4o,gpt-4", "--dry-run")
     assert line == "error: unknown model 'gpt-4o,gpt-4': put spaces, not commas, between names"
 
 
+@pytest.mark.slow
 async def test_an_unknown_category_names_the_nearest(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path, {"typing": 1, "regex": 1})
     line = await refused(
@@ -47,6 +49,7 @@ async def test_an_unknown_category_names_the_nearest(tmp_path: Path) -> None:
     assert line == "error: unknown category 'typin': did you mean typing?"
 
 
+@pytest.mark.slow
 async def test_an_unknown_session_names_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "session_1234567890").mkdir()
     finished = await run(
@@ -56,17 +59,27 @@ async def test_an_unknown_session_names_the_nearest(tmp_path: Path) -> None:
     assert "unknown session 'session_1234567891'" in line and "session_1234567890" in line
 
 
+async def test_a_flag_that_stands_alone_takes_no_session_for_its_value(tmp_path: Path) -> None:
+    finished = await run(
+        "resume_collection.py", "--evaluate", "session_1", "--output-dir", str(tmp_path)
+    )
+    assert "unknown session 'session_1'" in only_line(finished)
+
+
+@pytest.mark.slow
 async def test_a_missing_key_says_which_variable_and_what_needs_none() -> None:
     line = await refused("--models", "gpt-4o", "grok-4.7", environment={})
     assert "OPENAI_API_KEY, XAI_API_KEY" in line
     assert "smollm2_135m needs none" in line and "--models smollm2_135m" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--quick-test",), ("--all-models",)])
 async def test_no_key_at_all_says_how_to_start(arguments: tuple[str, ...]) -> None:
     assert "--models smollm2_135m" in await refused(*arguments, environment={})
 
 
+@pytest.mark.slow
 async def test_a_placeholder_is_no_key() -> None:
     placeholder = {"OPENAI_API_KEY": "your_openai_api_key_here"}
     line = await refused("--models", "gpt-4o", environment=placeholder)
@@ -95,6 +108,7 @@ async def test_broken_problems_are_named_before_anything_is_sent(tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [False, True])
 async def test_a_dataset_that_is_missing_or_empty(tmp_path: Path, made: bool) -> None:
     folder = tmp_path / "nowhere"
@@ -107,6 +121,7 @@ async def test_a_dataset_that_is_missing_or_empty(tmp_path: Path, made: bool) ->
     assert by_flag == by_variable and str(folder) in by_flag
 
 
+@pytest.mark.slow
 async def test_the_starter_problems_are_used_and_said_where_no_dataset_is() -> None:
     finished = await run("run_collection.py", "--models", "gpt-4o", "--dry-run", environment=KEY)
     assert finished.exit_code == 0, finished.output
@@ -189,6 +204,7 @@ async def test_a_variable_that_is_no_number(variable: str) -> None:
     assert line.startswith(f"error: {variable}='ten'")
 
 
+@pytest.mark.slow
 async def test_an_output_dir_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     dataset = write_dataset(tmp_path / "data", {"sums": 1})
@@ -222,6 +238,7 @@ async def test_a_dry_run_tries_the_output_dir_and_leaves_nothing(tmp_path: Path)
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 async def test_a_dry_run_refuses_a_session_id_that_exists(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     line = await refused(

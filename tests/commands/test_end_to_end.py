@@ -255,6 +255,7 @@ async def test_failures_are_kept_apart_and_a_resume_tries_them_again(tmp_path: P
         assert len(server.requests) == 4
 
 
+@pytest.mark.slow
 async def test_a_key_that_is_refused_closes_its_lane_and_the_others_go_on(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 5})
     refusal: Json = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
@@ -284,6 +285,7 @@ async def test_a_key_that_is_refused_closes_its_lane_and_the_others_go_on(tmp_pa
         assert len(server.sent_to("deepseek")) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quick", [False, True])
 async def test_a_quick_test_asks_one_problem_a_category(tmp_path: Path, quick: bool) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 3, "words": 2})

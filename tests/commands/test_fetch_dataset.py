@@ -90,6 +90,7 @@ def leftovers(target: Path) -> list[str]:
     return sorted(path.name for path in target.parent.iterdir())
 
 
+@pytest.mark.slow
 async def test_problems_end_up_in_the_folder_whatever_the_zips_own_folders(tmp_path: Path) -> None:
     target = tmp_path / "new place" / "codeeval"
     content = zipped({"README.md": b"hello", "__MACOSX/._a.jsonl": b"x", **LINES})
@@ -180,6 +181,7 @@ async def test_a_download_that_breaks_off_is_said_to(tmp_path: Path) -> None:
     assert leftovers(target) == []
 
 
+@pytest.mark.slow
 async def test_a_server_error_and_a_dead_server_are_said(tmp_path: Path) -> None:
     target = str(tmp_path / "codeeval")
     async with served(b"gone", status=404) as url:
@@ -191,6 +193,7 @@ async def test_a_server_error_and_a_dead_server_are_said(tmp_path: Path) -> None
     assert dead.stderr == f"error: {url}: cannot be downloaded: Connection refused\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"no zip", b"", zipped(LINES)[:-40]])
 async def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
     target = tmp_path / "codeeval"
@@ -208,6 +211,7 @@ async def test_broken_problems_are_named_and_not_kept(tmp_path: Path) -> None:
     assert leftovers(target) == []
 
 
+@pytest.mark.slow
 async def test_what_is_there_stays_unless_replace_is_said(tmp_path: Path) -> None:
     target = tmp_path / "codeeval"
     target.mkdir()
@@ -240,6 +244,7 @@ async def test_a_folder_with_other_things_is_never_replaced(tmp_path: Path) -> N
     assert (tmp_path / "thesis.docx").read_text() == "mine"
 
 
+@pytest.mark.slow
 async def test_plain_http_to_other_machines_is_refused(tmp_path: Path) -> None:
     for url in ("http://example.org/a.zip", "file:///etc/passwd", "ftp://127.0.0.1/a.zip"):
         finished = await run(
@@ -323,6 +328,7 @@ def test_what_is_packed_inside_an_archive_is_bounded(
         load_problems(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow_part", ["head", "body"])
 async def test_a_server_that_only_drips_is_left(
     monkeypatch: pytest.MonkeyPatch, slow_part: str

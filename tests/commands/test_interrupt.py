@@ -73,6 +73,7 @@ async def test_the_first_signal_waits_for_calls_in_flight(tmp_path: Path, signal
     assert set(server.given.values()) == {1}
 
 
+@pytest.mark.slow
 async def test_a_second_signal_waits_for_nothing(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = collection_of(server, tmp_path)
@@ -83,7 +84,7 @@ async def test_a_second_signal_waits_for_nothing(tmp_path: Path) -> None:
         program.send(SIGINT)
         finished = await program.finished()
         assert finished.exit_code == 130, finished.output
-        assert f"{IN_FLIGHT} calls were let go: possibly billed" in finished.stdout
+        assert f"{IN_FLIGHT} calls were abandoned: possibly billed" in finished.stdout
         assert len(check_agreement(collection.session)) == kept
         server.open.set()
         resumed = await (await collection.resume()).finished()
@@ -110,7 +111,7 @@ async def test_calls_that_cost_nothing_are_never_said_to_be_billed(tmp_path: Pat
         await program.says("Ctrl-C again stops now")
         program.send(SIGINT)
         stopped = await program.finished()
-        assert "3 calls were let go: a resume asks them again" in stopped.stdout
+        assert "3 calls were abandoned: a resume asks for them again" in stopped.stdout
         program = await Program.start("resume_collection.py", "s", *flags, environment=environment)
         await server.holds(6)  # it does not know that three have gone
         await program.killed()
@@ -123,6 +124,7 @@ async def test_calls_that_cost_nothing_are_never_said_to_be_billed(tmp_path: Pat
     assert "billed" not in stopped.output + shown.output + resumed.output
 
 
+@pytest.mark.slow
 async def test_the_grace_time_ends(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = collection_of(server, tmp_path, "--grace", "0.2")
@@ -132,11 +134,12 @@ async def test_the_grace_time_ends(tmp_path: Path) -> None:
         finished = await program.finished()
         assert finished.exit_code == 130, finished.output
         assert "waiting up to 0.2 s" in finished.stdout
-        assert f"{IN_FLIGHT} calls were let go" in finished.stdout
+        assert f"{IN_FLIGHT} calls were abandoned" in finished.stdout
         assert len(check_agreement(collection.session)) == kept
         server.open.set()
 
 
+@pytest.mark.slow
 async def test_a_call_that_fails_in_the_grace_time_is_not_sent_again(tmp_path: Path) -> None:
     # No refused rates: they would keep some of the slots from sending.
     async with WatchedServer(fault_rate=0.5, forgiven=1.0) as server:

@@ -127,6 +127,7 @@ async def test_a_dry_run_without_keys_shows_the_defaults(tmp_path: Path) -> None
     assert {"gpt-5.6-terra", "claude-haiku-4-5-20251001"} < cells(finished.stdout).keys()
 
 
+@pytest.mark.slow
 async def test_the_first_prompt_of_each_kind_is_shown_as_it_is_sent(tmp_path: Path) -> None:
     data, out = tmp_path / "data", ("--output-dir", str(tmp_path / "out"))
     data.mkdir()

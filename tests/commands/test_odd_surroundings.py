@@ -60,6 +60,7 @@ async def test_a_run_without_one_of_its_streams_keeps_every_answer(
         assert b"INFO" not in path.read_bytes()  # nothing else was written into a session's file
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
     "command",
@@ -260,6 +261,7 @@ async def test_addresses_that_are_none(address: str) -> None:
             assert address in finished.output and finished.exit_code in (1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", few(ADDRESSES, 1))
 async def test_urls_of_data_sets_that_are_none(tmp_path: Path, address: str) -> None:
     for url in (address, address.replace("http:", "https:")):

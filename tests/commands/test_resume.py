@@ -168,6 +168,7 @@ async def finished_session(tmp_path: Path, server: WatchedServer, *flags: str) -
     return collection
 
 
+@pytest.mark.slow
 async def test_a_run_that_was_killed_before_its_summaries_gets_them(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = await finished_session(tmp_path, server)
@@ -221,6 +222,7 @@ async def test_a_finished_session_gets_back_what_was_derived(
         assert (collection.session / "final_report.json").read_bytes() == report
 
 
+@pytest.mark.slow
 async def test_a_finished_whole_session_is_left_alone(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         collection = await finished_session(tmp_path, server)
@@ -251,6 +253,7 @@ async def test_a_second_process_is_refused_with_the_first_ones_id(tmp_path: Path
     assert len(check_agreement(collection.session)) == 12
 
 
+@pytest.mark.slow
 async def test_a_changed_dataset_is_named_and_needs_leave(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 6})
     async with WatchedServer() as server:

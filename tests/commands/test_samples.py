@@ -44,6 +44,7 @@ async def command(script: str, tmp_path: Path, server: WatchedServer, *flags: st
     return await run(script, "s", *output, *flags, environment=pointed_at(server, *PROVIDERS))
 
 
+@pytest.mark.slow
 async def test_every_first_sample_comes_before_any_second(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         finished = await collect(tmp_path, server, "--samples", "3")
@@ -90,6 +91,7 @@ async def test_exports_have_the_sample(tmp_path: Path) -> None:
         assert sorted(line["task_id"] for line in lines) == ["a_1", "a_2"]
 
 
+@pytest.mark.slow
 async def test_one_sample_leaves_no_trace_but_the_field(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         await collect(tmp_path, server)
@@ -130,6 +132,7 @@ async def test_a_session_from_before_samples_is_extended(tmp_path: Path) -> None
     assert len(check_agreement(session)) == 6
 
 
+@pytest.mark.slow
 async def test_a_sample_that_fails_is_asked_again_alone(tmp_path: Path) -> None:
     async with RefusesOnce() as server:
         first = await collect(tmp_path, server, "--samples", "2")
@@ -154,6 +157,7 @@ async def test_a_dry_run_counts_every_sample(tmp_path: Path) -> None:
     assert [round(three[place] / one[place], 2) for place in range(4)] == [3.0] * 4
 
 
+@pytest.mark.slow
 async def test_samples_at_temperature_zero_are_warned_of(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         cold = await collect(tmp_path, server, "--dry-run", "--samples", "2", "--temperature", "0")

@@ -51,8 +51,8 @@ WAYS = {
     [
         # Two alike could be one to Python, which looks for signals now and then.
         ("Python code", (SIGINT, SIGTERM)),
-        ("a pattern", (SIGTERM, SIGINT)),
-        ("C code", (SIGINT, SIGINT)),
+        pytest.param("a pattern", (SIGTERM, SIGINT), marks=pytest.mark.slow),
+        pytest.param("C code", (SIGINT, SIGINT), marks=pytest.mark.slow),
         pytest.param("sleep", (SIGINT, SIGTERM), marks=pytest.mark.slow),
         pytest.param("a lock", (SIGTERM, SIGINT), marks=pytest.mark.slow),
         pytest.param("a lock of the log", (SIGINT, SIGTERM), marks=pytest.mark.slow),

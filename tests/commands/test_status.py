@@ -65,11 +65,11 @@ async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> N
         await running.finished()
         assert await view == 0
         assert " interrupted " in await resume_script(out, server, "--list-sessions")
-        assert terminal.text.count("Session s:") == 1 and "Nobody runs it." in terminal.text
+        assert terminal.text.count("Session s:") == 1 and "It is not running." in terminal.text
         assert "Session s: interrupted, 6 undone, started" in terminal.text
         killed = await resume_script(out, server, "--status")
         assert re.search(
-            r"up to \d calls may be billed without an answer. To go on:\n  \S*python", killed
+            r"up to \d calls may be billed without an answer. To continue:\n  \S*python", killed
         )
 
     async with ProviderServer() as server:
@@ -88,7 +88,7 @@ async def test_a_view_ends_where_another_process_has_the_holders_id(tmp_path: Pa
     (store.path / "session.lock").write_text(f"{os.getpid()}\n")  # alive, but it holds nothing
     async with asyncio.timeout(60):
         seen = await run("resume_collection.py", "s", "--watch", "--output-dir", str(tmp_path))
-    assert seen.exit_code == 0 and "Nobody runs it." in seen.stdout
+    assert seen.exit_code == 0 and "It is not running." in seen.stdout
 
 
 @pytest.mark.slow

@@ -28,8 +28,9 @@ REASONS = {
     "mem_one": {"memory"},
     "mem_swallow": {"timeout"},
     "verdict_flood": {"flood"},
-    "disk_many": {"flood", "exception", "timeout"},
-    "disk_inodes": {"flood", "exception", "timeout"},
+    # Who is first: the full disk of a cage while the code loads, or the judge that sees it fill.
+    "disk_many": {"flood", "load_error", "timeout"},
+    "disk_inodes": {"flood", "load_error", "timeout"},
     "fork_bomb": {"denied"},
     "daemon": {"denied"},
     "tcp": {"wrong_answer"},

@@ -47,6 +47,7 @@ async def feed(session: Path, judge: Judge, *answers: Answer) -> Evaluation:
     return evaluation
 
 
+@pytest.mark.slow
 async def test_samples_of_a_problem_are_answers_of_their_own(tmp_path: Path) -> None:
     codes = [SQUARE_CODE, WRONG, SQUARE_CODE + "# again\n"]
     async with judging(best_layer()) as judge:

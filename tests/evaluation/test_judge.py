@@ -82,6 +82,7 @@ async def test_the_first_failed_test_is_kept_with_both_sides() -> None:
     assert (found.failed_test.came, found.failed_test.expected) == ("6", "9")
 
 
+@pytest.mark.slow
 async def test_an_assert_inside_ctx_is_kept_too() -> None:
     ctx = (
         "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9, 'no'\n"
@@ -92,6 +93,7 @@ async def test_an_assert_inside_ctx_is_kept_too() -> None:
     assert (found.failed_test.came, found.failed_test.expected) == ("6", "9")
 
 
+@pytest.mark.slow
 async def test_a_test_sees_other_names_of_the_solution_only_where_it_needs_them() -> None:
     reference = "def root(x): return x\n" + SQUARE_CODE
     needy = problem("needy", reference, [("", "root(func(2)) == 4")])
@@ -115,6 +117,7 @@ async def test_what_differs_from_run_to_run_is_flaky() -> None:
         assert (await judge.judge("square", SQUARE_CODE)).verdict == "passed"
 
 
+@pytest.mark.slow
 async def test_chance_is_the_same_in_every_run() -> None:
     code = "import random\nprint(random.random())\n" + SQUARE_CODE
     async with judging(best_layer()) as judge:
@@ -143,6 +146,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_problem_judges_nobody(name: str) -> None:
     bad, reason = BAD[name]
@@ -181,6 +185,7 @@ async def test_packages_only_where_they_are_allowed() -> None:
         assert (await judge.judge("square", code)).verdict == "passed"
 
 
+@pytest.mark.slow
 async def test_processes_only_where_they_are_allowed_and_none_is_left() -> None:
     need("cage+landlock")
     code = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'while 1: pass'])\n"

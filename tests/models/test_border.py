@@ -139,7 +139,7 @@ async def test_limits_that_cannot_be_meant_are_told_once(
             await model.complete(PROMPT)
     assert [*completion.signals, *caught.value.signals] == []
     assert [record.getMessage() for record in caplog.records] == [
-        "some-model: ignoring limits that cannot be meant, such as a limit of 0.0001 requests"
+        "some-model: ignoring limits that cannot be right, such as a limit of 0.0001 requests"
     ]
 
 

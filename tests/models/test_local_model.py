@@ -129,6 +129,7 @@ async def test_the_embedded_model_answers(capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr() == ("", "")  # llama.cpp is silent while all is well
 
 
+@pytest.mark.slow
 @needs_weights
 async def test_an_answer_that_fills_its_budget_says_so() -> None:
     async with embedded(max_tokens=3) as model:

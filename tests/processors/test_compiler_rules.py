@@ -122,6 +122,7 @@ def check_library(programs: Sequence[str]) -> None:
     assert [theirs for _, ours, theirs in found if ours != theirs] == []
 
 
+@pytest.mark.slow
 def test_some_of_the_standard_library() -> None:
     check_library(library_files(90))
 

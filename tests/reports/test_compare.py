@@ -145,8 +145,8 @@ async def test_other_problems_and_other_wording_are_said(tmp_path: Path) -> None
     session(tmp_path, "a", {"one": {"dataclass_1": "valid", "only_a": "valid"}}, asked)
     session(tmp_path, "b", {"one": {"dataclass_1": "valid"}}, reworded)
     said = (await compare(tmp_path, "a", "b")).stdout
-    assert "Problems that not all of these have: 1\n" in said
-    assert "Problems that another session worded otherwise: 1\n" in said
+    assert "Problems that only some of these have: 1\n" in said
+    assert "Problems that another session worded differently: 1\n" in said
     assert rows(tmp_path / "comparison_a_b.csv")["dataclass_1"]["reworded"] == "yes"
 
 

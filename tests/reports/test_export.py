@@ -54,6 +54,7 @@ async def test_jsonl_has_a_row_a_task_answered_or_failed(store: SolutionStore) -
         assert row["raw_response"] == kept.get(key)
 
 
+@pytest.mark.slow
 async def test_an_export_inside_a_session_is_never_taken_for_answers(store: SolutionStore) -> None:
     before = {model: set(store.answered(model)) for model in store.answered_counts()}
     for kind in ("jsonl", "csv", "runcodeeval"):
@@ -63,6 +64,7 @@ async def test_an_export_inside_a_session_is_never_taken_for_answers(store: Solu
     assert again.repair() == []
 
 
+@pytest.mark.slow
 async def test_csv_holds_the_same_table(store: SolutionStore, tmp_path: Path) -> None:
     await export(store, "jsonl", "--out", str(tmp_path / "all.jsonl"))
     await export(store, "csv", "--out", str(tmp_path / "all.csv"))
@@ -250,6 +252,7 @@ async def test_failures_are_absent_for_the_evaluator_and_empty_answers_are_not(
     assert rows == [{"task_id": "dataclass_2", "model": "gpt-4", "candidate_solution": ""}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "place"),
     [
@@ -307,6 +310,7 @@ async def test_what_is_not_finished_is_said_to_be(tmp_path: Path) -> None:
     assert "The session is not finished" in await export(running, "csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 async def test_an_error_of_an_export_speaks_of_no_resume(
     store: SolutionStore, tmp_path: Path, kind: str

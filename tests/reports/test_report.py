@@ -266,6 +266,7 @@ def test_without_data_the_page_is_far_below_three_megabytes(tmp_path: Path) -> N
     assert write_report(SolutionStore(tmp_path, "session_1")).stat().st_size < 400_000
 
 
+@pytest.mark.slow
 def test_bodies_are_not_held_in_memory(tmp_path: Path) -> None:
     store = SolutionStore(tmp_path, "session_1")
     for number in range(100):
@@ -308,6 +309,7 @@ async def test_the_command_writes_the_page_and_says_where(tmp_path: Path) -> Non
     assert "session_1" in unknown.stderr
 
 
+@pytest.mark.slow
 async def test_the_commands_limit_is_respected(tmp_path: Path) -> None:
     store = write_session(tmp_path, models=1, categories=1, per_category=2)
     for number in range(12):

@@ -130,6 +130,7 @@ async def test_a_lane_that_may_fare_better_goes_on(
     assert closing_lines(finished) == [] and "0 tasks undone" in finished.stdout
 
 
+@pytest.mark.slow
 async def test_a_resume_asks_first_what_was_not_refused(tmp_path: Path) -> None:
     async with RefusingServer(refused_first_tasks) as server:
         url = server.url("local")
@@ -156,6 +157,7 @@ async def test_fast_refusals_do_not_close_a_lane_whose_answers_take_longer(tmp_p
     assert closing_lines(finished) == [] and "0 tasks undone, 6 failed" in finished.stdout
 
 
+@pytest.mark.slow
 async def test_a_session_with_answers_tries_all_that_failed_again(tmp_path: Path) -> None:
     def refuse_six_and_fail_one(call: Request, number: int) -> Answer:
         if re.search(r"the sums_(6|7|8|9|10|11) of all", json.dumps(call.body)):
@@ -209,6 +211,7 @@ async def test_where_nobody_listens_four_attempts_a_task_are_enough(tmp_path: Pa
     assert {len(failure["attempts"]) for failure in failures} <= {3, 4}
 
 
+@pytest.mark.slow
 async def test_calls_that_never_left_cost_nothing_under_a_cap(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         gone = server.url("xai")

@@ -186,6 +186,7 @@ async def collect_locally(
     return finished, server
 
 
+@pytest.mark.slow
 async def test_one_refusal_among_answers_closes_no_lane(tmp_path: Path) -> None:
     finished, server = await collect_locally(tmp_path, Answer(), WALL)
     assert finished.exit_code == 0, finished.output

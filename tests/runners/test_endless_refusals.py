@@ -15,6 +15,7 @@ from tests.support.datasets import write_dataset
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer, ProviderServer, Request
 from tests.support.session_check import answers_in, check_agreement, failures_in
+from tests.support.slow import few
 from tests.support.terminal import Terminal
 
 WORDS = "Your team has used all of its tokens"
@@ -48,7 +49,7 @@ async def collect(server: ProviderServer, folder: Path, *arguments: str) -> Fini
     )
 
 
-@pytest.mark.parametrize("retry_after", [None, "3600"])
+@pytest.mark.parametrize("retry_after", few([None, "3600"], 1))
 async def test_a_model_that_is_refused_for_the_time_of_a_task_fails_its_tasks_in_those_words(
     tmp_path: Path, retry_after: str | None
 ) -> None:
@@ -65,6 +66,7 @@ async def test_a_model_that_is_refused_for_the_time_of_a_task_fails_its_tasks_in
     assert len(given_up) == 1 and WORDS in given_up[0]
 
 
+@pytest.mark.slow
 async def test_a_resume_against_a_provider_that_is_well_again_asks_them_all(tmp_path: Path) -> None:
     async with RefusingServer("3600") as server:
         finished = await collect(server, tmp_path, "--task-timeout", "1")

@@ -137,6 +137,7 @@ async def test_a_resume_lets_the_same_model_read(tmp_path: Path) -> None:
     assert f"INFO - Replies are read by rules, and by {EXTRACTOR} where" in resumed.stdout
 
 
+@pytest.mark.slow
 async def test_a_named_model_without_a_key_is_refused_before_anything_is_sent(
     tmp_path: Path,
 ) -> None:
@@ -159,6 +160,7 @@ def reading_in_summary(session: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 async def test_regex_never_asks(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         server.script("xai", saying(PROSE))
@@ -169,6 +171,7 @@ async def test_regex_never_asks(tmp_path: Path) -> None:
     assert len(records(session)) == 2
 
 
+@pytest.mark.slow
 async def test_the_extraction_key_is_the_one_that_is_sent(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 1})
     key = "key-for-extraction-0123456789"
@@ -189,6 +192,7 @@ async def test_the_extraction_key_is_the_one_that_is_sent(tmp_path: Path) -> Non
     assert asked.body["temperature"] == 0.0 and asked.body["max_tokens"] == 4096
 
 
+@pytest.mark.slow
 async def test_a_refused_extraction_key_leaves_the_answers_alone(tmp_path: Path) -> None:
     refusal: Json = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
     async with ProviderServer() as server:

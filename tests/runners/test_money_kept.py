@@ -52,6 +52,7 @@ class CappedRuns:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", few([1, 5], 1))
 async def test_a_cap_holds_through_kills_while_calls_are_in_flight(
     tmp_path: Path, kills: int

@@ -14,6 +14,7 @@ from runners.progress.lane_pace import LanePace
 from tests.support.command import ROOT, bare_environment, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import Answer, ProviderServer, Request
+from tests.support.slow import few
 from tests.support.terminal import Terminal
 
 GOOD_AT_FIRST = 4
@@ -42,7 +43,7 @@ def row_of(screen: str, start: str) -> str:
     return [line for line in screen.splitlines() if line.startswith(start)][-1]
 
 
-@pytest.mark.parametrize("columns", [80, 118])
+@pytest.mark.parametrize("columns", few([80, 118], 1))
 async def test_bars_keep_counts_reason_and_time_left_in_sight(tmp_path: Path, columns: int) -> None:
     terminal = Terminal(columns, 40)
     dataset = write_dataset(tmp_path / "data", {"sums": 12})

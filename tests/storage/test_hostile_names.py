@@ -220,6 +220,7 @@ def test_halves_of_one_character_are_joined(tmp_path: Path) -> None:
     assert line["escaped_surrogates"] == 1
 
 
+@pytest.mark.slow
 def test_an_answer_of_ten_megabytes_is_kept_whole(tmp_path: Path) -> None:
     store = SolutionStore(tmp_path, "s")
     answer = "é\n" * 5_000_000

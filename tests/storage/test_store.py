@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from config.errors import StoreError
+from storage.records.record_csv import csv_row
 from storage.records.solution_record import SolutionRecord
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
-from storage.views.category_csv import csv_row
 from tests.support.store_records import (
     HandClock,
     failure,
@@ -283,7 +283,7 @@ def test_checkpoints_take_a_small_share_of_the_time(tmp_path: Path) -> None:
     assert len(read_csv(store.path / "gpt-4" / "dataclass.csv")) == 2
 
 
-@pytest.mark.parametrize("change", ["edited", "deleted", "older version"])
+@pytest.mark.parametrize("change", ["edited", "deleted", "older version", "cut in a row"])
 def test_a_csv_that_another_hand_changed_is_made_anew(tmp_path: Path, change: str) -> None:
     store = SolutionStore(tmp_path, "s")
     store.append(solution("t1"))
@@ -291,6 +291,8 @@ def test_a_csv_that_another_hand_changed_is_made_anew(tmp_path: Path, change: st
     path = store.path / "gpt-4" / "dataclass.csv"
     if change == "deleted":
         path.unlink()
+    elif change == "cut in a row":
+        path.write_bytes(path.read_bytes()[:-20])
     else:
         path.write_text("task_id,code\nt1,pass\n" if change == "older version" else "")
     store.append(solution("t2"))

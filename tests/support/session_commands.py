@@ -38,11 +38,11 @@ Main = Callable[[list[str] | None], int]
 
 @dataclass(frozen=True, slots=True)
 class SessionCommand:
-    """One command on session s; resumes: it runs the session, and may change any file."""
+    """One command on session s; is_slow: it starts processes."""
 
     main: Main
     flags: tuple[str, ...] = ()
-    resumes: bool = False
+    is_slow: bool = False
 
 
 def look_at_board(argv: list[str] | None) -> int:
@@ -67,8 +67,8 @@ COMMANDS: Mapping[str, SessionCommand] = {
         export_session.main, ("--format", "leaderboard", "--out", "{output}/leaderboard.html")
     ),
     "board": SessionCommand(look_at_board),
-    "reprocess": SessionCommand(reprocess_session.main),
-    "resume": SessionCommand(resume_collection.main, resumes=True),
+    "reprocess": SessionCommand(reprocess_session.main, ("--workers", "1"), is_slow=True),
+    "resume": SessionCommand(resume_collection.main, is_slow=True),
 }
 
 # Takes seconds: to be tried where it matters.

@@ -17,7 +17,7 @@ from tests.support.program import JUMPING_CLOCK, Collection, Program, possibly_b
 from tests.support.session_check import check_agreement
 from tests.support.watched_server import WatchedServer
 
-_LET_GO = re.compile(r"(\d+) calls were let go")
+_LET_GO = re.compile(r"(\d+) calls were abandoned")
 _MOST_RESUMES_AFTER = 5
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.simulated_provider import LIMIT_KINDS, LimitKind
 from tests.support.simulated_run import TOKENS_PER_REQUEST, Scenario, simulate
+from tests.support.slow import few
 
 
 @pytest.mark.parametrize("kind", LIMIT_KINDS)
@@ -18,6 +19,7 @@ def test_an_unknown_limit_is_learned_and_used(kind: LimitKind) -> None:
     assert outcome.converged_minute() <= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LIMIT_KINDS)
 def test_a_slow_limit_that_counts_refused_calls_is_learned_too(kind: LimitKind) -> None:
     outcome = simulate(Scenario(kind=kind, per_minute=60, minutes=60, counts_refused=True))
@@ -34,6 +36,7 @@ def test_many_workers_do_not_harm_a_slow_sliding_minute(slots: int) -> None:
     assert outcome.use(0, 600) >= 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_a_burst_that_exhausts_a_sliding_minute_at_once_tells_what_it_permits(seed: int) -> None:
     outcome = simulate(
@@ -60,7 +63,7 @@ def test_a_bucket_of_one_request_is_not_overdrawn_when_its_limit_is_announced() 
 
 
 @pytest.mark.parametrize("kind", ["bucket 1 s", "fixed minute"])
-@pytest.mark.parametrize("factor", [0.5, 2.0])
+@pytest.mark.parametrize("factor", few([0.5, 2.0], 1))
 def test_a_limit_that_changes_is_found_within_ten_minutes(kind: LimitKind, factor: float) -> None:
     outcome = simulate(Scenario(kind=kind, per_minute=120, minutes=35, changes=[(900, factor)]))
 
@@ -68,6 +71,7 @@ def test_a_limit_that_changes_is_found_within_ten_minutes(kind: LimitKind, facto
     assert outcome.refused_share(1500, 2100) <= 0.015
 
 
+@pytest.mark.slow
 def test_a_limit_that_collapsed_for_a_while_is_used_again_within_the_hour() -> None:
     outcome = simulate(
         Scenario(per_minute=120, minutes=110, slots=20, changes=[(1200, 1 / 120), (2400, 120)])
@@ -76,8 +80,8 @@ def test_a_limit_that_collapsed_for_a_while_is_used_again_within_the_hour() -> N
     assert outcome.use(6000, 6600) >= 0.8
 
 
-@pytest.mark.parametrize("seconds", [5, 25, 300])
-@pytest.mark.parametrize("at", [0, 300])
+@pytest.mark.parametrize("seconds", few([25, 5, 300], 1))
+@pytest.mark.parametrize("at", few([0, 300], 1))
 @pytest.mark.parametrize("kind", ["bucket 1 s", "sliding minute", None])
 def test_an_outage_teaches_nothing(kind: LimitKind | None, at: int, seconds: int) -> None:
     end = at + seconds
@@ -136,6 +140,7 @@ def test_two_models_refused_together_share_the_keys_limit_fairly() -> None:
     assert outcome.changes[-1].scope.split()[1:] == ["requests"]  # the key's, no model's
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_a_burst_of_one_models_refusals_does_not_hide_that_the_limit_is_the_keys(seed: int) -> None:
     outcome = simulate(
@@ -176,7 +181,7 @@ def test_limits_of_their_own_that_are_met_together_are_told_from_one_of_the_key(
     assert outcome.refused_share(600, 1200) <= 0.01
 
 
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", few(range(1, 5), 1))
 @pytest.mark.parametrize("kind", LIMIT_KINDS)
 def test_a_shared_limit_is_found_however_deep_its_bucket_is(kind: LimitKind, seed: int) -> None:
     outcome = simulate(
