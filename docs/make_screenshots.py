@@ -33,8 +33,15 @@ from tests.support.terminal import Terminal  # noqa: E402
 IMAGES = ROOT / "docs" / "images"
 COLUMNS, ROWS = 118, 34
 SAMPLES = 5
-SIZES = ((1280, 1100), (390, 1100))
-MOMENT_OF_THE_RUN = 0.55  # the picture is taken when so much of the time is over
+HEIGHT = 1100
+PICTURES = (  # name, width in pixels, dark, with a problem open
+    ("report", 1280, False, False),
+    ("report-dark", 1280, True, False),
+    ("report-phone", 390, False, False),
+    ("report-problem", 1280, False, True),
+    ("report-problem-phone", 390, True, True),
+)
+MOMENT_OF_THE_RUN = 0.25  # the picture is taken when so much of the time is over
 _PAGE = """<!doctype html><meta charset="utf-8"><style>
 body { margin: 0; background: #14171b; }
 pre { margin: 0; padding: 14px 18px; display: inline-block; color: #e6e9ed; background: #14171b;
@@ -75,7 +82,9 @@ def evaluate(folder: Path) -> None:
 
 def save_terminal(browser: WebDriver, text: str, command: str, folder: Path, name: str) -> None:
     """Write a terminal's text as docs/images/<name>."""
-    shown = text.replace(f"{folder}/", "generated/").replace(f"{ROOT}/", "")
+    shown = text.replace(f" --output-dir {folder}", "")
+    shown = shown.replace(f"{folder}/", "generated/").replace(f"{ROOT}/", "")
+    assert str(folder) not in shown
     page = folder / "terminal.html"
     page.write_text(_PAGE % (html.escape(command), html.escape(shown)), encoding="utf-8")
     browser.get(file_url(page))
@@ -83,24 +92,23 @@ def save_terminal(browser: WebDriver, text: str, command: str, folder: Path, nam
 
 
 def save_report(report: Path) -> None:
-    """Write report*.png: the page and a problem, wide and narrow, light and dark."""
-    for width, height in SIZES:
-        for is_dark in (False, True):
-            name = f"-{width}" * (width != SIZES[0][0]) + "-dark" * is_dark
-            with open_browser(width=width, height=height, is_dark=is_dark) as browser:
-                size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-                browser.get(file_url(report))
-                browser.save_screenshot(str(IMAGES / f"report{name}.png"))
+    """Write PICTURES of the page."""
+    for name, width, is_dark, is_opened in PICTURES:
+        with open_browser(is_dark=is_dark) as browser:
+            size = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            browser.get(file_url(report))
+            if is_opened:
                 open_telling_problem(browser)
-                browser.save_screenshot(str(IMAGES / f"report-problem{name}.png"))
+            browser.save_screenshot(str(IMAGES / f"{name}.png"))
 
 
 def open_telling_problem(browser: WebDriver) -> None:
-    """Open the first problem that separates the models, at an answer whose tests failed."""
+    """Open a problem that separates the models, at an answer whose tests failed."""
     Select(browser.find_element(By.ID, "show")).select_by_value("separate")
-    flawed = browser.find_element(By.CSS_SELECTOR, "#table td.n button")
-    browser.execute_script("arguments[0].click()", flawed)
+    signs = browser.find_elements(By.CSS_SELECTOR, "#table td.n button")
+    wrong = next(sign for sign in signs if (sign.get_attribute("textContent") or "")[:1] == "✗")
+    browser.execute_script("arguments[0].click()", wrong)
     WebDriverWait(browser, 10).until(lambda b: b.find_elements(By.CSS_SELECTOR, "#detail-body pre"))
 
 

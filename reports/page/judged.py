@@ -85,11 +85,22 @@ def evaluation_line(store: SolutionStore, judgements: Judgements) -> EvaluationL
     unsafe = ways.count(NO_ISOLATION)
     named = ", ".join(sorted({clean_text(way) for way in ways if way})) or "not known"
     text = f"Evaluated: {len(ways):,} answers judged by their problems' tests; isolation: {named}."
-    if read_score_summary(store.path) is None:
-        text += " The evaluation has not ended: ranks and intervals appear once it has."
+    text += _unscored(store, judgements)
     if unsafe:
         text += f" UNSAFE: {unsafe:,} of them ran without a sandbox (--unsafe-no-sandbox)."
     return EvaluationLine(text, "", is_unsafe=unsafe > 0)
+
+
+def _unscored(store: SolutionStore, judgements: Judgements) -> str:
+    """Return a sentence on what ranks and intervals leave out, "" where they have it all."""
+    scores = read_score_summary(store.path)
+    if scores is None:
+        return " The evaluation has not ended: ranks and intervals appear once it has."
+    judged = sum(placed.answer.passed is not None for placed in judgements.values())
+    missing = judged - sum(model.judged for model in scores.models.values())
+    if missing <= 0:
+        return ""
+    return f" Ranks and intervals leave out {missing:,} of them, judged since the last one ended."
 
 
 def judged_model(

@@ -9,8 +9,8 @@ import msgspec
 from config.prompt_text import PromptText
 from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import build_prompt, prompt_version
-from reports.outcomes import ProblemOutcomes, read_record
-from reports.page.judged import Judgements
+from reports.outcomes import Outcome, ProblemOutcomes, read_record
+from reports.page.judged import Judgements, PlacedJudgement
 from reports.page.judged_detail import JudgedDetail, read_detail
 from reports.page.verdict_letters import LETTERS
 from storage.records.solution_record import FailureRecord, SolutionRecord
@@ -66,7 +66,7 @@ def packed_bodies(
     Where not all fit, problems that some model did not solve come first.
     """
     left = most_bytes
-    for place in _most_wanted_first(problems):
+    for place in _most_wanted_first(problems, judgements):
         problem = problems[place]
         body = _body(problem, references.get(problem.task_id), judgements, text)
         block = base64.b64encode(gzip.compress(msgspec.json.encode(body), _GZIP_LEVEL, mtime=0))
@@ -76,11 +76,21 @@ def packed_bodies(
         yield place, block.decode("ascii")
 
 
-def _most_wanted_first(problems: Sequence[ProblemOutcomes]) -> list[int]:
+def _most_wanted_first(problems: Sequence[ProblemOutcomes], judgements: Judgements) -> list[int]:
     def is_solved(place: int) -> bool:
-        return all(outcome.verdict == "valid" for outcome in problems[place].outcomes)
+        problem = problems[place]
+        return all(
+            _is_right(outcome, judgements.get((model, problem.task_id, outcome.sample)))
+            for model, outcomes in problem.by_model.items()
+            for outcome in outcomes
+        )
 
     return sorted(range(len(problems)), key=is_solved)
+
+
+def _is_right(outcome: Outcome, judged: PlacedJudgement | None) -> bool:
+    """Return whether an answer passed or, where it was not judged, whether it is valid."""
+    return judged.answer.passed is True if judged else outcome.verdict == "valid"
 
 
 def _body(

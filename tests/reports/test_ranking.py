@@ -118,6 +118,18 @@ def test_before_an_evaluation_has_ended_nobody_has_a_rank(tmp_path: Path) -> Non
     assert "has not ended" in page.overview["evaluation"]["text"]
 
 
+def test_what_was_judged_since_the_scores_were_made_is_said(tmp_path: Path) -> None:
+    store = write_session(tmp_path, models=1, categories=1, per_category=5)
+    write_judgements(store)
+    assert "leave out" not in ReportPage(write_report(store)).overview["evaluation"]["text"]
+    path = store.path / "evaluation" / "summary.json"
+    written = json.loads(path.read_text())
+    written["models"]["model-0"]["judged"] -= 2
+    path.write_text(json.dumps(written))
+    said = ReportPage(write_report(store)).overview["evaluation"]["text"]
+    assert "Ranks and intervals leave out 2 of them" in said
+
+
 def test_scores_that_nobody_can_have_computed_are_not_shown(tmp_path: Path) -> None:
     store = write_session(tmp_path, models=1, categories=1, per_category=3)
     write_judgements(store)

@@ -45,7 +45,7 @@ function answersTable(body) {
   const hasSamples = overview.samples > 1;
   const headings = ["Model", ...(hasSamples ? ["Sample"] : []), "Verdict", ...(isEvaluated ? ["Tests", "First failing test", "Expected", "What came", "Time", "Memory"] : ["Answered in"]), "Show"];
   const table = element("table", { id: "answers" }, element("caption", {}, "Every answer to this problem"),
-    element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", class: [WORDY.has(text) ? "words" : "", DETAILS.has(text) ? "detail" : ""].join(" ").trim() || null }, text)))),
+    element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", class: [WORDY.has(text) ? "words" : "", DETAILS.has(text) ? "detail" : "", text === "Sample" ? "sample" : ""].join(" ").trim() || null }, text)))),
     element("tbody", {}, ...rows.map((row, place) => answerRow(row, place, hasSamples))));
   return [
     element("h3", {}, "Answers"),
@@ -61,8 +61,8 @@ function answerRow([label, sample, answer], place, hasSamples) {
   const answeredIn = answer && "execution_time" in answer.record ? seconds(answer.record.execution_time) : "–";
   const isFirst = sample === 1 && place > 0;
   return element("tr", { class: hasSamples && isFirst ? "next-model" : null },
-    element("th", { scope: "row", title: label }, label),
-    hasSamples ? element("td", {}, String(sample)) : null,
+    sample > 1 ? null : element("th", hasSamples ? { scope: "rowgroup", rowspan: overview.samples, title: label } : { scope: "row", title: label }, label),
+    hasSamples ? element("td", { class: "sample" }, String(sample)) : null,
     element("td", { class: `words ${kind}` }, `${sign} ${word}`),
     ...(isEvaluated ? [
       element("td", { class: "detail" }, testCount(judged)),

@@ -84,7 +84,7 @@ function drawDetail() {
   byId("previous").disabled = place <= 0;
   byId("next").disabled = place < 0 || place >= state.rows.length - 1;
   if (body === null) {
-    const names = models.map((model) => `${model.label}: ${VERDICTS[model.verdicts[row]].word}`);
+    const names = models.map((model) => `${model.label}: ${VERDICTS[shownLetter(model, row)].word}`);
     byId("detail-body").replaceChildren(
       element("p", {}, "This page does not hold the texts of this problem, or the browser (from before 2023) cannot "
         + "unpack them. They stand in the session's .jsonl files."),

@@ -64,6 +64,7 @@ function fillHeader() {
   const { text, command, is_unsafe } = overview.evaluation;
   byId("evaluation").replaceChildren(text, ...(command ? [" ", element("code", {}, command)] : []));
   byId("evaluation").classList.toggle("unsafe", is_unsafe);
+  byId("evaluation").classList.toggle("wanting", command !== "");
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));
   byId("notes").hidden = overview.notes.length === 0;
   byId("settings").append(facts(Object.entries(overview.parameters).map(([name, value]) =>

@@ -36,6 +36,7 @@ function passCostWords(judged) {
 function passCostConfig(judged, isFree, colourOf) {
   const costs = judged.filter((row) => !isFree(row)).map((row) => row.cost_per_problem);
   const [least, most] = [Math.min(...costs), Math.max(...costs)];
+  const room = Math.max(1.3, (most / least) ** 0.2); // beside the outermost points, for their names
   const free = least / 4; // a logarithmic axis has no nought: what is free stands at its left end
   const hasFree = judged.some(isFree);
   const at = (row) => (isFree(row) ? free : row.cost_per_problem);
@@ -64,9 +65,12 @@ function passCostConfig(judged, isFree, colourOf) {
         tooltip: { callbacks: { label: ({ raw, dataset }) => `${dataset.label}: ${raw.y.toFixed(1)} % (${Math.round(raw.low)}–${Math.round(raw.high)}), ${raw.x === free ? "$0" : money(raw.x)}` } },
       },
       scales: {
-        x: axis("US dollars a problem", { type: "logarithmic", min: hasFree ? free / 1.5 : least / 2, max: most * 2,
-          ticks: { maxRotation: 0, autoSkipPadding: 12, callback: (value) => dollarTick(value, hasFree ? free : null, least) },
-          afterBuildTicks: (scale) => { if (hasFree) scale.ticks = [{ value: free }, ...scale.ticks]; } }),
+        x: axis("US dollars a problem", { type: "logarithmic", min: hasFree ? free / 1.5 : least / room, max: most * room,
+          ticks: { maxRotation: 0, autoSkipPadding: 12, callback: (value) => (hasFree && value === free ? "$0" : dollars(value)) },
+          afterBuildTicks: (scale) => {
+            const ticks = costTicks(hasFree ? least / room : scale.min, scale.max);
+            scale.ticks = [...(hasFree ? [free] : []), ...ticks].map((value) => ({ value }));
+          } }),
         y: axis("pass@1, %", { min: Math.max(0, 10 * Math.floor(Math.min(...all.map(({ low }) => low)) / 10)),
           max: Math.min(100, 10 * Math.ceil(Math.max(...all.map(({ high }) => high)) / 10)) }),
       },
@@ -75,9 +79,16 @@ function passCostConfig(judged, isFree, colourOf) {
   };
 }
 
-/** A tick in dollars; between what is free and the least price there is nothing to say. */
-function dollarTick(value, free, least) {
-  if (value === free) return "$0";
-  if (free !== null && value < least / 1.5) return "";
-  return oneTwoFive(value) ? `$${value.toFixed(Math.max(0, -Math.floor(Math.log10(value))))}` : "";
+/** Where the axis has ticks: at 1, 2, 5, 10 ... or, where few of these lie between, at even distances. */
+function costTicks(from, to) {
+  if (to / from < 10) {
+    const steps = [0, 0.25, 0.5, 0.75, 1].map((part) => Number((from * (to / from) ** part).toPrecision(2)));
+    return [...new Set(steps)].filter((value) => value >= from && value <= to);
+  }
+  const powers = Array.from({ length: 25 }, (_, place) => 10 ** (place - 12));
+  return powers.flatMap((power) => [power, 2 * power, 5 * power]).filter((value) => value >= from && value <= to);
+}
+
+function dollars(value) {
+  return `$${Number(value.toPrecision(2)).toLocaleString("en-US", { maximumSignificantDigits: 2 })}`;
 }
