@@ -133,7 +133,7 @@ function drawBoards() {
   });
   replaceIfOthers(byId("boards"), nodes);
   const count = drawnNow.reduce((sum, { shown }) => sum + shown.length, 0);
-  byId("found").textContent = `${number(count)} ${count === 1 ? "row" : "rows"} on ${number(nodes.length)} ${nodes.length === 1 ? "board" : "boards"}`;
+  say(byId("found"), `${number(count)} ${count === 1 ? "row" : "rows"} on ${number(nodes.length)} ${nodes.length === 1 ? "board" : "boards"}`);
   drawBroken();
 }
 
@@ -152,9 +152,10 @@ function newSection(first) {
   let most = MOST_ROWS;
   let update = null;
   let last = [];
-  const show = (entry, rows) => {
+  const show = (entry, rows, isWanted = false) => {
+    say(title, datasetName(entry));
+    if (update && !isWanted && isAsDrawn(rows, last)) return;
     last = rows;
-    title.textContent = datasetName(entry);
     if (update) update(rows, most);
     else update = rankedTable(table, rows, boardColumns, most);
     more.hidden = rows.length <= most;
@@ -162,10 +163,21 @@ function newSection(first) {
   };
   more.addEventListener("click", () => {
     most = Infinity;
-    show(first, last);
+    show(first, last, true);
     scroll.focus();
   });
   return { node, show };
+}
+
+/** An entry is another object as soon as anything in it changed. */
+function isAsDrawn(rows, last) {
+  return rows.length === last.length && rows.every(({ entry, label, rank }, place) =>
+    entry === last[place].entry && label === last[place].label && rank === last[place].rank);
+}
+
+/** What is said again is read aloud again. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 function drawDatasets(groups) {
@@ -188,5 +200,5 @@ function drawBroken() {
 function drawHeader(state) {
   const running = [...known.values()].filter((entry) => entry.live).length;
   const count = `${number(known.size)} ${known.size === 1 ? "session" : "sessions"}`;
-  byId("subtitle").textContent = [count, `${running} running`, state].filter(Boolean).join(" · ");
+  say(byId("subtitle"), [count, `${running} running`, state].filter(Boolean).join(" · "));
 }

@@ -74,7 +74,7 @@ function newBar(label) {
     const valid = row.answered + row.failed ? `, valid ${row.valid_percent.toFixed(1)} %` : "";
     const said = `${number(row.answered)}/${number(row.total)}${failed}${valid}${tested}, ${number(perMinute)}/min, `
       + costOf(row.cost_usd, row.unpriced, row.answered);
-    if (words.textContent !== said) words.textContent = said;
+    say(words, said);
   };
   return { node, show };
 }
