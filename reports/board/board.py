@@ -116,10 +116,10 @@ class Board:
         known = self._known[folder.name]
         stamp = stamp_of(folder)
         is_running = stamp.may_be_locked and not folder.is_symlink() and is_locked(folder)
-        if not is_running and stamp == known.stamp:
-            return True
         if is_running or known.is_running:
             return False
+        if stamp == known.stamp:
+            return True
         try:
             answers = answers_stamp(folder)
             entry = entry_from_summary(folder, answers)

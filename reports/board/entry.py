@@ -11,7 +11,7 @@ from storage.session.session_condition import SessionCondition
 
 MOST_CHARACTERS = 200  # of a name
 MOST_MODELS = 200  # of one session
-RANKED_SHARE = 0.99  # of a model's tasks that must have a verdict before it gets a rank
+RANKED_SHARE = 0.95  # of a model's tasks that must have a verdict before it gets a rank
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The board of a few sessions as one file to publish; those of other problems are ranked apart."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -59,6 +60,19 @@ class Leaderboard(msgspec.Struct, frozen=True, kw_only=True):
     datasets: list[Dataset]
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One session, read; place: among those of its dataset."""
+
+    store: SolutionStore
+    outcomes: SessionOutcomes
+    place: int
+
+    def key(self, model: str) -> str:
+        """Return what names a row of the board; it tells nothing of where the session stands."""
+        return f"{self.place}/{model}"
+
+
 def write_leaderboard(
     stores: Sequence[SolutionStore], target: Path, *, clock: Clock | None = None
 ) -> int:
@@ -83,19 +97,13 @@ def write_leaderboard(
 
 
 def _dataset(stores: Sequence[SolutionStore]) -> Dataset:
-    known: list[tuple[Key, Known]] = []
-    outcomes = {store.path: read_outcomes(store) for store in stores}
-    for store in stores:
-        known += _judged(store, outcomes[store.path])
-    found = scores(known)
+    sources = [_Source(store, read_outcomes(store), place) for place, store in enumerate(stores)]
+    found = scores(judged for source in sources for judged in _judged(source))
     summed = msgspec.convert(score_summary(found, pairs(found), {}), ScoreSummary)
-    sources = {
-        entry.key: (store, entry)
-        for store in stores
-        for entry in _entries(store, outcomes[store.path], summed)
-    }
-    rows = ranked_rows([entry for _, entry in sources.values()], summed.pairs)
-    finished = [_row(row, sources[row.key][0]) for row in rows]
+    entries = [(entry, source) for source in sources for entry in _entries(source, summed)]
+    stores_by_key = {entry.key: source.store for entry, source in entries}
+    rows = ranked_rows([entry for entry, _ in entries], summed.pairs)
+    finished = [_row(row, stores_by_key[row.key]) for row in rows]
     first = stores[0]
     return Dataset(
         name=dataset_name(first.metadata),
@@ -105,28 +113,30 @@ def _dataset(stores: Sequence[SolutionStore]) -> Dataset:
     )
 
 
-def _judged(store: SolutionStore, outcomes: SessionOutcomes) -> Iterator[tuple[Key, Known]]:
+def _judged(source: _Source) -> Iterator[tuple[Key, Known]]:
     """Yield the verdicts on answers that are there, under the keys of their rows."""
-    files = (store.get_category_files(model).values() for model in outcomes.models)
-    judgements = last_judgements(path for paths in files for path in paths)
-    for (model, task_id, sample), judged in judgements.items():
-        if judged.verdict in _VERDICTS and (task_id, sample) in store.answered(model):
-            verdict: Verdict = judged.verdict  # type: ignore[assignment]
-            tests = (judged.passed_tests or 0, judged.total_tests or 0)
-            known = Known(_NO_BASIS, verdict, "", *tests, "")
-            yield (_key(store, model), task_id, sample), known
+    store = source.store
+    for model in source.outcomes.models:
+        answered = store.answered(model)
+        judgements = last_judgements(store.get_category_files(model).values())
+        for (label, task_id, sample), judged in judgements.items():
+            if label == model and judged.verdict in _VERDICTS and (task_id, sample) in answered:
+                verdict: Verdict = judged.verdict  # type: ignore[assignment]
+                tests = (judged.passed_tests or 0, judged.total_tests or 0)
+                yield (
+                    (source.key(model), task_id, sample),
+                    Known(_NO_BASIS, verdict, "", *tests, ""),
+                )
 
 
-def _entries(
-    store: SolutionStore, outcomes: SessionOutcomes, summed: ScoreSummary
-) -> Iterator[Entry]:
-    kinds = by_model(store.tallies)
-    for model in outcomes.models:
-        key = _key(store, model)
+def _entries(source: _Source, summed: ScoreSummary) -> Iterator[Entry]:
+    kinds = by_model(source.store.tallies)
+    for model in source.outcomes.models:
+        key = source.key(model)
         yield entry_of(
             model,
             total(kinds[model].values()) if model in kinds else Tally(),
-            latencies_of(outcomes, model),
+            latencies_of(source.outcomes, model),
             summed.models.get(key),
             key=key,
         )
@@ -143,10 +153,6 @@ def _row(row: RankedRow, store: SolutionStore) -> LeaderRow:
         started=metadata.collection_start if metadata else 0.0,
         total=tasks,
     )
-
-
-def _key(store: SolutionStore, model: str) -> str:
-    return f"{store.path}/{model}"
 
 
 def _hash(store: SolutionStore) -> str | None:

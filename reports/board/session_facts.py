@@ -40,6 +40,7 @@ class _Overview(msgspec.Struct):
     samples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     total_solutions: Count = 0
     failed_calls: Count = 0
+    categories_processed: list[str] = msgspec.field(default_factory=list)
 
 
 class _Performance(msgspec.Struct):
@@ -107,12 +108,18 @@ def read_facts(folder: Path) -> Facts:
     return Facts(metadata, shortened(described.content_hash, 64) if described else None)
 
 
-def summary_rows(folder: Path) -> list[ModelRow] | None:
-    """Return the rows of summary.json, without scores; None where it has none to show."""
+def summary_rows(folder: Path, answer_files: int) -> list[ModelRow] | None:
+    """Return the rows of summary.json, without scores; None where it has none to show.
+
+    answer_files: how many there are. A model has one for each of its categories; where one is
+    missing, somebody deleted it, or all its calls failed.
+    """
     summary = decode_file(folder / SUMMARY_NAME, _Summary)
     if summary is None:
         return None
     models = list(summary.model_summaries.items())
+    if sum(len(each.overview.categories_processed) for _, each in models) != answer_files:
+        return None
     return [_row(label, each) for label, each in models[:MOST_MODELS]]
 
 

@@ -44,7 +44,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class AnswersStamp:
-    """How many .jsonl files a session has, their bytes, and when the last one was written (ns)."""
+    """A session's .jsonl files: how many hold answers, all bytes, and the last one's time (ns)."""
 
     files: int
     size: int
@@ -77,23 +77,26 @@ def answers_stamp(folder: Path) -> AnswersStamp:
     read.
     """
     refuse_link(folder)
-    found = []
+    others, found = [], []
     with os.scandir(folder) as places:
         for place in places:
             if place.name.endswith(".jsonl"):
-                found.append(place.stat(follow_symlinks=False))
+                others.append(place.stat(follow_symlinks=False))
             elif _holds_answers(place):
                 refuse_link(Path(place.path))
                 found += _jsonl_files(place.path)
     return AnswersStamp(
         len(found),
-        sum(file.st_size for file in found),
-        max((file.st_mtime_ns for file in found), default=0),
+        sum(file.st_size for file in (*others, *found)),
+        max((file.st_mtime_ns for file in (*others, *found)), default=0),
     )
 
 
 def is_summary_current(folder: Path, answers: AnswersStamp) -> bool:
-    """Return whether summary.json was written after every answer, failure and the manifest."""
+    """Return whether summary.json was written after every answer, failure and the manifest.
+
+    It does not show in this whether files of answers were deleted since.
+    """
     written = _file_stamp(folder / SUMMARY_NAME)[2]
     return max(answers.written, _file_stamp(folder / MANIFEST_NAME)[2]) <= written
 

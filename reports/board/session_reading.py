@@ -32,7 +32,7 @@ def entry_from_summary(folder: Path, answers: AnswersStamp) -> SessionEntry | No
     """
     if not is_summary_current(folder, answers):
         return None
-    rows = summary_rows(folder)
+    rows = summary_rows(folder, answers.files)
     return None if rows is None else _entry(folder, read_facts(folder), rows, is_running=False)
 
 

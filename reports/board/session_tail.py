@@ -39,6 +39,7 @@ class SessionTail:
 
     def _begin(self) -> None:
         self._lines = LineTail()
+        self._files: set[Path] = set()
         self._answered: set[Task] = set()
         self._failed: set[Task] = set()
         self._moments: dict[str, deque[float]] = {}
@@ -65,6 +66,9 @@ class SessionTail:
 
     def _look(self) -> None:
         files = [path for path in session_files(self._folder) if path.parent != self._folder]
+        if not self._files <= set(files):
+            raise Rewritten  # somebody deleted answers
+        self._files = set(files)
         for path in files:
             for raw in self._lines.new_lines(path):
                 self._add_answer(raw.strip(_PADDING))

@@ -43,7 +43,8 @@ class BoardWatch:
                 self._wanted.clear()
 
     async def run(self) -> None:
-        """Look again and again while somebody watches."""
+        """Look once, for whoever comes first, and then again and again while somebody watches."""
+        await self.fresh()
         while True:
             await self._wanted.wait()
             before = self._clock.monotonic()

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from config.clock import Clock
 from config.errors import ConfigError, StoreError
@@ -29,6 +30,8 @@ from runners.view.report_shelf import ReportShelf
 from runners.view.request_guard import page_headers, refusal
 
 logger = logging.getLogger("collector.view")
+# What is no HTTP is answered with 400, and is nothing that the user could mend.
+logger.addFilter(lambda record: not _is_bad_request(record))
 
 ADDRESS = "127.0.0.1"
 _REPORTS = "/report/"
@@ -130,6 +133,10 @@ class _Pages:
             return _plain(HTTPStatus.SERVICE_UNAVAILABLE, _BUSY)
         headers = {**self._report_headers, "Content-Type": "text/html; charset=utf-8"}
         return web.FileResponse(path, headers=headers)
+
+
+def _is_bad_request(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None and isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def _plain(status: HTTPStatus, text: str) -> web.Response:

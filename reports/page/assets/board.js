@@ -4,9 +4,9 @@ const board = JSON.parse(byId("board").textContent);
 const known = new Map();
 const sections = new Map(); // dataset -> its section, kept so that sorting and reading go on
 const MOST_ROWS = 100; // drawn at first
-const RANKED_SHARE = 0.99; // of a model's tasks that must have a verdict
+const RANKED_SHARE = 0.95; // of a model's tasks that must have a verdict; entry.py has the same
 const RULE = "Rank: one more than the number of other models whose 95 % interval lies wholly above this "
-  + "one's. It counts only sessions of the same problems, and models with a verdict on 99 % of their tasks. "
+  + "one's. It counts only sessions of the same problems, and models with a verdict on 95 % of their tasks. "
   + "report.html compares the models of one session more finely, problem by problem.";
 
 function take({ sessions, listed, note }) {
@@ -74,8 +74,9 @@ function boardColumns(rows) {
   const figures = rankingColumns(rows).filter(({ heading, key }) => !heading.startsWith("Tokens") && rows.some((row) => key(row) !== null));
   return [
     ...placeColumns(rows),
+    ...figures.filter(({ kind }) => kind === "rate"),
     { heading: "Session", kind: "words", cell: (row) => element("td", { class: "words session", title: row.entry.session }, reportLink(row.entry)), key: (row) => row.entry.session },
-    ...figures,
+    ...figures.filter(({ kind }) => kind !== "rate"),
     { heading: "Judged", title: "Answers with a verdict, of all tasks", cell: (row) => cell(`${number(row.judged)}/${number(row.total)}`, { class: isPart(row) ? "nothing" : null }), key: (row) => row.judged },
     { heading: "Answered", title: "Answers, of all tasks", cell: (row) => cell(`${number(row.answered)}/${number(row.total)}`), key: (row) => row.answered },
     { heading: "Failed", cell: (row) => cell(number(row.failed), { class: row.failed ? "f" : null }), key: (row) => row.failed },
@@ -132,7 +133,7 @@ function drawBoards() {
   });
   replaceIfOthers(byId("boards"), nodes);
   const count = drawnNow.reduce((sum, { shown }) => sum + shown.length, 0);
-  byId("found").textContent = `${number(count)} ${count === 1 ? "row" : "rows"} on ${number(nodes.length)} ${nodes.length === 1 ? "board" : "boards"}`;
+  say(byId("found"), `${number(count)} ${count === 1 ? "row" : "rows"} on ${number(nodes.length)} ${nodes.length === 1 ? "board" : "boards"}`);
   drawBroken();
 }
 
@@ -151,9 +152,10 @@ function newSection(first) {
   let most = MOST_ROWS;
   let update = null;
   let last = [];
-  const show = (entry, rows) => {
+  const show = (entry, rows, isWanted = false) => {
+    say(title, datasetName(entry));
+    if (update && !isWanted && isAsDrawn(rows, last)) return;
     last = rows;
-    title.textContent = datasetName(entry);
     if (update) update(rows, most);
     else update = rankedTable(table, rows, boardColumns, most);
     more.hidden = rows.length <= most;
@@ -161,10 +163,21 @@ function newSection(first) {
   };
   more.addEventListener("click", () => {
     most = Infinity;
-    show(first, last);
+    show(first, last, true);
     scroll.focus();
   });
   return { node, show };
+}
+
+/** An entry is another object as soon as anything in it changed. */
+function isAsDrawn(rows, last) {
+  return rows.length === last.length && rows.every(({ entry, label, rank }, place) =>
+    entry === last[place].entry && label === last[place].label && rank === last[place].rank);
+}
+
+/** What is said again is read aloud again. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 function drawDatasets(groups) {
@@ -187,5 +200,5 @@ function drawBroken() {
 function drawHeader(state) {
   const running = [...known.values()].filter((entry) => entry.live).length;
   const count = `${number(known.size)} ${known.size === 1 ? "session" : "sessions"}`;
-  byId("subtitle").textContent = [count, `${running} running`, state].filter(Boolean).join(" · ");
+  say(byId("subtitle"), [count, `${running} running`, state].filter(Boolean).join(" · "));
 }

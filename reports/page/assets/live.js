@@ -35,7 +35,8 @@ function listen() {
 
 byId("rule").textContent = RULE;
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
-byId("filters").addEventListener("input", drawBoards);
+byId("search").addEventListener("input", drawBoards);
+byId("filters").addEventListener("change", drawBoards);
 document.addEventListener("visibilitychange", listen);
 take(board);
 draw(board.is_whole ? "" : "still reading");

@@ -39,15 +39,24 @@ function newCard(entry) {
 function runWords(rows, live) {
   const total = (key) => rows.reduce((sum, row) => sum + row[key], 0);
   const unpriced = total("unpriced");
-  const cap = live.most_usd === null ? "" : ` of ${money(live.most_usd)}`;
   return [
     `${number(total("answered"))} of ${number(total("total"))} answered`,
     `${number(total("failed"))} failed`,
     `${number(Object.values(live.answers_per_minute).reduce((sum, rate) => sum + rate, 0))} answers in the last minute`,
     `${number(live.in_flight)} in flight`,
-    `${costOf(total("cost_usd"), unpriced, total("answered"))} for answers, at most ${money(live.spent_usd)}${cap} in all`,
-    ...(live.ends ? [`done about ${moment(live.ends)}`] : []),
+    moneyWords(costOf(total("cost_usd"), unpriced, total("answered")), live),
+    ...(live.ends ? [`done about ${clockTime(live.ends)}`] : []),
   ];
+}
+
+function moneyWords(cost, { spent_usd: spent, most_usd: most }) {
+  const said = spent > 0 ? [`${cost} for answers`, `at most ${money(spent)} spent`] : [cost];
+  return [...said, ...(most === null ? [] : [`cap ${money(most)}`])].join(", ");
+}
+
+function clockTime(value) {
+  const time = new Date(value * 1000);
+  return day(value) === day(Date.now() / 1000) ? time.toLocaleTimeString() : time.toLocaleString();
 }
 
 function newBar(label) {
@@ -61,9 +70,11 @@ function newBar(label) {
     bar.setAttribute("aria-valuemax", row.total);
     bar.setAttribute("aria-valuenow", row.answered + row.failed);
     const tested = row.judged + row.not_run ? `, ${number(row.passed)} of ${number(row.judged)} passed` : "";
-    const said = `${number(row.answered)}/${number(row.total)}, failed ${number(row.failed)}${tested}, ${number(perMinute)}/min, `
-      + `valid ${row.valid_percent.toFixed(1)} %, ${costOf(row.cost_usd, row.unpriced, row.answered)}`;
-    if (words.textContent !== said) words.textContent = said;
+    const failed = row.failed ? `, failed ${number(row.failed)}` : "";
+    const valid = row.answered + row.failed ? `, valid ${row.valid_percent.toFixed(1)} %` : "";
+    const said = `${number(row.answered)}/${number(row.total)}${failed}${valid}${tested}, ${number(perMinute)}/min, `
+      + costOf(row.cost_usd, row.unpriced, row.answered);
+    say(words, said);
   };
   return { node, show };
 }
