@@ -1,4 +1,4 @@
-"""Write a session as one tidy table, or for an evaluator; or sessions as a page to publish."""
+"""Write a session as a table or for an evaluator, or sessions as a leaderboard."""
 
 import argparse
 import sys

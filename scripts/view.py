@@ -1,4 +1,4 @@
-"""Open a local page over the folder of sessions: a board of all models, and runs as they go."""
+"""Open a local page with every session on one board, and runs as they go."""
 
 import argparse
 import asyncio
