@@ -253,10 +253,11 @@ async def test_a_lost_create_holds_up_no_other_model(
 ) -> None:
     server.mischief.append(Mischief(creation="reply lost", unlisted=10**6))
     session = BatchSession(server, tmp_path, models=("gpt-4o", "gpt-4.1", "deepseek-flash-chat"))
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(session.run())
-        await until(lambda: session.folder.exists() and len(session.answers) == 10)
-        server.batches["batch_0"].mischief.unlisted = 0
+    with hasty_limits(absent_seconds=600.0):
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(session.run())
+            await until(lambda: session.folder.exists() and len(session.answers) == 10)
+            server.batches["batch_0"].mischief.unlisted = 0
     assert run.result().status == "completed"
     assert not twice_billed(server)
     assert {r["batch"] is None for (m, _), r in session.answers.items() if "deep" in m} == {True}
