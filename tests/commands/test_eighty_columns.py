@@ -15,7 +15,7 @@ from tests.support.tables import cells
 LABELS = ["llama-4-maverick-17b-128e-instruct-fp8", "claude-haiku-4-5-20251001", "gpt-4o"]
 COMMANDS = (
     *("run_collection", "resume_collection", "report", "compare_sessions", "export_session"),
-    *("reprocess_session", "fetch_dataset"),
+    *("reprocess_session", "fetch_dataset", "view"),
 )
 
 

@@ -163,6 +163,18 @@ def test_texts_that_do_not_fit_are_left_out_solved_problems_first(tmp_path: Path
     assert page.model("gpt-4")["verdicts"] == "vvvnnn"
 
 
+def test_where_answers_are_judged_solved_means_passed(tmp_path: Path) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    for number in range(6):
+        store.append(solution(f"dataclass_{number}"))  # all valid
+    write_judgements(store, unsolved=["dataclass_1", "dataclass_4"])
+    whole = ReportPage(write_report(store))
+    size = max(len(text) for name, text in whole.data.items() if name.startswith("body-"))
+    page = ReportPage(write_report(store, most_body_bytes=2 * size))
+    kept = [n for n in range(6) if page.body(f"dataclass_{n}")]
+    assert kept == [1, 4]
+
+
 def test_an_over_long_reply_is_cut_and_the_cut_is_said(tmp_path: Path) -> None:
     body = page_of(one_answer(tmp_path, raw_response="word " * 100_000)).body("dataclass_1")
     assert body is not None

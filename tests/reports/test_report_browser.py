@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -16,6 +15,18 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from reports.report import write_report
 from storage.solution_store import SolutionStore
 from tests.support.browser import browser_path, file_url, open_browser
+from tests.support.page_driver import (
+    active_text,
+    complaints,
+    load,
+    log_of,
+    one,
+    open_problem,
+    press,
+    ready_milliseconds,
+    seen_at,
+    texts,
+)
 from tests.support.report_page import ReportPage
 from tests.support.sessions import write_judgements, write_session
 from tests.support.store_records import failure, solution, validation
@@ -46,55 +57,6 @@ def big_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(browser: WebDriver, big_report: Path) -> WebDriver:
     return load(browser, big_report)
-
-
-def load(browser: WebDriver, report: Path) -> WebDriver:
-    log_of(browser, "browser")
-    browser.get("about:blank")
-    browser.get(file_url(report))
-    return browser
-
-
-def ready_milliseconds(browser: WebDriver) -> int:
-    value = browser.find_element(By.TAG_NAME, "html").get_attribute("data-ready-milliseconds")
-    assert value, complaints(browser)
-    return int(value)
-
-
-def complaints(browser: WebDriver) -> list[str]:
-    return [str(entry["message"]) for entry in log_of(browser, "browser")]
-
-
-def log_of(browser: WebDriver, kind: str) -> list[dict[str, str]]:
-    """Return what the browser logged since the last call."""
-    entries: list[dict[str, str]] = browser.get_log(kind)  # type: ignore[no-untyped-call]
-    return entries
-
-
-def one(browser: WebDriver, selector: str) -> WebElement:
-    return browser.find_element(By.CSS_SELECTOR, selector)
-
-
-def texts(browser: WebDriver, selector: str) -> list[str]:
-    found = browser.find_elements(By.CSS_SELECTOR, selector)
-    return [(element.get_attribute("textContent") or "").strip() for element in found]
-
-
-def open_problem(browser: WebDriver, row: int, model: int | None = None) -> WebElement:
-    column = "th" if model is None else f"td:nth-child({6 + model})"
-    button = one(browser, f"#table tbody tr:nth-child({row}) {column} button")
-    browser.execute_script("arguments[0].click()", button)
-    WebDriverWait(browser, 10).until(lambda b: one(b, "#detail").get_attribute("open") is not None)
-    return one(browser, "#detail")
-
-
-def press(browser: WebDriver, *keys: str) -> None:
-    for key in keys:
-        browser.switch_to.active_element.send_keys(key)
-
-
-def active_text(browser: WebDriver) -> str:
-    return (browser.switch_to.active_element.get_attribute("textContent") or "").strip()
 
 
 def test_600_problems_of_10_models_are_shown_at_once(
@@ -404,7 +366,7 @@ def test_ten_models_and_24_categories_need_no_scrolling_sideways(
 ) -> None:
     with seen_at(browser, width):
         load(browser, long_names_report)
-        for table in ("models", "heat", "table"):
+        for table in ("ranking", "models", "heat", "table"):
             inside, outside = browser.execute_script(_WIDTHS, table)
             assert inside <= outside <= width, table
         cut = one(browser, "#models tbody th")
@@ -418,21 +380,10 @@ def test_on_a_phone_the_names_leave_room_for_the_figures(
     with seen_at(browser, 400):
         load(browser, long_names_report)
         assert browser.execute_script("return document.documentElement.scrollWidth") == 400
-        for table in ("models", "heat", "table"):
+        for table in ("ranking", "models", "heat", "table"):
             assert one(browser, f"#{table} tbody th").rect["width"] < 200, table
         open_problem(browser, 1)
         assert browser.execute_script("return document.getElementById('detail').scrollWidth") <= 400
-
-
-@contextmanager
-def seen_at(browser: WebDriver, width: int) -> Iterator[None]:
-    """Give the page a window of so many pixels inside, for as long as this is open."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        yield
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 _WIDTHS = """

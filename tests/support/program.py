@@ -66,6 +66,11 @@ class Program:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def heard(self) -> str:
+        """What it has printed, as far as it was listened to."""
+        return self._heard
+
     async def says(self, words: str) -> None:
         """Return once a line of standard output holds these words; fail if it ends without."""
         assert self._process.stdout is not None

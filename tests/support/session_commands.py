@@ -14,6 +14,9 @@ from pathlib import Path
 from types import FrameType
 from unittest import mock
 
+from config.clock import SystemClock
+from reports.board.board import Board
+from reports.board.board_page import board_page
 from scripts import (
     compare_sessions,
     evaluate_session,
@@ -44,6 +47,14 @@ class SessionCommand:
     is_slow: bool = False
 
 
+def look_at_board(argv: list[str] | None) -> int:
+    """Make the board of scripts/view.py, as it is served; --output-dir comes last."""
+    assert argv
+    state = Board(Path(argv[-1]), SystemClock()).look()
+    assert board_page(state, "") and len(state.sessions) == 1
+    return 0
+
+
 COMMANDS: Mapping[str, SessionCommand] = {
     "status": SessionCommand(resume_collection.main, ("--status",)),
     "watch": SessionCommand(resume_collection.main, ("--watch",)),
@@ -54,6 +65,10 @@ COMMANDS: Mapping[str, SessionCommand] = {
     "jsonl": SessionCommand(export_session.main, ("--format", "jsonl")),
     "parquet": SessionCommand(export_session.main, ("--format", "parquet")),
     "runcodeeval": SessionCommand(export_session.main, ("--format", "runcodeeval")),
+    "leaderboard": SessionCommand(
+        export_session.main, ("--format", "leaderboard", "--out", "{output}/leaderboard.html")
+    ),
+    "board": SessionCommand(look_at_board),
     "reprocess": SessionCommand(reprocess_session.main, ("--workers", "1"), is_slow=True),
     "resume": SessionCommand(resume_collection.main, is_slow=True),
 }
@@ -101,7 +116,8 @@ class SessionBench:
     def run(self, command: SessionCommand) -> Finished:
         """Return what a command on the copy printed, and its exit code."""
         named = [] if "--list-sessions" in command.flags else ["s"]
-        arguments = [*named, *command.flags, "--output-dir", str(self._output)]
+        flags = (flag.replace("{output}", str(self._output)) for flag in command.flags)
+        arguments = [*named, *flags, "--output-dir", str(self._output)]
         return self._run(command.main, arguments)
 
     def _run(self, main: Main, arguments: list[str]) -> Finished:

@@ -1,11 +1,15 @@
 """Whole sessions written straight into a store, of any size, for tests of what reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import product
 from pathlib import Path
 from random import Random
 
 import msgspec
 
+from evaluation.evaluation_log import Basis, EvaluationLog, Key, Known
+from evaluation.score_files import write_scores
+from evaluation.scores import pairs, scores
 from prompts.problems import load_problems
 from prompts.prompt_template import PROMPT_VERSION
 from storage.records.record_json import solutions_in
@@ -35,10 +39,12 @@ def write_session(
     seed: int = 1,
     labels: Sequence[str] = (),
     tokens: int = 180,
+    samples: int = 1,
 ) -> SolutionStore:
     """Return a finished session with a mixture of every kind of outcome; its dataset beside it.
 
-    labels: of the models, instead of model-0, model-1 ...; tokens: of each prompt.
+    labels: of the models, instead of model-0, model-1 ...; tokens: of each prompt; samples: of
+    each problem.
     """
     chance = Random(seed)
     counts = {f"category_{n:02}": per_category for n in range(categories)}
@@ -53,15 +59,19 @@ def write_session(
             total_problems=len(problems),
             models=labels,
             categories=sorted(counts),
-            session_parameters={"dataset_path": str(dataset), "batch_size": 10},
+            session_parameters={
+                "dataset_path": str(dataset),
+                "batch_size": 10,
+                **({"samples": samples} if samples > 1 else {}),
+            },
             dataset={problem.task_id: problem.content_hash for problem in problems},
         ),
     )
     moment = START
-    for problem in problems:
+    for problem, sample in product(problems, range(1, samples + 1)):
         for place, label in enumerate(labels):
             moment += chance.expovariate(2.0)
-            if chance.random() < 0.01:
+            if sample == 1 and chance.random() < 0.01:
                 store.append_failure(_failure(problem.task_id, label, problem.category, moment))
                 continue
             store.append(
@@ -78,6 +88,7 @@ def write_session(
                         llm_call_success=True,
                         execution_time=round(chance.lognormvariate(0.5 + place / 5, 0.6), 3),
                         timestamp=moment,
+                        sample=sample,
                         name=problem.name,
                         object=problem.object,
                         prompt_version=PROMPT_VERSION,
@@ -91,27 +102,55 @@ def write_session(
     return store
 
 
-def write_judgements(store: SolutionStore, isolation: str = "cage+landlock") -> None:
-    """Add what an evaluation writes, for every answer: those whose code is valid passed."""
+def write_judgements(
+    store: SolutionStore,
+    isolation: str = "cage+landlock",
+    *,
+    text: str = "[1, 2]",
+    unsolved: Collection[str] = (),
+) -> None:
+    """Add what an evaluation writes, for every answer: those whose code is valid passed.
+
+    text: what tests that failed are about. unsolved: task ids of which no answer passed.
+    """
+    known: dict[Key, Known] = {}
     for model in store.answered_counts():
         for path in store.get_category_files(model).values():
             target = store.path / "evaluation" / path.parent.name / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            found = [
-                {
-                    "task_id": record.task_id,
-                    "model": model,
-                    "sample": record.sample,
-                    "verdict": "passed" if is_valid(record) else "failed",
-                    "reason": "" if is_valid(record) else "wrong_answer",
-                    "passed_tests": 3 if is_valid(record) else 1,
-                    "total_tests": 3,
-                    "cpu_seconds": 0.25,
-                    "isolation": isolation,
-                }
-                for _, record in solutions_in(path)
-            ]
-            target.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in found))
+            lines = []
+            for _, record in solutions_in(path):
+                is_right = is_valid(record) and record.task_id not in unsolved
+                lines.append(_judged(record, is_right, isolation, text))
+                known[model, record.task_id, record.sample] = _known(record.category, is_right)
+            target.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    found = scores(known.items())
+    write_scores(EvaluationLog(store.path), found, pairs(found), {})
+
+
+def _judged(record: SolutionRecord, is_right: bool, isolation: str, text: str) -> dict[str, object]:
+    failed = {"number": 2, "test": f"func() == {text}", "came": f"came {text}", "expected": text}
+    return {
+        "task_id": record.task_id,
+        "model": record.model,
+        "sample": record.sample,
+        "verdict": "passed" if is_right else "failed",
+        "reason": "" if is_right else "wrong_answer",
+        "passed_tests": 3 if is_right else 1,
+        "total_tests": 3,
+        "failed_test": None if is_right else failed,
+        "cpu_seconds": 0.25,
+        "peak_memory_mb": 17.4,
+        "output_tail": "" if is_right else f"printed {text}",
+        "isolation": isolation,
+    }
+
+
+def _known(category: str, is_right: bool) -> Known:
+    basis = Basis("", "", "")
+    if is_right:
+        return Known(basis, "passed", "", 3, 3, category)
+    return Known(basis, "failed", "wrong_answer", 1, 3, category)
 
 
 def _answer(record: SolutionRecord, chance: Random, tokens: int) -> SolutionRecord:

@@ -1,6 +1,8 @@
 // The charts: each is drawn by Chart.js, named for screen readers, and there as a table too.
 
+const ROOM_ABOVE = 18; // pixels, for names of points at the top
 const drawn = [];
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 // The same in every report, whichever of them occur.
 const FIXED_COLOURS = {
   complete: "hsl(150 45% 42%)", "truncated (length)": "hsl(38 85% 50%)", refusal: "hsl(275 40% 55%)",
@@ -11,8 +13,10 @@ const FIXED_COLOURS = {
 function colour(place, count) {
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   const hue = Math.round((210 + (360 / Math.max(count, 1)) * place) % 360);
-  // Neighbouring hues also differ in lightness, for readers who see few hues.
-  const lightness = (isDark ? 58 : 40) + (place % 2 ? 12 : 0);
+  // Neighbouring hues also differ in lightness, for readers who see few hues; yellows and greens
+  // are bright by nature, too bright for white paper.
+  const isBright = hue > 40 && hue < 190;
+  const lightness = (isDark ? 58 : isBright ? 30 : 40) + (place % 2 ? 10 : 0);
   return `hsl(${hue} 65% ${lightness}%)`;
 }
 
@@ -36,19 +40,19 @@ function axis(title, more = {}) {
   return { title: { display: true, text: title }, ...more };
 }
 
-/** A figure with its chart and, behind a fold, the same figures as a table. */
-function addChart({ title, hint, label, config, headings, rows, isEmpty }) {
+/** A figure with its chart and, behind a fold, the same figures as a table; empty says why it has none. */
+function addChart({ into = byId("charts"), title, hint, label, config, headings, rows, isEmpty, empty = "none" }) {
   const caption = element("figcaption", {}, title, element("small", {}, hint));
   if (isEmpty) {
-    byId("charts").append(element("figure", {}, caption, element("p", { class: "none" }, "none")));
+    into.append(element("figure", {}, caption, element("p", { class: "none" }, empty)));
     return;
   }
   const canvas = element("canvas", { role: "img", "aria-label": label });
   const table = element("table", {}, element("caption", {}, title), element("thead"), element("tbody"));
   const fold = element("details", {}, element("summary", {}, "The figures as a table"),
-    element("div", { class: "scroll" }, table));
+    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}, table` }, table));
   fold.addEventListener("toggle", () => fillTable(table, headings, rows()), { once: true });
-  byId("charts").append(
+  into.append(
     element("figure", {}, caption, element("div", { class: "canvas" }, canvas), fold),
   );
   drawn.push({ canvas, config, chart: new Chart(canvas, config()) });
@@ -90,101 +94,70 @@ function stackedBars(labels, series, title, isHorizontal) {
   };
 }
 
-function addFinishReasons() {
-  const reasons = ["stop", "length", "refusal", "filtered", "other"].filter((reason) =>
-    models.some((model) => model.finish_reasons[reason]),
-  );
-  const names = { stop: "complete", length: "truncated (length)", refusal: "refusal", filtered: "filtered", other: "other" };
-  const series = reasons.map((reason) => [names[reason], models.map((model) => model.finish_reasons[reason])]);
-  if (models.some((model) => model.unread)) series.push(["not read", models.map((model) => model.unread)]);
-  if (models.some((model) => model.failed)) series.push(["call failed", models.map((model) => model.failed)]);
-  addChart({
-    title: "Finish reasons",
-    hint: "Why each answer ended, replies that could not be read, and calls that failed.",
-    label: "Stacked bars: finish reasons of every model",
-    config: () => stackedBars(models.map((model) => short(model.label)), series, "answers", true),
-    headings: ["Model", ...series.map(([name]) => name)],
-    rows: () => models.map((model, place) => [model.label, ...series.map(([, values]) => values[place])]),
-    isEmpty: series.length === 0,
+/** A vertical whisker with caps at each point that has a low and a high. */
+const WHISKERS = {
+  id: "whiskers",
+  beforeDatasetsDraw({ ctx, scales, data }) {
+    ctx.save();
+    ctx.lineWidth = 1.5;
+    for (const { data: points, borderColor } of data.datasets) {
+      ctx.strokeStyle = borderColor;
+      for (const { x, low, high } of points.filter((point) => point.low !== undefined)) {
+        const [middle, top, bottom] = [scales.x.getPixelForValue(x), scales.y.getPixelForValue(high), scales.y.getPixelForValue(low)];
+        ctx.beginPath();
+        for (const [fromX, fromY, toX, toY] of [[0, top, 0, bottom], [-5, top, 5, top], [-5, bottom, 5, bottom]]) {
+          ctx.moveTo(middle + fromX, fromY);
+          ctx.lineTo(middle + toX, toY);
+        }
+        ctx.stroke();
+      }
+    }
+    ctx.restore();
+  },
+};
+
+/** Each point's name beside it, where there is room: what no name fits is in the tooltip and the table.
+    The upper left of a point is tried first: nothing that is better stands there. */
+const NAMES = {
+  id: "names",
+  afterDatasetsDraw(chart) {
+    const { ctx, chartArea, data, scales } = chart;
+    const points = data.datasets.flatMap(({ data: found }) => found.filter(({ name }) => name))
+      .map(({ name, x, y, low, high }) => ({ name, x: scales.x.getPixelForValue(x),
+        ...Object.fromEntries(Object.entries({ y, low, high }).map(([key, value]) => [key, scales.y.getPixelForValue(value)])) }));
+    const taken = [...points.flatMap(({ x, y, low, high }) => [[x - 6, y - 6, x + 6, y + 6], [x - 6, high, x + 6, low]]),
+      ...data.datasets.filter(({ stepped }) => stepped).flatMap(({ data: corners }) => stepBoxes(corners, scales))];
+    ctx.save();
+    ctx.font = `12px ${Chart.defaults.font.family}`;
+    ctx.textBaseline = "middle";
+    ctx.fillStyle = Chart.defaults.color;
+    for (const { name, x, y, high } of points) {
+      const width = ctx.measureText(name).width;
+      const boxes = [[-9 - width, 0], [9, 14], [9, -14], [-9 - width, -14], [-9 - width, 14], [-width / 2, high - y - 12], [9, 28], [-9 - width, 28], [9, 0]]
+        .map(([across, down]) => [x + across, y + down - 7, x + across + width, y + down + 7]);
+      const free = boxes.find((box) => isInside(box, chartArea) && !taken.some((other) => overlap(box, other)));
+      if (!free) continue;
+      taken.push(free);
+      ctx.fillText(name, free[0], free[1] + 7);
+    }
+    ctx.restore();
+  },
+};
+
+/** Where a stepped line runs: across from each corner to below or above the next. */
+function stepBoxes(corners, scales) {
+  return corners.slice(1).map((corner, place) => {
+    const [from, to] = [scales.x.getPixelForValue(corners[place].x), scales.x.getPixelForValue(corner.x)];
+    const y = scales.y.getPixelForValue(corners[place].y);
+    return [from, y - 1, to, y + 1];
   });
 }
 
-function addLatencies() {
-  const shares = Array.from({ length: 41 }, (_, place) => place * 2.5);
-  const timed = models.filter((model) => model.seconds.length);
-  addChart({
-    title: "Latency",
-    hint: "Share of answers that came within a time: the last attempt alone, without waiting.",
-    label: "Lines: share of each model's answers that came within a number of seconds",
-    config: () => ({
-      type: "line",
-      data: {
-        datasets: timed.map((model, place) => ({
-          label: short(model.label),
-          data: model.seconds.map((x, step) => ({ x: Math.max(x, 0.001), y: shares[step] })),
-          borderColor: colour(place, timed.length),
-          backgroundColor: colour(place, timed.length),
-          borderDash: [[], [6, 3], [2, 2]][place % 3],
-          borderWidth: 2,
-          pointRadius: 0,
-          pointHitRadius: 8,
-        })),
-      },
-      options: {
-        parsing: false,
-        interaction: { mode: "nearest", intersect: false },
-        plugins: { legend: { labels: { usePointStyle: true, pointStyle: "line", pointStyleWidth: 32 } } },
-        scales: {
-          x: axis("seconds", { type: "logarithmic", ticks: { maxRotation: 0, callback: oneTwoFive } }),
-          y: axis("% of answers", { min: 0, max: 100 }),
-        },
-      },
-    }),
-    headings: ["Model", "Fastest", "25 %", "Median", "75 %", "95 %", "Slowest"],
-    rows: () => timed.map((model) => {
-      const [fastest, quarter, threeQuarters, slowest] = [0, 10, 30, 40].map((step) => model.seconds[step]);
-      const shown = [fastest, quarter, model.median_seconds, threeQuarters, model.p95_seconds, slowest];
-      return [model.label, ...shown.map(seconds)];
-    }),
-    isEmpty: timed.length === 0,
-  });
+/** Whether a box lies in the chart, or a little above it, where the layout leaves room. */
+function isInside([left, top, right, bottom], area) {
+  return left >= area.left && right <= area.right && top >= area.top - ROOM_ABOVE && bottom <= area.bottom;
 }
 
-function stretchLabels() {
-  const starts = overview.starts.filter((start) => start !== null);
-  const spansDays = starts.length && starts[starts.length - 1] - starts[0] > 72000;
-  return overview.starts.map((start) => {
-    if (start === null) return "…";
-    const at = new Date(start * 1000);
-    return spansDays ? at.toLocaleString([], { dateStyle: "short", timeStyle: "short" }) : at.toLocaleTimeString([], overview.width_seconds < 60 ? {} : { timeStyle: "short" });
-  });
-}
-
-function stretchName() {
-  const width = overview.width_seconds;
-  if (width < 60) return `${width} s`;
-  return width < 3600 ? `${width / 60} min` : `${width / 3600} h`;
-}
-
-function addOverTime(title, hint, series, unit) {
-  const labels = stretchLabels();
-  addChart({
-    title,
-    hint,
-    label: `Stacked bars over time: ${unit} per ${stretchName()}, by ${series.map(([name]) => name).join(", ") || "nothing"}`,
-    config: () => stackedBars(labels, series, `${unit} per ${stretchName()}`, false),
-    headings: ["From", ...series.map(([name]) => name)],
-    rows: () => labels.map((label, place) => [label, ...series.map(([, values]) => values[place])]),
-    isEmpty: !series.some(([, values]) => values.some(Boolean)),
-  });
-}
-
-function drawCharts() {
-  themed();
-  addFinishReasons();
-  addLatencies();
-  addOverTime("Rate over time", "Answers as they came in; “…” is a pause.",
-    models.map((model) => [model.label, model.answers_over_time]), "answers");
-  addOverTime("Errors over time", "Attempts that failed, by kind.", Object.entries(overview.errors), "failed attempts");
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+function overlap(one, other) {
+  return one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
 }

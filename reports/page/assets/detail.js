@@ -24,18 +24,6 @@ function textBlock(text) {
   return element("pre", { class: "text", tabindex: "0" }, text);
 }
 
-function facts(pairs) {
-  const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return element("dl", { class: "facts" }, ...known.flatMap(([name, value]) => [
-    element("dt", {}, name),
-    element("dd", {}, String(value)),
-  ]));
-}
-
-function fold(title, isOpen, ...content) {
-  return element("details", { open: isOpen }, element("summary", {}, title), ...content);
-}
-
 function answerOn(which) {
   const [label, sample] = [opened[which], opened.sample[which]];
   return opened.body.answers.find((answer) => answer.model === label && answer.sample === sample) ?? null;
@@ -58,15 +46,35 @@ async function openProblem(row, place) {
   if (opened.wanted !== row) return; // another one was asked for meanwhile
   opened.row = row;
   opened.body = body;
-  opened.sample = { left: 1, right: 1 };
+  opened.sample = { left: 1, right: models.length === 1 && overview.samples > 1 ? 2 : 1 };
   if (opened.left === null || place !== undefined) opened.left = models[place ?? 0].label;
   if (opened.right === null || opened.right === opened.left) {
-    opened.right = models.find((model) => model.label !== opened.left)?.label ?? REFERENCE;
+    const other = models.find((model) => model.label !== opened.left)?.label;
+    opened.right = other ?? (overview.samples > 1 ? opened.left : REFERENCE);
   }
   drawDetail();
   if (!byId("detail").open) byId("detail").showModal();
   byId("detail").scrollTop = 0;
   byId("detail-title").focus();
+  history.replaceState(null, "", `#problem=${encodeURIComponent(problems.task_id[row])}`);
+}
+
+/** Open the problem that the address names, as in report.html#problem=json_3. */
+function followLink() {
+  const asked = location.hash.match(/^#problem=(.+)$/);
+  if (!asked) return;
+  const name = decoded(asked[1]);
+  const row = problems.task_id.indexOf(name);
+  if (row >= 0 && models.length) openProblem(row);
+  else byId("found").textContent = `This session has no problem called ${name}.`;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a percent sign that nobody encoded
+  }
 }
 
 function drawDetail() {
@@ -76,7 +84,7 @@ function drawDetail() {
   byId("previous").disabled = place <= 0;
   byId("next").disabled = place < 0 || place >= state.rows.length - 1;
   if (body === null) {
-    const names = models.map((model) => `${model.label}: ${VERDICTS[model.verdicts[row]].word}`);
+    const names = models.map((model) => `${model.label}: ${VERDICTS[shownLetter(model, row)].word}`);
     byId("detail-body").replaceChildren(
       element("p", {}, "This page does not hold the texts of this problem, or the browser (from before 2023) cannot "
         + "unpack them. They stand in the session's .jsonl files."),
@@ -86,6 +94,7 @@ function drawDetail() {
   }
   byId("detail-body").replaceChildren(
     ...problemParts(body),
+    ...answersTable(body),
     element("div", { class: "sides" }, side("left"), side("right")),
     ...differenceParts(),
   );
@@ -134,12 +143,12 @@ function samplePager(which) {
     return button;
   };
   const model = models.find((one) => one.label === label);
-  const [valid, attempted] = model.samples[opened.row];
+  const [good, counted] = isEvaluated ? passes(model, opened.row) : model.samples[opened.row];
   return element("p", { class: "samples" },
     turn("‹", "previous", -1),
     ` sample ${opened.sample[which]} of ${overview.samples} `,
     turn("›", "next", 1),
-    ` – ${valid} of ${attempted} valid`);
+    ` – ${good} of ${counted} ${isEvaluated ? "passed" : "valid"}`);
 }
 
 function answerParts(which) {
@@ -149,7 +158,7 @@ function answerParts(which) {
   const { record, file, letter } = answer;
   if ("error" in record) return failureParts(record);
   const parts = [
-    element("p", { class: verdictClass(letter) }, `${VERDICTS[letter].sign} ${VERDICTS[letter].word}`),
+    element("p", { class: VERDICTS[letter].kind }, isEvaluated ? `Code: ${VERDICTS[letter].word}` : `${VERDICTS[letter].sign} ${VERDICTS[letter].word}`),
     ...testParts(answer.judged),
     element("h3", {}, "Extracted code"),
     record.extracted_solution ? colouredCode(record.extracted_solution) : element("p", {}, whyNoCode(record)),
@@ -158,20 +167,6 @@ function answerParts(which) {
   if (record.reasoning_text) parts.push(fold("Reasoning", false, textBlock(record.reasoning_text)));
   parts.push(fold("Validation", true, validationFacts(record)), fold("Timing, tokens and cost", true, callFacts(record, file)));
   return parts;
-}
-
-/** What the answer's tests came to; nothing where they were not run. */
-function testParts(judged) {
-  if (!judged) return [];
-  const { verdict, reason, passed_tests, total_tests, cpu_seconds, isolation } = judged;
-  const kind = verdict === "passed" ? "v" : verdict === "not_run" ? "t" : "n";
-  const isKnown = verdict !== "not_run" && typeof passed_tests === "number" && typeof cpu_seconds === "number";
-  const counted = isKnown ? `, ${passed_tests} of ${total_tests} tests passed in ${cpu_seconds.toFixed(2)} s` : "";
-  const because = reason ? ` (${reason.replaceAll("_", " ")})` : "";
-  return [
-    element("p", { class: kind }, `Tests: ${verdict.replace("_", " ")}${because}${counted}`),
-    ...(isolation === "none" ? [element("p", { class: "unsafe" }, "It ran without a sandbox.")] : []),
-  ];
 }
 
 /** What is missing where a reply gave no code. */
@@ -290,6 +285,8 @@ function openNeighbour(step) {
 }
 
 function setUpDetail() {
+  addEventListener("hashchange", followLink);
+  byId("detail").addEventListener("close", () => history.replaceState(null, "", location.href.split("#")[0]));
   byId("close").addEventListener("click", () => byId("detail").close());
   byId("previous").addEventListener("click", () => openNeighbour(-1));
   byId("next").addEventListener("click", () => openNeighbour(1));

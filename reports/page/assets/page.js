@@ -1,59 +1,43 @@
-// What the page is made of: its data, unpacked, and elements, made from text alone.
+// The page's data, and its figures from the top down: ranks, counts, categories.
 
-const byId = (id) => document.getElementById(id);
 const overview = JSON.parse(byId("overview").textContent);
 const { models, problems, categories } = overview;
 
-// The letters are those of verdict_letters.py; each verdict has a sign too, so that colour is not needed.
-const VERDICTS = {
-  v: { sign: "✓", word: "valid" },
-  n: { sign: "≠", word: "expected name missing" },
-  s: { sign: "✗", word: "syntax error" },
-  e: { sign: "∅", word: "no code found" },
-  x: { sign: "⧗", word: "reply not read" },
-  t: { sign: "✂", word: "truncated" },
-  r: { sign: "⊘", word: "refused" },
-  f: { sign: "!", word: "call failed" },
-  "-": { sign: "·", word: "not done" },
-};
-
-// The letters are those of judged.py: what became of an answer's tests.
 const isEvaluated = overview.evaluation.command === "";
 
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === undefined || value === null || value === false) continue;
-    made.setAttribute(key, value === true ? "" : value);
-  }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
+// The letters are those of verdict_letters.py and, of tests, judged.py. Each has a sign, so that
+// colour is not needed; kind: its colour.
+const VERDICTS = {
+  ...(isEvaluated ? {
+    p: { sign: "✓", word: "passed", kind: "v" },
+    w: { sign: "✗", word: "tests failed", kind: "n" },
+    q: { sign: "?", word: "tests not run", kind: "t" },
+    o: { sign: "○", word: "valid, not judged", kind: "u" },
+  } : {}),
+  v: { sign: "✓", word: "valid", kind: "v" },
+  n: { sign: "≠", word: "expected name missing", kind: "n" },
+  s: { sign: "§", word: "syntax error", kind: "s" },
+  e: { sign: "∅", word: "no code found", kind: "e" },
+  x: { sign: "⧗", word: "reply not read", kind: "x" },
+  t: { sign: "✂", word: "truncated", kind: "t" },
+  r: { sign: "⊘", word: "refused", kind: "r" },
+  f: { sign: "!", word: "call failed", kind: "f" },
+  "-": { sign: "·", word: "not done", kind: "u" },
+};
+
+/** What a first answer is shown as: its tests' letter or, where that says less, why it cannot pass. */
+function shownLetter(model, row) {
+  const letter = model.verdicts[row];
+  const tests = isEvaluated ? model.tests.letters[row] : "-";
+  if (tests === "-") return isEvaluated && letter === "v" ? "o" : letter;
+  return tests === "w" && letter !== "v" ? letter : tests;
 }
 
-function verdictClass(letter) {
-  return letter === "-" ? "u" : letter;
-}
-
-function percent(part, whole) {
-  return whole ? `${((100 * part) / whole).toFixed(1)} %` : "–";
-}
-
-function number(value) {
-  return value.toLocaleString("en-US");
-}
-
-function seconds(value) {
-  if (value === null || value === undefined) return "–";
-  return value < 100 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`;
-}
-
-function money(value) {
-  if (value === 0) return "$0";
-  return `$${value.toFixed(value < 1 ? 4 : 2)}`;
-}
-
-function moment(value) {
-  return value ? new Date(value * 1000).toLocaleString() : "–";
+/** [passed, judged] of a model's answers to a problem. */
+function passes(model, row) {
+  if (overview.samples > 1) return model.tests.samples[row];
+  const letter = model.tests.letters[row];
+  return [Number(letter === "p"), Number(letter === "p" || letter === "w")];
 }
 
 /** The texts of one problem, null where the page does not hold them. */
@@ -63,30 +47,6 @@ async function unpackedBody(place) {
   const bytes = Uint8Array.from(atob(block.textContent), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
-}
-
-/** What names a long text in full where it is cut short. */
-function titleOf(text) {
-  return text.length > 16 ? text : null;
-}
-
-function heading(text, attributes = {}) {
-  return element("th", { scope: "col", title: titleOf(text), ...attributes }, text);
-}
-
-/** A table's head and body from rows of cells; the first cell of a row is its header. */
-function fillTable(table, headings, rows) {
-  table.tHead.replaceChildren(element("tr", {}, ...headings.map((one) => (one instanceof Node ? one : heading(one)))));
-  table.tBodies[0].replaceChildren(
-    ...rows.map(([first, ...cells]) =>
-      element(
-        "tr",
-        {},
-        element("th", { scope: "row", title: titleOf(first) }, first),
-        ...cells.map((cell) => (cell instanceof Node ? cell : element("td", {}, String(cell)))),
-      ),
-    ),
-  );
 }
 
 function fillHeader() {
@@ -104,6 +64,7 @@ function fillHeader() {
   const { text, command, is_unsafe } = overview.evaluation;
   byId("evaluation").replaceChildren(text, ...(command ? [" ", element("code", {}, command)] : []));
   byId("evaluation").classList.toggle("unsafe", is_unsafe);
+  byId("evaluation").classList.toggle("wanting", command !== "");
   byId("notes").replaceChildren(...overview.notes.map((note) => element("p", {}, note)));
   byId("notes").hidden = overview.notes.length === 0;
   byId("settings").append(facts(Object.entries(overview.parameters).map(([name, value]) =>
@@ -111,6 +72,16 @@ function fillHeader() {
   const licences = byId("licences");
   byId("about").append(licences);
   licences.hidden = false;
+}
+
+/** Ranks and their chart, where an evaluation says who is right. */
+function fillRanking() {
+  byId("right").hidden = !isEvaluated;
+  if (!isEvaluated) return;
+  byId("rank-rule").textContent = RANK_RULE;
+  rankedTable(byId("ranking"), overview.ranking);
+  const place = new Map(models.map((model, number) => [model.label, number]));
+  addPassCost(byId("pass-cost"), overview.ranking, (row) => colour(place.get(row.key), models.length));
 }
 
 function sum(key) {
@@ -122,8 +93,8 @@ function fillOverview() {
   const tiles = [
     ["Answered", number(sum("answered"))],
     ["Valid", number(sum("valid"))],
-    ["Valid rate", percent(sum("valid"), attempted)],
-    ...(isEvaluated ? [["Passed", number(models.reduce((total, model) => total + model.tests.passed, 0))]] : []),
+    isEvaluated ? ["Passed", number(models.reduce((total, model) => total + model.tests.passed, 0))]
+      : ["Valid rate", percent(sum("valid"), attempted)],
     ["Failed", number(sum("failed"))],
     ["Not done", number(sum("undone"))],
     ["Truncated", number(sum("truncated"))],
@@ -136,8 +107,9 @@ function fillOverview() {
   byId("tiles").replaceChildren(
     ...tiles.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
   );
-  const headings = ["Model", "Answered", "Valid", "Valid rate", ...(isEvaluated ? ["Passed"] : []), "Failed", "Not done", "Truncated", "Refused",
-    "No code", "Retries", "Median", "p95", "Tokens in", "Tokens out", "Cost", "Per valid"];
+  // What stands in the ranked table stands there alone.
+  const headings = ["Model", "Answered", "Valid", ...(isEvaluated ? ["Passed"] : ["Valid rate"]), "Failed", "Not done", "Truncated", "Refused",
+    "No code", "Retries", ...(isEvaluated ? [] : ["Median", "p95"]), "Tokens in", "Tokens out", "Cost", "Per valid"];
   fillTable(byId("models"), headings, models.map(overviewRow));
 }
 
@@ -152,16 +124,14 @@ function overviewRow(model) {
     model.label,
     number(model.answered),
     number(model.valid),
-    percent(model.valid, model.answered + model.failed),
-    ...(isEvaluated ? [passedCell(model.tests)] : []),
+    isEvaluated ? passedCell(model.tests) : percent(model.valid, model.answered + model.failed),
     number(model.failed),
     number(model.undone),
     number(model.truncated),
     number(model.refused),
     number(model.empty),
     number(model.retries),
-    seconds(model.median_seconds),
-    seconds(model.p95_seconds),
+    ...(isEvaluated ? [] : [seconds(model.median_seconds), seconds(model.p95_seconds)]),
     number(model.input_tokens),
     number(model.output_tokens),
     costOf(model.cost_usd, model.unpriced, model.answered),
@@ -175,21 +145,36 @@ function passedCell({ passed, judged, not_run }) {
   return element("td", { title: said }, judged ? `${number(passed)} (${percent(passed, judged)})` : "–");
 }
 
+const HEAT = {
+  passed: { counts: (model) => model.tests.categories, word: "passed",
+    hint: "Share of judged answers whose tests all pass." },
+  valid: { counts: (model) => model.categories, word: "valid",
+    hint: "Share of attempted tasks whose code parses and defines the expected name." },
+};
+
 /** The heat map is a table: its cells are read aloud, chosen by key, and coloured by rate. */
-function fillHeat() {
+function fillHeat(kind) {
+  const { counts, word, hint } = HEAT[kind];
   const rows = models.map((model, place) => [
     model.label,
-    ...model.categories.map((counts, category) => heatCell(place, category, counts)),
+    ...counts(model).map((pair, category) => heatCell(place, category, pair, word)),
   ]);
   const upright = categories.map((category) => heading(category, { class: "upright" }));
+  byId("heat-hint").textContent = `${hint} A cell chooses its category in the list of problems.`;
   fillTable(byId("heat"), ["Model", ...upright], rows);
 }
 
-function heatCell(place, category, [valid, attempted]) {
-  if (!attempted) return element("td", { class: "nothing" }, "–");
-  const rate = valid / attempted;
+function setUpHeat() {
+  byId("heat-kind").hidden = !isEvaluated;
+  byId("heat-kind").addEventListener("change", (event) => fillHeat(event.target.value));
+  fillHeat(isEvaluated ? "passed" : "valid");
+}
+
+function heatCell(place, category, [good, counted], word) {
+  if (!counted) return element("td", { class: "nothing" }, "–");
+  const rate = good / counted;
   const text = `${Math.round(100 * rate)}%`;
-  const label = `${models[place].label}, ${categories[category]}: ${valid} of ${attempted} valid, ${text}`;
+  const label = `${models[place].label}, ${categories[category]}: ${good} of ${counted} ${word}, ${text}`;
   const button = element("button", { type: "button", title: label, "aria-label": label }, text);
   // From red over yellow to green; light enough for dark text in both colour schemes.
   const hue = Math.round(5 + 135 * rate ** 1.7); // most rates are high: they get most of the colours

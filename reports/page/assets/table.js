@@ -2,7 +2,7 @@
 
 const ROWS_A_PAGE = 100;
 const MOST_LEVEL_NAMES = 4; // the names of more models stand upright: ten fit side by side
-const ORDER = "vntserf-"; // from solved to not done, for sorting by a model
+const ORDER = "pvoqwntserxf-"; // from solved to not done, for sorting by a model
 const LEADING = [
   ["Task", (row) => problems.task_id[row]],
   ["Category", (row) => categories[problems.category[row]]],
@@ -21,14 +21,15 @@ function solvedBy(row) {
   return models.reduce((count, model) => count + (model.verdicts[row] === "v"), 0);
 }
 
+/** How many models have an answer that passes. */
 function passedBy(row) {
-  return models.reduce((count, model) => count + (model.tests.letters[row] === "p"), 0);
+  return models.reduce((count, model) => count + (passes(model, row)[0] > 0), 0);
 }
 
 function sortKey(row, column) {
   if (column < LEADING.length) return LEADING[column][1](row);
   const model = models[column - LEADING.length];
-  return ORDER.indexOf(model.verdicts[row]) * 1e6 + (model.cell_seconds[row] ?? 0);
+  return ORDER.indexOf(shownLetter(model, row)) * 1e6 + (model.cell_seconds[row] ?? 0);
 }
 
 function isShown(row, words, category, kind) {
@@ -38,11 +39,18 @@ function isShown(row, words, category, kind) {
   const letters = models.map((model) => model.verdicts[row]);
   if (kind === "trouble") return letters.some((letter) => letter !== "v" && letter !== "-");
   if (kind === "differ") return new Set(letters).size > 1;
-  const tests = isEvaluated ? models.map((model) => model.tests.letters[row]) : [];
-  if (kind === "wrong") return tests.includes("w");
-  if (kind === "unpassed") return !tests.includes("p");
+  if (["separate", "unpassed", "wrong"].includes(kind)) return isTold(kind, models.map((model) => passes(model, row)));
   if (kind === "none") return !letters.includes("v");
   return letters.includes(kind);
+}
+
+/** Whether the models' [passed, judged] make a problem one of a kind. */
+function isTold(kind, counts) {
+  const judged = counts.filter(([, count]) => count > 0);
+  const isSolved = judged.some(([passed]) => passed > 0);
+  if (kind === "unpassed") return judged.length > 0 && !isSolved;
+  if (kind === "wrong") return judged.some(([passed, count]) => passed < count);
+  return isSolved && judged.some(([passed]) => passed === 0);
 }
 
 function sortRows() {
@@ -124,27 +132,20 @@ function bodyRow(row) {
 }
 
 function verdictCell(row, place, model) {
-  const letter = model.verdicts[row];
-  const { sign, word } = VERDICTS[letter];
-  const time = model.cell_seconds[row];
   if (overview.samples > 1) return samplesCell(row, place, model);
+  const { sign, word, kind } = VERDICTS[shownLetter(model, row)];
+  const time = model.cell_seconds[row];
   const shown = time === null ? sign : `${sign} ${time < 100 ? time.toFixed(1) : Math.round(time)}`;
-  const label = `${model.label}: ${word}${time === null ? "" : `, ${seconds(time)}`}${testWords(model, row)}`;
-  return element("td", { class: verdictClass(letter) }, cellButton(row, place, shown, label));
+  const label = `${model.label}: ${word}${time === null ? "" : `, ${seconds(time)}`}`;
+  return element("td", { class: kind }, cellButton(row, place, shown, label));
 }
 
-function testWords(model, row) {
-  const words = { p: ", tests passed", w: ", tests failed", q: ", tests not run" };
-  return isEvaluated ? words[model.tests.letters[row]] ?? "" : "";
-}
-
-/** How many of a model's samples are valid; the sign and the colour are those of the first. */
+/** How many of a model's samples passed, or are valid; the sign and the colour are those of the first. */
 function samplesCell(row, place, model) {
-  const letter = model.verdicts[row];
-  const { sign, word } = VERDICTS[letter];
-  const [valid, attempted] = model.samples[row];
-  const label = `${model.label}: ${valid} of ${attempted} samples valid; the first: ${word}`;
-  return element("td", { class: verdictClass(letter) }, cellButton(row, place, `${sign} ${valid}/${attempted}`, label));
+  const { sign, word, kind } = VERDICTS[shownLetter(model, row)];
+  const [good, counted] = isEvaluated ? passes(model, row) : model.samples[row];
+  const label = `${model.label}: ${good} of ${counted} samples ${isEvaluated ? "passed" : "valid"}; the first: ${word}`;
+  return element("td", { class: kind }, cellButton(row, place, `${sign} ${good}/${counted}`, label));
 }
 
 function cellButton(row, place, text, label) {
@@ -200,10 +201,11 @@ function focusCell(button) {
 function setUpTable() {
   const options = categories.map((name, place) => element("option", { value: place }, name));
   byId("category").replaceChildren(element("option", { value: "" }, "all categories"), ...options);
-  byId("legend").textContent = Object.values(VERDICTS).map(({ sign, word }) => `${sign} ${word}`).join("   ")
+  const shown = Object.entries(VERDICTS).filter(([letter]) => !(isEvaluated && letter === "v")).map(([, verdict]) => verdict);
+  byId("legend").textContent = shown.map(({ sign, word }) => `${sign} ${word}`).join("   ")
     + (overview.samples === 1 ? " – with the seconds of the answer"
-      : ` – of the first of ${overview.samples} samples, with how many of them are valid`);
-  for (const kind of isEvaluated ? [] : ["wrong", "unpassed"]) {
+      : ` – of the first of ${overview.samples} samples, with how many of them ${isEvaluated ? "passed" : "are valid"}`);
+  for (const kind of isEvaluated ? ["differ", "none"] : ["separate", "wrong", "unpassed"]) {
     byId("show").querySelector(`[value=${kind}]`).remove();
   }
   byId("table").classList.toggle("few", models.length <= MOST_LEVEL_NAMES);
