@@ -224,6 +224,11 @@ async def test_a_batch_that_no_list_shows_for_long_is_made_again(
     assert len(tokens) == 2
     # In case it shows up after all its money stays reserved.
     assert list(session.spending["held_usd"]) == [session.ledger_lines[0]["token"]]
+    await session.run(release=True)
+    assert session.spending == {
+        "committed_usd": pytest.approx(session.answers_usd),
+        "held_usd": {},
+    }
 
 
 async def test_a_batch_that_shows_up_late_is_cancelled_and_what_it_did_is_booked(
