@@ -104,11 +104,12 @@ def save_report(report: Path) -> None:
 
 
 def open_telling_problem(browser: WebDriver) -> None:
-    """Open a problem that separates the models, at an answer whose tests failed."""
-    Select(browser.find_element(By.ID, "show")).select_by_value("separate")
+    """Open a problem at an answer whose tests failed, of as good a model as there is."""
+    Select(browser.find_element(By.ID, "show")).select_by_value("wrong")
     signs = browser.find_elements(By.CSS_SELECTOR, "#table td.n button")
-    wrong = next(sign for sign in signs if (sign.get_attribute("textContent") or "")[:1] == "✗")
-    browser.execute_script("arguments[0].click()", wrong)
+    wrong = [sign for sign in signs if (sign.get_attribute("textContent") or "")[:1] == "✗"]
+    best = min(wrong, key=lambda sign: int(sign.get_attribute("data-model") or 0))
+    browser.execute_script("arguments[0].click()", best)
     WebDriverWait(browser, 10).until(lambda b: b.find_elements(By.CSS_SELECTOR, "#detail-body pre"))
 
 
