@@ -140,7 +140,12 @@ async def test_only_requests_of_its_own_are_answered(output: Path) -> None:
         for target in ("/", "/events", "/report/session_1"):
             page = await asked(address, target, elsewhere, "Sec-Fetch-Mode: no-cors")
             assert page.status == 403
-        assert (await asked(address, "/", elsewhere, "Sec-Fetch-Mode: navigate")).status == 200
+        linked = (elsewhere, "Sec-Fetch-Mode: navigate")
+        assert (await asked(address, "/", *linked)).status == 200
+        assert (await asked(address, "/", *linked, "Sec-Fetch-Dest: document")).status == 200
+        for frame in ("iframe", "frame", "object", "embed"):
+            page = await asked(address, "/report/session_1", *linked, f"Sec-Fetch-Dest: {frame}")
+            assert page.status == 403, frame
 
 
 async def test_a_folder_that_changes_under_it_breaks_nothing(output: Path, tmp_path: Path) -> None:
