@@ -3,6 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
+import msgspec
+
 from config.errors import StoreError
 from reports.board.entry import MOST_MODELS, Live, ModelRow, SessionEntry, dataset_name, shortened
 from reports.board.session_facts import (
@@ -17,7 +19,9 @@ from reports.board.session_listing import AnswersStamp, is_summary_current
 from reports.board.session_tail import SessionTail
 from storage.files.safe_names import safe_name
 from storage.files.utf8_text import clean_text
+from storage.records.solution_record import Usd
 from storage.records.tallies import Tally
+from storage.session.manifest import SessionMetadata
 from storage.session.progress_file import Progress, ProgressCounts, read_progress
 from storage.session.session_condition import condition_of
 
@@ -119,16 +123,22 @@ def _tail_row(model: str, tail: SessionTail, total: int) -> ModelRow:
 
 def _live(folder: Path, facts: Facts, tail: SessionTail, models: list[str], now: float) -> Live:
     progress = read_progress(folder) or _NO_PROGRESS
-    most_usd = facts.metadata.session_parameters.get("max_cost_usd")
     return Live(
         answers_per_minute={
             shortened(clean_text(model)): tail.answers_per_minute(model, now) for model in models
         },
         in_flight=progress.in_flight,
         spent_usd=progress.spent_usd,
-        most_usd=float(most_usd) if isinstance(most_usd, int | float) else None,
+        most_usd=_most_usd(facts.metadata),
         ends=progress.current_progress.estimated_completion,
         active_seconds=progress.active_seconds,
         answers=list(tail.answers),
         failures=list(tail.failures),
     )
+
+
+def _most_usd(metadata: SessionMetadata) -> float | None:
+    try:
+        return msgspec.convert(metadata.session_parameters.get("max_cost_usd"), Usd)
+    except msgspec.ValidationError:
+        return None
