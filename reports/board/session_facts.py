@@ -113,7 +113,9 @@ def summary_rows(folder: Path, answer_files: int) -> list[ModelRow] | None:
 
     answer_files: how many there are. A model has one for each of its categories; where one is
     missing, somebody deleted it, or all its calls failed.
+    Raises StoreError for one without measure.
     """
+    _refuse_huge(folder / SUMMARY_NAME)
     summary = decode_file(folder / SUMMARY_NAME, _Summary)
     if summary is None:
         return None
