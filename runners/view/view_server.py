@@ -10,7 +10,6 @@ import contextlib
 import logging
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
@@ -46,11 +45,8 @@ async def serve(output_dir: Path, port: int, clock: Clock, opened: Callable[[str
 
     port: 0 for any that is free. Raises ConfigError where the port is taken.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="reports-", ignore_cleanup_errors=True) as shelf,
-        ThreadPoolExecutor(1, "board") as reader,
-    ):
-        watch = BoardWatch(Board(output_dir, clock), reader, clock)
+    with tempfile.TemporaryDirectory(prefix="reports-", ignore_cleanup_errors=True) as shelf:
+        watch = BoardWatch(Board(output_dir, clock), clock)
         pages = _Pages(watch, ReportShelf(Path(shelf)))
         server = web.Server(pages.answer, handler_cancellation=True, logger=logger)
         runner = web.ServerRunner(server, shutdown_timeout=_SECONDS_TO_END)

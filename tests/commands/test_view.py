@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +210,14 @@ async def test_a_session_that_runs_is_followed_by_events(output: Path) -> None:
         writer.close()
 
 
+async def test_ctrl_c_ends_it_while_a_session_takes_minutes_to_read(output: Path) -> None:
+    with (output / "session_1" / "failures.jsonl").open("wb") as file:
+        file.truncate(10**12)  # a hole, which takes no room on the disk
+    async with view(output), asyncio.timeout(60):
+        while "failures.jsonl" not in opened_by(pid_of_view(output)):
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.slow
 async def test_pages_that_take_nothing_cost_little(output: Path) -> None:
     """64 pages listen and read nothing; more are turned away; a session changes all the while."""
@@ -217,11 +225,7 @@ async def test_pages_that_take_nothing_cost_little(output: Path) -> None:
         writers = [(await listening(address))[1] for _ in range(64)]
         late = await asked(address, "/events")
         assert late.status == 503
-        pid = next(
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if b"view.py" in path.read_bytes() and str(output).encode() in path.read_bytes()
-        )
+        pid = pid_of_view(output)
         before = resident_megabytes(pid)
         with SessionLock(output / "session_1"):
             lines = next((output / "session_1").glob("model-0/*.jsonl"))
@@ -266,6 +270,23 @@ async def next_event(reader: asyncio.StreamReader) -> dict[str, Any]:
     loaded = json.loads(line.removeprefix(b"data: "))
     assert isinstance(loaded, dict)
     return loaded
+
+
+def pid_of_view(output: Path) -> int:
+    return next(
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"view.py" in path.read_bytes() and str(output).encode() in path.read_bytes()
+    )
+
+
+def opened_by(pid: int) -> set[str]:
+    """Return the names of the files that a process has open."""
+    names = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            names.add(path.readlink().name)
+    return names
 
 
 def resident_megabytes(pid: int) -> float:
