@@ -26,7 +26,7 @@ check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict .
 
-# Under ten minutes; prints one table and writes benchmarks/RESULTS.md.
+# A quarter of an hour; prints one table and writes benchmarks/RESULTS.md.
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.run_all
 

@@ -104,6 +104,7 @@ class Running:
         script: str,
         *arguments: str,
         ports: Mapping[str, int] | None = None,
+        variables: Mapping[str, str] | None = None,
         core: int | None = 0,
     ) -> None:
         self.samples: list[Sample] = []
@@ -112,7 +113,7 @@ class Running:
         self._started = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "scripts" / script), *arguments],
-            env={**os.environ, **collector_variables(ports or {})},
+            env={**os.environ, **collector_variables(ports or {}), **(variables or {})},
             stdout=self._log,
             stderr=subprocess.PIPE,
             text=True,
@@ -183,13 +184,15 @@ def run(
     script: str,
     *arguments: str,
     ports: Mapping[str, int] | None = None,
+    variables: Mapping[str, str] | None = None,
     core: int | None = 0,
 ) -> Finished:
-    """Run scripts/<script> on one core to its end; ports: provider -> port of its server.
+    """Run scripts/<script> on one core to its end.
 
-    Raises SystemExit, with what it said, where it fails.
+    ports: provider -> port of its server; variables: further ones of the environment. Raises
+    SystemExit, with what it said, where it fails.
     """
-    with Running(script, *arguments, ports=ports, core=core) as running:
+    with Running(script, *arguments, ports=ports, variables=variables, core=core) as running:
         return running.finish()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import (
+    batches,
     evaluation,
     extraction,
     live_judging,
@@ -81,6 +82,7 @@ _TURNS: tuple[dict[str, Callable[[], Iterable[Figure]]], ...] = (
     {"stalls": stalls.figures},
     {"evaluation": evaluation.figures},
     {"judging": live_judging.figures},
+    {"batches": batches.figures},
     {"short_run": short_run.figures, "rate_control": rate_control_figures},
 )
 PARTS = {name: figures for turn in _TURNS for name, figures in turn.items()}

@@ -1,7 +1,9 @@
 """A fault storm against the whole program: is any answer lost or doubled?
 
 `make soak`, or: python -m benchmarks.soak [--tasks 10000] [--kills 100] [--minutes 15] [--seed 1]
-Loopback only. Exit code 1 where an answer was lost or doubled, or the time ran out.
+    [--batch-kills 50]
+Loopback only. Then batches, in a table of their own (benchmarks/soak_batches.py). Exit code 1 where
+an answer was lost, doubled or paid for twice, or the time ran out.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import time
 from pathlib import Path
 from random import Random
 
+from benchmarks.soak_batches import soak
 from benchmarks.sync_cost import measure_sync_cost, row
 from tests.support.datasets import write_dataset
 from tests.support.hostile.parts import for_a_storm
@@ -98,7 +101,8 @@ async def _main(arguments: argparse.Namespace) -> int:
             return 1
         print_table(count, hostile, time.monotonic() - started)
         print(row(await measure_sync_cost(Path(folder), SYNC_SECONDS, SYNC_PER_SECOND)))
-    return 0 if holds(count) else 1
+    batches_hold = await soak(arguments.batch_kills, arguments.seed)
+    return 0 if holds(count) and batches_hold else 1
 
 
 def main() -> int:
@@ -106,6 +110,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--batch-kills", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--seed", type=int, default=1)
     return asyncio.run(_main(parser.parse_args()))

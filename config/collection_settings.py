@@ -13,6 +13,13 @@ from config.errors import ConfigError
 from config.model_config import ModelConfig
 from config.prompt_text import PromptText
 from config.reply_reading import ExtractionMode
+from config.service_tier import (
+    FLEX_REQUEST_SECONDS,
+    FLEX_TASK_SECONDS,
+    REQUEST_SECONDS,
+    TASK_SECONDS,
+    Tier,
+)
 from config.user_path import absolute_user_path
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
@@ -30,6 +37,7 @@ _BATCH_SIZE = 10
 _MAX_CONCURRENT = 3
 _QUICK_TEST_BATCH_SIZE = 5
 _QUICK_TEST_MAX_CONCURRENT = 2
+BATCH_REQUESTS = 1000
 
 # Checked where a session is read back; flags and variables are checked on their own.
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
@@ -53,6 +61,7 @@ class CollectionSettings:
         LLM's extraction aside; "auto" follows its limits.
     extraction_model: the name of the model that reads replies; None until that is looked up, and
         where rules alone read them.
+    tier: the service tier that answers are asked for at, of models that have more than one.
     temperature, max_tokens: None leaves them to the model's row or the defaults.
     max_attempts, task_timeout_seconds: bounds of one task's retries.
     request_timeout_seconds: the deadline of one attempt.
@@ -60,6 +69,9 @@ class CollectionSettings:
     max_cost_usd: cap on the session's spending, resumes included; None for no cap.
     allow_unknown_prices: run models without a known price under a cap, uncounted.
     evaluate: whether answers are judged as they arrive.
+    batch: models with a discounted batch API are asked through it, the others live beside them.
+    batch_requests: requests in one batch at most.
+    batch_only: what a batch left unanswered is never asked live.
     """
 
     models: tuple[str, ...] = ()
@@ -75,15 +87,19 @@ class CollectionSettings:
     max_concurrent_per_model: Count | Literal["auto"] = _MAX_CONCURRENT
     extraction: ExtractionMode = "auto"
     extraction_model: str | None = None
+    tier: Tier = "default"
     temperature: Temperature | None = None
     max_tokens: Count | None = None
     max_attempts: Count = 8
-    task_timeout_seconds: Amount = 1800.0
-    request_timeout_seconds: Amount = 600.0
+    task_timeout_seconds: Amount = TASK_SECONDS
+    request_timeout_seconds: Amount = REQUEST_SECONDS
     grace_seconds: Amount = 30.0
     max_cost_usd: Amount | None = None
     allow_unknown_prices: bool = False
     evaluate: EvaluateMode = "no"
+    batch: bool = False
+    batch_requests: Count = BATCH_REQUESTS
+    batch_only: bool = False
 
     @classmethod
     def from_args(
@@ -100,6 +116,7 @@ class CollectionSettings:
         if quick:  # .env.example sets both: a quick test is gentle all the same
             batch_size = min(batch_size, _QUICK_TEST_BATCH_SIZE)
             width = min(width, _QUICK_TEST_MAX_CONCURRENT)
+        request_seconds, task_seconds = _patience(args.tier)
         return cls(
             models=tuple(args.models or ()),
             all_models=args.all_models,
@@ -111,15 +128,19 @@ class CollectionSettings:
             batch_size=args.batch_size or batch_size,
             max_concurrent_per_model=args.max_concurrent or width,
             extraction=args.extraction,
+            tier=args.tier,
             temperature=args.temperature,
             max_tokens=args.max_tokens,
             max_attempts=args.max_attempts,
-            task_timeout_seconds=args.task_timeout,
-            request_timeout_seconds=args.request_timeout,
+            task_timeout_seconds=args.task_timeout or task_seconds,
+            request_timeout_seconds=args.request_timeout or request_seconds,
             grace_seconds=args.grace,
             max_cost_usd=args.max_cost,
             allow_unknown_prices=args.allow_unknown_prices,
             evaluate=args.evaluate or "no",
+            batch=args.batch,
+            batch_requests=args.batch_requests or BATCH_REQUESTS,
+            batch_only=args.batch_only,
         )
 
     def to_parameters(self) -> dict[str, Any]:
@@ -178,6 +199,13 @@ def locate_dataset(settings: CollectionSettings, root: Path) -> tuple[Path, bool
         if folder.is_dir() and any(folder.glob("*.jsonl")):
             return folder, False
     return root / STARTER_DATASET, True
+
+
+def _patience(tier: Tier) -> tuple[float, float]:
+    """Return for how long one attempt, and one task, is waited for where the user does not say."""
+    if tier == "default":
+        return REQUEST_SECONDS, TASK_SECONDS
+    return FLEX_REQUEST_SECONDS, FLEX_TASK_SECONDS
 
 
 def _dataset_path(flag: str | None, environment: Environment, root: Path) -> Path | None:

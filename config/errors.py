@@ -9,10 +9,12 @@ CollectionError
 └── ModelError              one attempt at one call failed
     ├── TransientError      worth another attempt
     │   ├── RateLimited     the provider says: too fast
+    │   │   └── NoCapacity  the flex tier has no room for it now
     │   ├── Overloaded      the provider says: my fault (5xx, 529)
     │   ├── TimedOut        no whole reply before the deadline
     │   ├── ConnectionLost  no reply at all
     │   │   └── Unreachable no connection, so nothing was sent
+    │   ├── NotRun          a batch ended before it came to this request
     │   └── BadReply        a reply that cannot be read, or is too large
     └── PermanentError      the same request will fail again
         ├── BadRequest      this one request is refused: its task fails
@@ -86,6 +88,10 @@ class RateLimited(TransientError):
     """The provider refused the call because of its rate."""
 
 
+class NoCapacity(RateLimited):
+    """The flex tier has no room for the call now, at any rate: it is not billed."""
+
+
 class Overloaded(TransientError):
     """The provider could not serve the call: a 5xx or a 529, never the caller's quota."""
 
@@ -100,6 +106,10 @@ class ConnectionLost(TransientError):
 
 class Unreachable(ConnectionLost):
     """No connection could be made: nothing was sent, and nothing is billed."""
+
+
+class NotRun(TransientError):
+    """A batch ended before it came to this request: it was not run, and is not billed."""
 
 
 class BadReply(TransientError):

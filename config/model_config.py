@@ -30,6 +30,7 @@ class ModelConfig:
     requests_per_minute, tokens_per_minute: upper bounds to keep to, None to learn them.
     reasons: the model thinks before it answers, on the output budget.
     accepts_temperature: the API takes a temperature for this model.
+    has_flex: the provider sells it at its flex tier too.
     retired: the date (YYYY-MM-DD) from which the provider no longer serves it, None if served.
     replacement: the API id that the provider names instead.
     packages: import names that the model needs beside requirements.txt.
@@ -50,6 +51,7 @@ class ModelConfig:
     tokens_per_minute: float | None = None
     reasons: bool = False
     accepts_temperature: bool = True
+    has_flex: bool = False
     retired: str | None = None
     replacement: str | None = None
     packages: tuple[str, ...] = ()

@@ -50,8 +50,13 @@ class ModelScore:
         return sum(self.fractions) / len(self.fractions) if self.fractions else None
 
     def rates(self) -> list[PassRate]:
-        """Return pass@1, and pass@5 and pass@10 where every problem has the samples."""
-        found = [pass_rate(list(self.problems.values()), k, Random(_SEED)) for k in _KS]
+        """Return pass@1, and pass@5 and pass@10 where every problem has the samples.
+
+        Where the samples are fewer than 5, pass@k for as many as every problem has stands instead.
+        """
+        fewest = min((samples.count for samples in self.problems.values()), default=1)
+        ks = _KS if fewest >= _KS[1] else sorted({1, fewest})
+        found = [pass_rate(list(self.problems.values()), k, Random(_SEED)) for k in ks]
         return [rate for rate in found if rate is not None]
 
     def category_rates(self) -> dict[str, PassRate | None]:

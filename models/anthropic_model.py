@@ -20,6 +20,7 @@ from prompts.prompt_template import Prompt
 # In version 2026-10-21, which the SDK asks for, the API refuses every temperature, its own
 # default included (developersdigest.tech, 2026-10-21).
 VERSION_WITH_TEMPERATURE = "2023-06-01"
+_PROMPT_FIELDS = frozenset({"system", "messages"})
 _FINISH_REASONS: Mapping[str | None, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -71,20 +72,24 @@ class AnthropicModel(BaseModel):
         """Return the reply to one prompt: one request, no retries."""
         identity = (anthropic.AsyncAnthropic, self.base_url, self.api_key)
         client = await self.clients.get(identity, self._open_client)
-        parameters = self._parameters()
-        system = {"system": prompt.system} if prompt.system else {}
-        messages = [{"role": "user", "content": prompt.user}]
+        body = self.request_body(prompt)
         # The SDK's own way to any path. Its messages.create refuses a temperature and a long
         # reply before it asks, and warns about models that it takes for retired.
         response = await client.post(
             "/v1/messages",
             cast_to=httpx2.Response,
-            body={**parameters, **system, "messages": messages},
-            options={"headers": _version(parameters)},
+            body=body,
+            options={"headers": version_header(body)},
         )
         # Its headers decode each name at each look: once is enough.
         headers = dict(response.headers.items())
-        return self._completion(Reply(response.status_code, headers, response.content), parameters)
+        return self.completion_of(Reply(response.status_code, headers, response.content), body)
+
+    def request_body(self, prompt: Prompt) -> dict[str, object]:
+        """Return the request's body."""
+        system = {"system": prompt.system} if prompt.system else {}
+        messages = [{"role": "user", "content": prompt.user}]
+        return {**self._parameters(), **system, "messages": messages}
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that an error of the SDK, or of what is below it, stands for."""
@@ -118,7 +123,13 @@ class AnthropicModel(BaseModel):
             parameters["temperature"] = self.temperature
         return {**parameters, **self.extra_params}
 
-    def _completion(self, reply: Reply, parameters: Mapping[str, object]) -> Completion:
+    def completion_of(self, reply: Reply, body: Mapping[str, object]) -> Completion:
+        """Return what the reply to a body says; raises a ModelError where it is no answer.
+
+        Only the parameters are taken from the body, which are the same in every call.
+        """
+        if not 200 <= reply.status < 300:
+            raise self.reply_error(reply)
         try:
             message = msgspec.convert(read_json(reply.text), _Message)
         except ValueError as error:  # not JSON, or not a message
@@ -135,7 +146,7 @@ class AnthropicModel(BaseModel):
             request_id=read_request_id(reply.headers),
             reasoning_text=thinking or None,
             usage=_usage(message.usage),
-            parameters=parameters,
+            parameters={name: value for name, value in body.items() if name not in _PROMPT_FIELDS},
             signals=read_rate_signals(provider, reply.headers, None, now, self.ignore_limit),
         )
 
@@ -146,7 +157,7 @@ def _thinks(params: Mapping[str, object]) -> bool:
     return isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
 
 
-def _version(parameters: Mapping[str, object]) -> dict[str, str]:
+def version_header(parameters: Mapping[str, object]) -> dict[str, str]:
     """Return the header that lets a temperature pass, where there is one."""
     with_temperature = "temperature" in parameters
     return {"anthropic-version": VERSION_WITH_TEMPERATURE} if with_temperature else {}

@@ -23,9 +23,11 @@ from config.token_usage import Usage
 from config.web_address import is_http_address
 from models.completion import CallOptions, Completion, FinishReason
 from models.model_files import find_class
+from models.recordable_text import beginning, message_text, utf8
 from models.usage_bounds import further_budget, implausible_usage
 from models.wire.bounded_response import bound_every_session
 from models.wire.client_pool import ClientPool
+from models.wire.flex_capacity import without_room
 from models.wire.reply import Reply
 from models.wire.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
@@ -41,7 +43,6 @@ __all__ = [
 
 logger = logging.getLogger("collector")
 
-_LONGEST_MESSAGE = 300  # characters of a ModelError
 _LONGEST_NAME = 200  # of what a reply calls its model or itself
 
 
@@ -53,10 +54,12 @@ class BaseModel:
     ModelError. A model is an async context manager: whatever it opens itself, it closes there.
 
     most_at_once: how many calls in flight are of use, None for no such bound.
+    knows_flex: it can ask for its provider's flex tier.
     """
 
     default_base_url: ClassVar[str] = ""
     most_at_once: int | None = None
+    knows_flex: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -113,6 +116,26 @@ class BaseModel:
         """Where send asks, as far as the class says; "" where it does not."""
         return self.base_url
 
+    @property
+    def requested_tier(self) -> str | None:
+        """The service tier that calls name, None where they leave it to the provider."""
+        if self.knows_flex and self.config.has_flex and self.options.tier == "flex":
+            return "flex"
+        named = self.extra_params.get("service_tier")  # in the row itself
+        return named if isinstance(named, str) else None
+
+    def at_default_tier(self) -> "BaseModel":
+        """Return the same model, with the same clients, whose calls are not to go at flex."""
+        if self.options.tier == "default":
+            return self
+        return type(self)(
+            self.config,
+            api_key=self.api_key,
+            base_url=self.base_url,
+            options=replace(self.options, tier="default"),
+            clients=self.clients,
+        )
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -146,13 +169,33 @@ class BaseModel:
         """
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                return self._writable(await self.send(prompt), prompt)
+                return self.kept(await self.send(prompt), prompt)
         except Exception as error:  # noqa: BLE001 - the border where foreign errors become ours
-            known = self.as_model_error(error)
-            known.usage, known.usage_note = self._believed(known.usage, prompt)
+            known = self.kept_error(error, prompt)
+        known.__context__ = None
+        raise known
+
+    def kept(self, completion: Completion, prompt: Prompt) -> Completion:
+        """Return a prompt's completion as files may hold it: no key, no counts that cannot be."""
+        usage, usage_note = self._believed(completion.usage, prompt)
+        return replace(
+            completion,
+            text=self._recordable(completion.text) or "",
+            reasoning_text=self._recordable(completion.reasoning_text),
+            served_model=self._name(completion.served_model),
+            served_tier=self._name(completion.served_tier),
+            request_id=self._name(completion.request_id),
+            usage=usage,
+            usage_note=usage_note,
+        )
+
+    def kept_error(self, error: Exception, prompt: Prompt) -> ModelError:
+        """Return what went wrong with a prompt, as files may hold it."""
+        known = self.as_model_error(error)
+        known.usage, known.usage_note = self._believed(known.usage, prompt)
         # An error lives longer than its reply, which may be large: it must not hold on to it.
         known.__traceback__ = known.__context__ = known.__cause__ = None
-        raise known
+        return known
 
     def as_model_error(self, error: Exception) -> ModelError:
         """Return the ModelError that any error stands for, fit for files and eyes."""
@@ -160,8 +203,7 @@ class BaseModel:
             known = self.read_error(error)
         except Exception as another:  # noqa: BLE001 - an error that cannot even be read
             known = BadReply(f"the reply cannot be read: {type(another).__name__}")
-        text = self.redactor.redact(_beginning(known))
-        known.args = (_utf8(_cut(" ".join(text.split()), _LONGEST_MESSAGE)),)
+        known.args = (message_text(self.redactor.redact(beginning(known))),)
         known.request_id = self._name(known.request_id)
         return known
 
@@ -195,7 +237,8 @@ class BaseModel:
         # Keys go before anything is cut out of the text, which could halve one.
         text = self.redactor.redact(reply.beginning)
         provider = self.config.provider
-        return error_from_reply(provider, reply.status, reply.headers, text, self.ignore_limit)
+        error = error_from_reply(provider, reply.status, reply.headers, text, self.ignore_limit)
+        return without_room(error, text) if self.requested_tier == "flex" else error
 
     def ignore_limit(self, what: str) -> None:
         """Note, once, that a reply announces a limit that cannot be meant."""
@@ -210,18 +253,6 @@ class BaseModel:
         """Return the parameters that every model class is given."""
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **self.extra_params}
 
-    def _writable(self, completion: Completion, prompt: Prompt) -> Completion:
-        usage, usage_note = self._believed(completion.usage, prompt)
-        return replace(
-            completion,
-            text=self._recordable(completion.text) or "",
-            reasoning_text=self._recordable(completion.reasoning_text),
-            served_model=self._name(completion.served_model),
-            request_id=self._name(completion.request_id),
-            usage=usage,
-            usage_note=usage_note,
-        )
-
     def _believed(self, usage: Usage | None, prompt: Prompt) -> tuple[Usage | None, str | None]:
         """Return counts that a call can have, or what is wrong with them: they would spoil sums."""
         wrong = implausible_usage(usage, prompt, self.most_output_tokens) if usage else None
@@ -235,7 +266,7 @@ class BaseModel:
 
     def _recordable(self, text: str | None, longest: int | None = None) -> str | None:
         """Return a text as a file may hold it, without a key that the provider repeats."""
-        return None if text is None else _utf8(self.redactor.redact(text)[:longest])
+        return None if text is None else utf8(self.redactor.redact(text)[:longest])
 
     def _note_once(self, subject: str, text: str) -> None:
         if subject not in self._noted:
@@ -259,20 +290,6 @@ def make_model(
     if not (isinstance(model_class, type) and issubclass(model_class, BaseModel)):
         raise ConfigError(f"models/: {config.model_class} is not a BaseModel")
     return model_class(config, api_key=api_key, base_url=base_url, options=options, clients=clients)
-
-
-def _beginning(error: Exception) -> str:
-    """Return as much of an error's text as is ever looked at."""
-    return str(error)[: 10 * _LONGEST_MESSAGE]
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
-
-
-def _utf8(text: str) -> str:
-    """Return a text that a file can hold: half a surrogate pair becomes a question mark."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _default_budget(config: ModelConfig) -> int:

@@ -50,6 +50,7 @@ class ChatUsage(msgspec.Struct):
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     prompt_tokens_details: TokenDetails | None = None
     completion_tokens_details: TokenDetails | None = None
+    cost_in_usd_ticks: float | None = None  # xAI
 
     @property
     def reasoning_tokens(self) -> int:
@@ -74,6 +75,7 @@ class _ChatReply(msgspec.Struct):
     choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
     id: object = None
     model: object = None
+    service_tier: object = None
     usage: object = None
     error: object = None
 
@@ -103,7 +105,13 @@ class ChatCompletionsModel(BaseModel):
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
         body = self.request_body(prompt)
-        reply = await self.exchange(body)
+        return self.completion_of(await self.exchange(body), body)
+
+    def completion_of(self, reply: Reply, body: Mapping[str, object]) -> Completion:
+        """Return what the reply to a body says; raises a ModelError where it is no answer.
+
+        Only the parameters are taken from the body, which are the same in every call.
+        """
         if not 200 <= reply.status < 300:
             raise self.reply_error(reply)
         try:
@@ -163,6 +171,7 @@ class ChatCompletionsModel(BaseModel):
             text=text or message.refusal or "",
             finish_reason=_read_finish(finish_reason, message.refusal),
             served_model=_text(chat.model) or None,
+            served_tier=_text(chat.service_tier) or None,
             request_id=_text(chat.id) or None,
             reasoning_text="\n\n".join(part for part in (beside, inline) if part) or None,
             usage=self.usage_of(chat.usage),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from config.rate_signal import RateSignal
+from config.service_tier import REQUEST_SECONDS, CallTier
 from config.token_usage import Usage
 
 FinishReason = Literal["stop", "length", "refusal", "filtered", "other"]
@@ -19,11 +20,13 @@ class Completion:
     usage: None where the provider did not say, or said what cannot be meant.
     usage_note: what it said that cannot be meant.
     served_model: the model that the reply names, which may differ from the one asked for.
+    served_tier: the service tier that it names, likewise; it decides about the price.
     """
 
     text: str
     finish_reason: FinishReason = "stop"
     served_model: str | None = None
+    served_tier: str | None = None
     request_id: str | None = None
     reasoning_text: str | None = None
     usage: Usage | None = None
@@ -36,6 +39,7 @@ class Completion:
 class CallOptions:
     """What the user set for every call; None leaves it to the model's row or the default.
 
+    tier: what calls ask for where the model has it.
     openai_organization, openai_project: ids that go to OpenAI alone (OPENAI_ORG_ID,
         OPENAI_PROJECT_ID).
     secrets: every key of the run, which no text may repeat.
@@ -43,7 +47,8 @@ class CallOptions:
 
     temperature: float | None = None
     max_tokens: int | None = None
-    request_timeout_seconds: float = 600.0
+    request_timeout_seconds: float = REQUEST_SECONDS
+    tier: CallTier = "default"
     openai_organization: str | None = None
     openai_project: str | None = None
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

@@ -13,6 +13,7 @@ from google.genai import types
 from config.clock import SystemClock
 from config.errors import AuthFailed, ModelError
 from models.base_model import BaseModel, Completion, FinishReason, Usage
+from models.google_body import wire_body
 from models.wire.http_session import open_session
 from models.wire.json_border import field_of, read_json
 from models.wire.rate_headers import read_rate_signals
@@ -36,6 +37,7 @@ _FINISH_REASONS: Mapping[str | None, FinishReason] = {
     "IMAGE_PROHIBITED_CONTENT": "filtered",
     "IMAGE_RECITATION": "filtered",
 }
+_TIER_HEADER = "x-gemini-service-tier"
 _THINKING_FIELDS = ("thinking_level", "thinking_budget", "include_thoughts")
 
 
@@ -86,10 +88,11 @@ class GoogleModel(BaseModel):
     """
 
     default_base_url = "https://generativelanguage.googleapis.com"
+    knows_flex = True
 
     @property
     def call_url(self) -> str:
-        return f"{self.base_url}/v1/models/{self.model_name}:generateContent"
+        return f"{self.base_url}/{self._version}/models/{self.model_name}:generateContent"
 
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
@@ -99,23 +102,41 @@ class GoogleModel(BaseModel):
         client = await self.clients.get(
             identity, partial(_open_client, self.base_url, self.api_key)
         )
-        generation = types.GenerateContentConfig.model_validate(self._generation())
+        generation = self._generation_config()
         response = await client.models.generate_content(
-            model=self.model_name, contents=prompt.user, config=_one_request(generation, prompt)
+            model=self.model_name,
+            contents=prompt.user,
+            config=_one_request(generation, prompt, self._version),
         )
-        sent = generation.model_dump(by_alias=True, exclude_none=True, mode="json")
         came = response.sdk_http_response or types.HttpResponse()
         body = (came.body or "").encode("utf-8", "replace")
-        return self._completion(
-            Reply(200, came.headers or {}, body),
-            {"model": self.model_name, "generationConfig": sent},
-        )
+        return self.completion_of(Reply(200, came.headers or {}, body), self.parameters())
+
+    def request_body(self, prompt: Prompt) -> dict[str, object]:
+        """Return the body that the SDK sends for a prompt, as its own converter makes it."""
+        config = _one_request(self._generation_config(), prompt, self._version)
+        return wire_body(self.model_name, prompt.user, config)
+
+    def parameters(self) -> dict[str, object]:
+        """Return what is sent beside the prompt, the same in every call."""
+        sent = self._generation_config().model_dump(by_alias=True, exclude_none=True, mode="json")
+        tier = sent.pop("serviceTier", None)
+        beside = {"serviceTier": tier} if tier else {}
+        return {"model": self.model_name, "generationConfig": sent, **beside}
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that a refusal, or an error of what is below, stands for."""
         if isinstance(error, _RefusedReply):
             return self.reply_error(error.reply)
         return super().read_error(error)
+
+    @property
+    def _version(self) -> str:
+        # Flex is a preview: all that is written about it asks v1beta.
+        return "v1beta" if self.requested_tier else "v1"
+
+    def _generation_config(self) -> types.GenerateContentConfig:
+        return types.GenerateContentConfig.model_validate(self._generation())
 
     def _generation(self) -> dict[str, object]:
         params = dict(self.extra_params)
@@ -125,9 +146,14 @@ class GoogleModel(BaseModel):
             generation["temperature"] = self.temperature
         if thinking:
             generation["thinking_config"] = thinking
+        if self.requested_tier:
+            params["service_tier"] = self.requested_tier
         return {**generation, **params}
 
-    def _completion(self, came: Reply, parameters: Mapping[str, object]) -> Completion:
+    def completion_of(self, came: Reply, parameters: Mapping[str, object]) -> Completion:
+        """Return what a reply says; raises a ModelError where it is no answer."""
+        if not 200 <= came.status < 300:
+            raise self.reply_error(came)
         try:
             reply = msgspec.convert(read_json(came.text), _Reply)
         except ValueError as error:  # not JSON, or of another shape
@@ -141,6 +167,7 @@ class GoogleModel(BaseModel):
             text=_joined(part.text for part in parts if not part.thought),
             finish_reason=_FINISH_REASONS.get(candidate.finish_reason, "other"),
             served_model=reply.model_version,
+            served_tier=_served_tier(came.headers, reply.usage_metadata),
             request_id=reply.response_id,
             reasoning_text=_joined(part.text for part in parts if part.thought) or None,
             usage=_usage(reply.usage_metadata),
@@ -174,7 +201,7 @@ async def _stop_refusals(
 
 
 def _one_request(
-    generation: types.GenerateContentConfig, prompt: Prompt
+    generation: types.GenerateContentConfig, prompt: Prompt, version: str
 ) -> types.GenerateContentConfig:
     """Return the call's whole configuration, without what makes the SDK send more than one."""
     extra = {
@@ -182,6 +209,7 @@ def _one_request(
         "automatic_continuation": False,
         "automatic_function_calling": types.AutomaticFunctionCallingConfig(disable=True),
         "should_return_http_response": True,
+        "http_options": types.HttpOptions(api_version=version),
     }
     return generation.model_copy(update=extra)
 
@@ -205,6 +233,14 @@ async def _open_client(base_url: str, api_key: str) -> AsyncIterator[genai.clien
         finally:
             await client.aio.aclose()
             client.close()
+
+
+def _served_tier(headers: Mapping[str, str], counts: object) -> str | None:
+    """Return the tier that served a call; the counts say "standard" of batches, so may err."""
+    named = next((value for name, value in headers.items() if name.lower() == _TIER_HEADER), None)
+    if named is None and isinstance(counts, dict):
+        named = counts.get("serviceTier")
+    return named.lower() if isinstance(named, str) and named else None
 
 
 def _joined(texts: Iterable[str | None]) -> str:

@@ -55,6 +55,7 @@ class _ResponsesReply(msgspec.Struct):
     output: list[_Item]
     id: str | None = None
     model: str | None = None
+    service_tier: str | None = None
     usage: object = None
     incomplete_details: _IncompleteDetails | None = None
 
@@ -69,6 +70,7 @@ class OpenAIModel(ChatCompletionsModel):
     """
 
     default_base_url = "https://api.openai.com/v1"
+    knows_flex = True
     max_tokens_field = "max_completion_tokens"  # max_tokens is refused from the o-series on
 
     def __init__(
@@ -98,8 +100,15 @@ class OpenAIModel(ChatCompletionsModel):
         return super().sends_temperature and effort == "none"
 
     def request_body(self, prompt: Prompt) -> dict[str, object]:
-        if self.endpoint == "chat":
-            return super().request_body(prompt)
+        body = (
+            super().request_body(prompt)
+            if self.endpoint == "chat"
+            else self._responses_body(prompt)
+        )
+        tier = self.requested_tier
+        return {**body, "service_tier": tier} if tier else body
+
+    def _responses_body(self, prompt: Prompt) -> dict[str, object]:
         body: dict[str, object] = {
             "model": self.model_name,
             "input": prompt.user,
@@ -159,6 +168,7 @@ class OpenAIModel(ChatCompletionsModel):
             text="".join(part.text for part in parts) or refusal,
             finish_reason="refusal" if refusal else _finish_reason(reply),
             served_model=reply.model,
+            served_tier=reply.service_tier,
             request_id=reply.id,
             reasoning_text="\n\n".join(thoughts) or None,
             usage=self.usage_of(reply.usage),

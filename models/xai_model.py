@@ -6,6 +6,7 @@ from models.base_model import Usage
 from models.chat_completions import ChatCompletionsModel, ChatUsage
 
 _MOST_REASONING_TOKENS = 32_768
+_TICKS_A_USD = 1e10
 
 
 class XAIModel(ChatCompletionsModel):
@@ -30,6 +31,8 @@ class XAIModel(ChatCompletionsModel):
         total_tokens shows that it is in already, nothing is added.
         """
         counts = super().read_usage(usage)
+        if usage.cost_in_usd_ticks is not None:  # in a batch with its discount
+            counts = replace(counts, billed_usd=usage.cost_in_usd_ticks / _TICKS_A_USD)
         if usage.total_tokens == usage.prompt_tokens + usage.completion_tokens:
             return counts
         return replace(

@@ -39,7 +39,8 @@ _TITLE_CHARACTERS = 200
 class Outcome:
     """What came of one task; path and offset (bytes) say where its line stands.
 
-    seconds: of the last attempt; None for a failure. finished: seconds since 1970.
+    seconds: of the last attempt; None for a failure, or an answer of a batch.
+    finished: seconds since 1970.
     code_hash: changes with the extracted code; 0 for a failure.
     """
 
@@ -159,7 +160,7 @@ def _add_answers(model: str, path: Path, problems: dict[str, ProblemOutcomes]) -
         problem.by_model.setdefault(model, []).append(
             Outcome(
                 verdict_of(record),
-                record.execution_time,
+                record.latency,
                 record.timestamp,
                 record.finish_reason,
                 record.attempts,

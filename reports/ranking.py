@@ -134,7 +134,7 @@ def _row(
 
 
 def _front(entries: Iterable[Entry]) -> set[tuple[float, float]]:
-    """Return (cost, pass@1) of those that none is as right as for less, or beats for as much."""
+    """Return (cost, pass@1) of the Pareto front: more right than all that cost no more."""
     known = [
         (entry.cost_per_problem, entry.pass_at_1)
         for entry in entries
@@ -158,6 +158,9 @@ def _rates(score: ModelSummary) -> list[Rate]:
         return []
     found: list[tuple[int, RateSummary | None]] = [
         (1, score.pass_at_1),
+        (2, score.pass_at_2),
+        (3, score.pass_at_3),
+        (4, score.pass_at_4),
         (5, score.pass_at_5),
         (10, score.pass_at_10),
     ]

@@ -16,6 +16,8 @@ from models.wire.rate_headers import ANNOUNCES_LIMITS
 from processors.reading.bounded_reader import BoundedReader
 from prompts.problems import Problem
 from runners.answers.answer_keeper import AnswerKeeper
+from runners.batch.batch_run import NO_WISHES, BatchWishes
+from runners.batch.batch_runner import BatchRunner
 from runners.calls.budget import Budget, CapReached
 from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
@@ -23,7 +25,7 @@ from runners.calls.spending_ledger import SpendingLedger
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
 from runners.lanes.refusal_watch import RefusalWatch
-from runners.lanes.task import undone_tasks
+from runners.lanes.task import Task
 from runners.lanes.watchdog import Watchdog
 from runners.parallel_executor import ParallelExecutor
 from runners.progress.lane_progress import LaneWatch
@@ -77,7 +79,9 @@ class CollectionRunner:
         clock: Clock,
         random: Random,
         reader: BoundedReader,
+        wishes: BatchWishes = NO_WISHES,
     ) -> None:
+        """wishes: what this run does with batches."""
         self._settings = settings
         self._store = store
         self._tracker = tracker
@@ -98,6 +102,8 @@ class CollectionRunner:
             break_off=self._stop.break_off,
         )
         self._caller = ReliableCaller(limiter, budget, policy, clock, random)
+        self._wishes = wishes
+        self._batches = BatchRunner(settings, wishes, store, budget, clock, random)
         self._upkeep = Upkeep(store, tracker, limiter, budget, display, clock)
 
     async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
@@ -114,12 +120,14 @@ class CollectionRunner:
         widths = LaneWidths(width, lanes, extracting, self._limiter)
         keeper = self._keeper(extracting)
         self._stop.abandon_readings = keeper.abandon
+        self._stop.stop_batches = self._batches.stop
+        self._stop.abandon_batches = self._batches.abandon
         watch = LaneWatch(lanes, self._limiter, self._tracker, self._store.tallies, self._clock)
         # On the disk before the first call leaves: a kill may come at any time from then on.
         await self._upkeep.expect_calls(widths.calls_at_most(widths.wanted()))
         widths.set(widths.wanted())
         try:
-            stopped_by = await self._work(keeper, watch, widths)
+            stopped_by = await self._work(keeper, watch, widths, problems)
         finally:
             self._tracker.in_flight = self._stop.let_go + keeper.unkept_answers
             self._upkeep.close(watch)
@@ -137,10 +145,24 @@ class CollectionRunner:
         self._stop.abandon()
 
     async def _work(
-        self, keeper: AnswerKeeper, watch: LaneWatch, widths: LaneWidths
+        self,
+        keeper: AnswerKeeper,
+        watch: LaneWatch,
+        widths: LaneWidths,
+        problems: Sequence[Problem],
     ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
         executor = ParallelExecutor(self._caller, keeper, self._settings.prompt)
+
+        async def go_live(lane: Lane, tasks: list[Task]) -> None:
+            lane.queue, lane.exhausted, lane.is_batched = iter(tasks), False, False
+            await self._upkeep.expect_calls(widths.calls_at_most(widths.wanted()))
+            widths.set(widths.wanted())
+            executor.fill(lane)
+
+        batches = self._batches.work(
+            *(self._stop.lanes, problems, keeper, executor.read, go_live, self._stop.break_off)
+        )
         refusals = RefusalWatch(
             self._stop.lanes,
             self._limiter,
@@ -154,13 +176,14 @@ class CollectionRunner:
                 beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]
                 async with asyncio.TaskGroup() as work:
                     pending = work.create_task(keeper.finish_pending())
-                    work.create_task(executor.run(self._stop.lanes))
+                    work.create_task(executor.run(self._stop.lanes, batches))
                 spare.close()
                 keeper.keep_the_rest()
                 for task in beside:
                     task.cancel()
         was_abandoned = pending.cancelled()
-        return executor.stopped_by or (None if was_abandoned else pending.result())
+        stopped_by = executor.stopped_by or self._batches.stopped_by
+        return stopped_by or (None if was_abandoned else pending.result())
 
     async def _miss_what_is_gone(self) -> None:
         """Say which answers somebody deleted meanwhile, and count them as undone."""
@@ -183,15 +206,23 @@ class CollectionRunner:
         )
 
     def _lane(self, model: BaseModel, problems: Sequence[Problem]) -> Lane:
-        label, samples = model.config.label, self._settings.samples
+        label, batches = model.config.label, self._batches
+        is_batched = batches.takes(model) or self._wishes.cancel
+        left = sum(1 for _ in batches.undone(label, problems))
         return Lane(
             model=model,
             scope=rate_scope(model),
-            queue=undone_tasks(self._store, label, problems, samples),
-            tasks=sum(1 for _ in undone_tasks(self._store, label, problems, samples)),
+            queue=iter(()) if is_batched else batches.undone(label, problems),
+            tasks=(0 if self._wishes.cancel else left) + batches.waits_for(label, problems),
             clock=self._clock,
             answered_before=bool(self._store.answered(label)),
+            fallback=self._fallback(model),
+            is_batched=is_batched,
         )
+
+    def _fallback(self, model: BaseModel) -> BaseModel | None:
+        is_wanted = self._settings.tier == "flex-or-default" and model.requested_tier == "flex"
+        return model.at_default_tier() if is_wanted else None
 
     def _outcome(
         self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None

@@ -1,7 +1,7 @@
 """Lanes of workers: every model at its own pace, none waits for another."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 
 from config.errors import LaneClosed, ModelGone
@@ -32,9 +32,16 @@ class ParallelExecutor:
         self._group: asyncio.TaskGroup | None = None
         self.stopped_by: CapReached | None = None
 
-    async def run(self, lanes: Sequence[Lane]) -> None:
-        """Return when every lane is worked off, closed or stopped."""
+    async def run(
+        self, lanes: Sequence[Lane], beside: Sequence[Coroutine[None, None, None]] = ()
+    ) -> None:
+        """Return when every lane is worked off, closed or stopped.
+
+        beside: what runs meanwhile, and may fill lanes when their time has come.
+        """
         async with asyncio.TaskGroup() as self._group:
+            for work in beside:
+                self._group.create_task(work)
             for lane in lanes:
                 self.fill(lane)
 
@@ -54,7 +61,7 @@ class ParallelExecutor:
             while (task := lane.take()) is not None:
                 if unread := await self._solve(lane, task):
                     await _end_of(reading)  # else ever more might wait to be read
-                    reading = group.create_task(self._read(lane, unread))
+                    reading = group.create_task(self.read(lane, unread))
         finally:
             lane.workers -= 1
         lane.readings_left += 1
@@ -71,7 +78,8 @@ class ParallelExecutor:
             lane.end_task(outcome.error if isinstance(outcome, GaveUp) else None)
         return None
 
-    async def _read(self, lane: Lane, unread: UnreadReply) -> None:
+    async def read(self, lane: Lane, unread: UnreadReply) -> None:
+        """Read a reply that is on the disk; where that ends the lane, it waits for the next run."""
         with self._stopping(lane):
             await self._keeper.read(unread)
             lane.end_task(None)

@@ -16,9 +16,14 @@ from config.reply_reading import reading_words
 from models.wire.client_pool import ClientPool
 from reports.pass_counts import unjudged_answers
 from runners.answers.reply_reader import reader_is_default
+from runners.batch.batch_route import route_words
+from runners.batch.batch_run import NO_WISHES, BatchWishes
+from runners.collection_runner import RunOutcome
 from runners.session.collection_plan import CollectionPlan, plan_collection
 from runners.session.run_models import RunModels, build_models
 from runners.session.session_run import run_session, session_metadata
+from runners.session.tier_notes import tier_notes
+from scripts._batches import all_in_batches
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import expected_cost, print_estimate
 from scripts._prompts import print_first_prompts
@@ -64,8 +69,9 @@ def collect(
     session_id: str | None,
     ask_first: bool,
     progress: ProgressForm,
+    detach: bool = False,
 ) -> int:
-    """Run a new session; returns the exit code."""
+    """Run a new session; returns the exit code. detach: leave once its batches are created."""
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, clients = prepare(settings, environment)
     isolation = sandbox(settings.evaluate)
@@ -84,7 +90,11 @@ def collect(
         logger.info("Session %s", store.path)
         return store
 
-    return run_and_report(plan, models, clients, open_store, progress, isolation=isolation)
+    return run_and_report(
+        *(plan, models, clients, open_store, progress),
+        isolation=isolation,
+        wishes=BatchWishes(detach=detach),
+    )
 
 
 def prepare(
@@ -105,9 +115,14 @@ def prepare(
     models = build_models(plan, environment, clients)
     labels = [config.label for config in plan.models]
     logger.info("Initialized %d models: %s", len(labels), labels)
+    for note in tier_notes(models.answering, settings.tier, time.time()):
+        logger.info("%s", note)
     logger.info("%s", _reading(settings, plan, environment))
     logger.info("Loading dataset...")
     logger.info("Loaded %d problems", len(plan.problems))
+    if settings.batch:
+        for words in route_words(models.answering, time.time()):
+            logger.info("%s", words)
     for label in _too_cold_for_samples(models, plan.settings.samples):
         logger.warning(
             "%s: at temperature 0 its %d samples of a problem will be much alike; "
@@ -163,10 +178,12 @@ def run_and_report(
     *,
     release: bool = False,
     isolation: "Isolation | None" = None,
+    wishes: BatchWishes = NO_WISHES,
 ) -> int:
     """Run a session to its end or interruption; print what came out; return the exit code.
 
     isolation: in which answers are judged as they arrive; None leaves them unjudged.
+    wishes: what is done with batches.
     """
     opened: list[SolutionStore] = []
 
@@ -176,7 +193,10 @@ def run_and_report(
 
     try:
         run = run_session(
-            *(plan, models, clients, open_and_note, progress), release=release, isolation=isolation
+            *(plan, models, clients, open_and_note, progress),
+            release=release,
+            isolation=isolation,
+            wishes=wishes,
         )
         store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
@@ -188,6 +208,14 @@ def run_and_report(
         raise
     is_evaluated = isolation is not None
     print_report(store, outcome, plan.settings.output_dir, is_evaluated=is_evaluated)
+    return _exit_code(store, outcome, wishes, is_evaluated=is_evaluated)
+
+
+def _exit_code(
+    store: SolutionStore, outcome: RunOutcome, wishes: BatchWishes, *, is_evaluated: bool
+) -> int:
+    if wishes.detach and not outcome.interrupted and all_in_batches(store, outcome):
+        return EXIT_OK
     if outcome.interrupted and (outcome.undone or (is_evaluated and unjudged_answers(store))):
         return EXIT_INTERRUPTED
     return EXIT_INCOMPLETE if outcome.failed or outcome.undone else EXIT_OK

@@ -9,7 +9,7 @@ from pathlib import Path
 from config.clock import SystemClock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
-from models.catalog.pricing import load_prices
+from models.catalog.pricing import Sold, load_prices
 from prompts.problems import Problem
 from runners.collection_runner import rate_scope
 from runners.rate_limiter import AdaptiveRateLimiter, RateScope
@@ -36,6 +36,8 @@ _HEADINGS = (
     "minutes at least",
 )
 _GROUPS = (1, 3, 2, 1)
+_SOLD_HEADINGS: Mapping[Sold, str] = {"flex": "USD at flex", "batch": "USD in batch"}
+_AFTER_USD_EXPECTED = 6
 
 
 def print_estimate(
@@ -54,14 +56,32 @@ def print_estimate(
     if len(estimates) > 1:
         rows.append(_total(estimates, _least_time_of_all(models.answering, estimates, learned)))
     print()
-    print_table(_HEADINGS, rows, _GROUPS)
+    _print_rows(rows, estimates)
     _print_basis(models.extraction, missing_keys)
     unknown = _unpriced(estimates)
     if unknown:
         print_wrapped(f"No price is known for {', '.join(unknown)}.")
     if settings.max_cost_usd is not None:
-        print_wrapped(_cover(estimates, settings.max_cost_usd))
+        print_wrapped(_cover(_as_sold(estimates, settings), settings.max_cost_usd))
     print()
+
+
+def _print_rows(rows: list[list[str]], estimates: Sequence[CostEstimate]) -> None:
+    """Print the table, with what the calls cost sold otherwise beside what they cost live.
+
+    The total is that of a run in which all are sold so that can be.
+    """
+    headings, groups = list(_HEADINGS), list(_GROUPS)
+    known = [sold for sold in _SOLD_HEADINGS if any(sold in e.sold_usd for e in estimates)]
+    for place, sold in enumerate(known, _AFTER_USD_EXPECTED):
+        column = [_usd_if(estimate.sold_usd.get(sold)) for estimate in estimates]
+        headings.insert(place, _SOLD_HEADINGS[sold])
+        groups[2] += 1
+        total = sum(e.sold_usd.get(sold) or e.expected_usd or 0.0 for e in estimates)
+        unknown = " + unknown" if _unpriced(estimates) else ""
+        for row, cell in zip(rows, [*column, f"{_usd(total)}{unknown}"], strict=False):
+            row.insert(place, cell)
+    print_table(headings, rows, groups)
 
 
 def expected_cost(
@@ -69,6 +89,7 @@ def expected_cost(
 ) -> str:
     """Return what a run is expected to cost, and at worst, in a few words."""
     estimates = _estimates(models, problems, settings, _learned(settings.output_dir))
+    estimates = _as_sold(estimates, settings)
     expected = sum(estimate.expected_usd or 0.0 for estimate in estimates)
     worst = sum(estimate.worst_usd or 0.0 for estimate in estimates)
     unknown = _unpriced(estimates)
@@ -94,6 +115,24 @@ def _estimates(
         )
         for model in models.answering
     ]
+
+
+def _as_sold(estimates: Sequence[CostEstimate], settings: CollectionSettings) -> list[CostEstimate]:
+    """Return the estimates at the price of a batch, of those that go into one."""
+    return [_in_batches(estimate) if settings.batch else estimate for estimate in estimates]
+
+
+def _in_batches(estimate: CostEstimate) -> CostEstimate:
+    sold_usd, live_usd = estimate.sold_usd.get("batch"), estimate.expected_usd
+    if sold_usd is None or not live_usd:
+        return estimate
+    share = sold_usd / live_usd
+    return replace(
+        estimate,
+        expected_usd=sold_usd,
+        worst_usd=estimate.worst_usd and share * estimate.worst_usd,
+        least_call_usd=estimate.least_call_usd and share * estimate.least_call_usd,
+    )
 
 
 def _print_basis(reader: BaseModel | None, missing_keys: Mapping[str, str]) -> None:
@@ -200,6 +239,10 @@ def _total(estimates: Sequence[CostEstimate], least_time: LeastTime | None) -> l
         _usd(sum(worst)) + unknown,
         _least_time(least_time),
     ]
+
+
+def _usd_if(amount: float | None) -> str:
+    return "-" if amount is None else f"{amount:.4f}"
 
 
 def _usd(amount: float | None) -> str:

@@ -7,6 +7,7 @@ from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.report import REPORT_PAGE_NAME
 from runners.collection_runner import RunOutcome
 from runners.progress.terminal_text import printable
+from scripts._batches import held_for_open_batches, print_left_running
 from scripts._pass_rates import RATE_HEADINGS, print_not_judged, rate_cells
 from scripts._paste import line_to_paste
 from scripts._root import ROOT
@@ -49,6 +50,7 @@ def print_report(
     if outcome.stopped_by:
         print(f"The run stopped: {outcome.stopped_by}")
     print_reserved(store, output_dir)
+    print_left_running(store, resume_command(store.session_id, output_dir))
     print(f"\nResults: {store.path}")
     if (store.path / REPORT_PAGE_NAME).exists():
         print(f"  {REPORT_PAGE_NAME}: everything on one page, for a browser")
@@ -100,9 +102,13 @@ def print_reserved(store: SolutionStore, output_dir: Path) -> None:
 
 
 def reserved_beside_answers(store: SolutionStore) -> float:
-    """Return the most that was billed beside the answers, 0 where four digits do not show it."""
+    """Return the most that was billed beside the answers, 0 where four digits do not show it.
+
+    What is held for open batches is not in it: that is spoken of with them.
+    """
     spending = read_spending(store.path)
     reserved_usd = spending.reserved_usd(store.answers_usd) if spending else 0.0
+    reserved_usd -= held_for_open_batches(store)
     return reserved_usd if reserved_usd >= _LEAST_SHOWN_USD else 0.0
 
 

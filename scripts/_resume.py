@@ -11,13 +11,16 @@ from config.collection_settings import CollectionSettings, EvaluateMode, Progres
 from config.environment import Environment
 from config.errors import ConfigError
 from reports.pass_counts import unjudged_answers
+from runners.batch.batch_run import NO_WISHES, BatchWishes
 from runners.session.collection_plan import CollectionPlan
 from runners.session.dataset_changes import dataset_changes
 from runners.session.model_choice import recorded_settings
 from runners.session.session_run import finish_session, judge_the_rest
+from scripts._batches import may_cancel
 from scripts._cli import EXIT_OK
 from scripts._collect import prepare, run_and_report, sandbox
 from scripts._pass_rates import print_pass_rates
+from storage.records.batch_ledger import BatchLedger
 from storage.session.manifest import SessionMetadata
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
@@ -35,7 +38,8 @@ class ResumeWishes:
     accept_changes: go on although problems have changed. max_cost_usd: another cap, None for the
     session's. samples: how many answers to each problem there are to be, None for as many as
     before. release: what is reserved for calls that may have been billed is free again.
-    evaluate: whether answers are judged from now on, None for as before.
+    evaluate: whether answers are judged from now on, None for as before. batches: what is done
+    with batches; ask_before_cancelling: where that is to cancel them.
     """
 
     accept_changes: bool
@@ -43,6 +47,8 @@ class ResumeWishes:
     samples: int | None
     release: bool
     evaluate: EvaluateMode | None
+    batches: BatchWishes = NO_WISHES
+    ask_before_cancelling: bool = True
 
 
 def resume(
@@ -58,7 +64,11 @@ def resume(
     assert metadata is not None, "open_session refuses a session without metadata"
     settings = CollectionSettings.from_parameters(metadata.session_parameters)
     samples = _wanted_samples(metadata, wishes.samples)
-    if _is_finished(store, metadata, samples):
+    ledger = BatchLedger(store.path)
+    if wishes.batches.cancel and not may_cancel(ledger, ask=wishes.ask_before_cancelling):
+        return EXIT_OK
+    has_batches = any(batch.step == "lost" or batch.is_unsettled for batch in ledger)
+    if not has_batches and _is_finished(store, metadata, samples):
         finish_session(store, release=wishes.release)
         print(f"Session {store.session_id} is finished: every task is answered. Nothing was sent")
         _judge_the_rest(store, settings, wishes, progress)
@@ -78,6 +88,7 @@ def resume(
         *(plan, models, clients, lambda: store, progress),
         release=wishes.release,
         isolation=_sandbox(settings, wishes),
+        wishes=wishes.batches,
     )
 
 

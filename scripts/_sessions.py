@@ -16,6 +16,7 @@ from config.reply_reading import recorded_reading
 from prompts.prompt_template import prompt_version
 from reports.pass_counts import PassCounts, pass_counts
 from runners.progress.terminal_text import printable
+from scripts._batches import print_open_batches
 from scripts._report import print_reserved, print_unread, reserved_beside_answers, resume_command
 from scripts._terminal import print_table, print_wrapped, terminal_columns
 from storage.session.progress_file import Progress, read_progress
@@ -82,12 +83,14 @@ def print_status(output_dir: Path, session_id: str) -> None:
             print(
                 f"Calls in flight, or without an answer, cost at most {reserved_usd:.4f} USD more"
             )
+        print_open_batches(store)
         print("It is being run now.")
         if progress and progress.current_progress.estimated_completion:
             print(f"Expected end: {_moment(progress.current_progress.estimated_completion)}")
         print(f"Results so far: {store.path}")
         return
     print_reserved(store, output_dir)
+    print_open_batches(store)
     command, parameters = resume_command(store.session_id, output_dir), metadata.session_parameters
     if undone:
         print(f"It is not running.{_calls_lost(progress, parameters)} To continue:\n  {command}")

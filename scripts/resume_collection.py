@@ -13,6 +13,7 @@ from config.clock import SystemClock
 from config.collection_settings import output_dir
 from config.environment import Environment
 from config.errors import ConfigError
+from scripts._batch_flags import add_open_batch_flags
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
@@ -58,6 +59,7 @@ def build_parser() -> CommandParser:
         "--watch", action="store_true", help="keep showing the progress until the run ends"
     )
     add_evaluate_flag(parser)
+    add_open_batch_flags(parser)
     add_output_dir_flag(parser)
     add_log_flags(parser)
     return parser
@@ -89,6 +91,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
 
+    from runners.batch.batch_run import BatchWishes
     from scripts._resume import ResumeWishes, resume
 
     wishes = ResumeWishes(
@@ -97,6 +100,8 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         samples=args.samples,
         release=args.release_reserved,
         evaluate=args.evaluate,
+        batches=BatchWishes(detach=args.batch_detach, cancel=args.cancel_batches),
+        ask_before_cancelling=not args.yes,
     )
     return resume(folder, session_id, environment, wishes, args.progress)
 

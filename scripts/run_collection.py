@@ -11,6 +11,7 @@ from scripts._root import ROOT  # noqa: I001 - first: it checks what the others 
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
 from runners.progress.terminal_text import shortened
+from scripts._batch_flags import add_batch_flags, refuse_flags_without_batch
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
@@ -57,6 +58,7 @@ def build_parser() -> CommandParser:
     add_evaluate_flag(parser.add_argument_group("what to do with answers"))
     _add_patience(parser)
     _add_money(parser)
+    add_batch_flags(parser)
     add_output_dir_flag(parser)
     add_log_flags(parser)
     return parser
@@ -148,6 +150,18 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--system", metavar="TEXT|FILE", help="the system text itself, or a file that holds it"
     )
+    _add_parameters(group)
+
+
+def _add_parameters(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tier",
+        choices=("default", "flex", "flex-or-default"),
+        default="default",
+        help="flex: OpenAI's and Gemini's slow tier, at half the price of most models; without "
+        "room there a call waits, or with flex-or-default goes at the default tier "
+        "(default: default)",
+    )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="default: 0.2")
     group.add_argument(
         "--max-tokens",
@@ -169,18 +183,16 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--task-timeout",
         type=seconds,
-        default=1800.0,
         metavar="SECONDS",
         help="for all attempts at one task, counted from the first, waits for a rate limit "
         "included; if a model answers nothing but 429 for that long, its other tasks fail too "
-        "(default: 1800)",
+        "(default: 1800, 7200 with --tier flex)",
     )
     group.add_argument(
         "--request-timeout",
         type=seconds,
-        default=600.0,
         metavar="SECONDS",
-        help="for one attempt (default: 600)",
+        help="for one attempt (default: 600, 900 with --tier flex)",
     )
     group.add_argument(
         "--grace",
@@ -231,6 +243,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         print_model_list(environment, args.list_models)
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
+    refuse_flags_without_batch(args)
     if args.check_models:
         from scripts._check_models import check_models
 
@@ -255,6 +268,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         session_id=args.session_id,
         ask_first=not args.yes,
         progress=args.progress,
+        detach=args.batch_detach,
     )
 
 

@@ -34,12 +34,13 @@ class _Lane:
     def __init__(self) -> None:
         self.answered = 0
         self.valid = 0
+        self.timed = 0
         self.execution_seconds = 0.0
         self.failed: dict[TaskKey, bool] = {}  # True: in an earlier run, so it is tried again
         self.last_error: str | None = None
 
     def to_progress(self) -> ModelProgress:
-        average = self.execution_seconds / self.answered if self.answered else 0.0
+        average = self.execution_seconds / self.timed if self.timed else 0.0
         return ModelProgress(
             completed=self.answered + len(self.failed),
             successful=self.answered,
@@ -122,15 +123,21 @@ class ProgressTracker:
             self._to_try_again += len(lane.failed)
         for (model, _), tally in store.tallies.items():
             self._lanes[model].execution_seconds += tally.execution_seconds
+            self._lanes[model].timed += tally.answered - tally.batched
             self._lanes[model].valid += tally.valid
 
-    def answered(self, label: str, key: TaskKey, seconds: float, *, is_valid: bool) -> None:
-        """Count an answer; seconds: its last attempt; is_valid: the verdict on its code."""
+    def answered(self, label: str, key: TaskKey, seconds: float | None, *, is_valid: bool) -> None:
+        """Count an answer; is_valid: the verdict on its code.
+
+        seconds: its last attempt, None where no time is its own.
+        """
         with self._lock:
             lane = self._lanes.setdefault(label, _Lane())
             lane.answered += 1
             lane.valid += is_valid
-            lane.execution_seconds += seconds
+            if seconds is not None:
+                lane.timed += 1
+                lane.execution_seconds += seconds
             self._note_end(lane, key)
             self._note_completed(label, key)
 

@@ -6,13 +6,14 @@ rates are kept for a minute; a price then takes 5 µs.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from config.model_config import ModelConfig
 from config.model_selection import is_retired
@@ -30,6 +31,12 @@ _PRICE_LISTS = {
     "together": "together",
     "deepseek": "deepseek",
 }
+Sold = Literal["live", "batch", "flex"]  # how a call is sold: the same model, other prices
+# What the library calls them. Where a model has no price for it, it says the full one.
+_CONTEXTS: Mapping[Sold, Mapping[str, str]] = MappingProxyType(
+    {"live": {}, "batch": {"processing": "batch"}, "flex": {"service_tier": "flex"}}
+)
+_MOST_APART = 4.0  # times, of the list price and what a reply says is billed
 # These answer a retired name with its replacement, at the replacement's price.
 _ROUTES_RETIRED = frozenset({"xai", "deepseek", "google"})
 
@@ -55,21 +62,52 @@ def load_prices() -> PriceData:
     return PriceData(genai_prices.__version__, max(days, default=None))
 
 
-def price(config: ModelConfig, usage: Usage, at: datetime | float) -> float | None:
+def price(
+    config: ModelConfig, usage: Usage, at: datetime | float, sold: Sold = "live"
+) -> float | None:
     """Return what one call cost, None where the price is not known.
 
     at: when the call was sent, in seconds since 1970 or with its time zone: some prices depend
-        on the date or the hour.
+        on the date or the hour. sold: the full price where the data has none of its own for it.
+    What a reply itself says that it is billed at goes before the list, where it can be meant.
     """
     sent_at = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
     if config.is_free:
         return 0.0
     listed = _listed(config, sent_at.date())
-    return _list_price(*listed, usage, sent_at) if listed else None
+    if listed is None:
+        return None
+    list_usd = _list_price(*listed, usage, sent_at, sold)
+    if list_usd is None or usage.billed_usd is None:
+        return list_usd
+    return usage.billed_usd if _is_plausible(usage.billed_usd, list_usd) else list_usd
+
+
+def discount(config: ModelConfig, sold: Sold, at: datetime | float) -> float | None:
+    """Return the share of the live price that a call costs, None where no discount is known."""
+    sent_at = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
+    listed = None if config.is_free else _listed(config, sent_at.date())
+    if listed is None or not _has_own_price(
+        *listed, sent_at.replace(second=0, microsecond=0), sold
+    ):
+        return None
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+    live = _list_price(*listed, usage, sent_at)
+    cheaper = _list_price(*listed, usage, sent_at, sold)
+    return cheaper / live if live and cheaper is not None and cheaper < live else None
+
+
+def _is_plausible(billed_usd: float, list_usd: float) -> bool:
+    """Return whether a provider can mean what it says it bills: discounts and extras are small."""
+    return list_usd / _MOST_APART <= billed_usd <= list_usd * _MOST_APART
 
 
 def worst_case_price(
-    config: ModelConfig, input_tokens: int, output_tokens: int, at: datetime | float
+    config: ModelConfig,
+    input_tokens: int,
+    output_tokens: int,
+    at: datetime | float,
+    sold: Sold = "live",
 ) -> float | None:
     """Return the most that one call may cost within a day, None where the price is not known."""
     sent_at = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
@@ -80,7 +118,7 @@ def worst_case_price(
         return None
     hour = sent_at.replace(minute=0, second=0, microsecond=0)
     usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-    return _list_price(*listed, usage, _dearest_hour(*listed, hour))
+    return _list_price(*listed, usage, _dearest_hour(*listed, hour), sold)
 
 
 def _listed(config: ModelConfig, on: date) -> tuple[str, str] | None:
@@ -95,14 +133,16 @@ def _listed(config: ModelConfig, on: date) -> tuple[str, str] | None:
     return (price_list, model) if price_list else None
 
 
-def _list_price(price_list: str, model: str, usage: Usage, at: datetime) -> float | None:
+def _list_price(
+    price_list: str, model: str, usage: Usage, at: datetime, sold: Sold = "live"
+) -> float | None:
     # No price changes within a minute: hours of the day are the finest there is.
-    rates = _rates(price_list, model, at.replace(second=0, microsecond=0))
+    rates = _rates(price_list, model, at.replace(second=0, microsecond=0), sold)
     if rates is None:
         return None
     if usage.input_tokens <= rates.up_to_input_tokens:
         return float(rates.cost(usage))
-    calculated = _calculated(price_list, model, usage, at)
+    calculated = _calculated(price_list, model, usage, at, sold)
     return float(calculated.total_price) if calculated else None
 
 
@@ -123,9 +163,9 @@ class _Rates:
 
 
 @lru_cache(maxsize=256)
-def _rates(price_list: str, model: str, minute: datetime) -> _Rates | None:
+def _rates(price_list: str, model: str, minute: datetime, sold: Sold) -> _Rates | None:
     """Return the rates of the lowest tier, read off the library's own answers."""
-    nothing = _calculated(price_list, model, Usage(input_tokens=0, output_tokens=0), minute)
+    nothing = _calculated(price_list, model, Usage(input_tokens=0, output_tokens=0), minute, sold)
     if nothing is None:
         return None
     from genai_prices.types import TieredPrices
@@ -136,7 +176,7 @@ def _rates(price_list: str, model: str, minute: datetime) -> _Rates | None:
     tokens = min(starts, default=1_000_000)
 
     def rate(usage: Usage) -> Decimal:
-        calculated = _calculated(price_list, model, usage, minute)
+        calculated = _calculated(price_list, model, usage, minute, sold)
         assert calculated is not None, "the list has just been found"
         return (calculated.total_price - nothing.total_price) / tokens
 
@@ -149,8 +189,18 @@ def _rates(price_list: str, model: str, minute: datetime) -> _Rates | None:
     )
 
 
+@lru_cache(maxsize=256)
+def _has_own_price(price_list: str, model: str, minute: datetime, sold: Sold) -> bool:
+    nothing = _calculated(price_list, model, Usage(input_tokens=0, output_tokens=0), minute, sold)
+    return nothing is not None and any(
+        variant.when == _CONTEXTS[sold]
+        and (variant.constraint is None or variant.constraint.active(minute))
+        for variant in nothing.model.price_variants or ()
+    )
+
+
 def _calculated(
-    price_list: str, model: str, usage: Usage, at: datetime
+    price_list: str, model: str, usage: Usage, at: datetime, sold: Sold = "live"
 ) -> "PriceCalculation | None":
     from genai_prices import Usage as PricedUsage
     from genai_prices import calc_price
@@ -161,7 +211,12 @@ def _calculated(
         cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
     )
     try:
-        return calc_price(tokens, model, provider_id=price_list, genai_request_timestamp=at)
+        return calc_price(
+            *(tokens, model),
+            provider_id=price_list,
+            genai_request_timestamp=at,
+            price_context=dict(_CONTEXTS[sold]) or None,
+        )
     except LookupError:
         return None
 

@@ -1,7 +1,7 @@
 """An aiohttp response that is never larger in memory than a reply may be."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -48,6 +48,19 @@ class BoundedResponse(aiohttp.ClientResponse):
             self.close()
             return self._body
         return await super().read()
+
+    async def pieces(self, silence_seconds: float) -> AsyncGenerator[bytes, None]:
+        """Yield the body, unpacked, as it comes: it is a file, and never in memory as a whole.
+
+        Raises TimeoutError where nothing comes for so long.
+        """
+        with self._told_of_a_lost_connection():
+            while True:
+                async with asyncio.timeout(silence_seconds):
+                    piece = await self.content.read(_PIECE_BYTES)
+                if not piece:
+                    return
+                yield piece
 
     async def _read_within_bounds(self) -> bytes:
         is_answer = 200 <= self.status < 300

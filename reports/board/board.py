@@ -20,6 +20,8 @@ from reports.board.session_reading import broken_entry, entry_from_answers, entr
 from reports.board.session_tail import SessionTail
 from storage.session.session_lock import is_locked
 
+# Files that anybody may have written hold figures and texts that nobody expected.
+UNREADABLE = (StoreError, OSError, ValueError, ArithmeticError, RecursionError)
 _SECONDS_A_LOOK = 0.5  # for sessions whose answers have to be read through
 _CHECKED_A_LOOK = 5  # sessions that are read again without a sign of a change
 
@@ -123,7 +125,7 @@ class Board:
         try:
             answers = answers_stamp(folder)
             entry = entry_from_summary(folder, answers)
-        except (StoreError, OSError) as error:
+        except UNREADABLE as error:
             answers, entry = None, broken_entry(folder, error)
         if entry is None:
             return False
@@ -145,7 +147,7 @@ class Board:
                 entry = entry_from_answers(
                     folder, tail, is_running=known.is_running, now=self._clock.time()
                 )
-            except (StoreError, OSError) as error:
+            except UNREADABLE as error:
                 entry = broken_entry(folder, error)
             known.stamp = stamp
             known.tail = tail if known.is_running else None

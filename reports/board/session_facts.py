@@ -96,8 +96,8 @@ class Facts:
 
 def read_facts(folder: Path) -> Facts:
     """Return what a session was asked; raises StoreError where that is not known any more."""
-    _refuse_huge(folder / MANIFEST_NAME)
-    _refuse_huge(folder / SUMMARY_NAME)
+    refuse_huge(folder / MANIFEST_NAME)
+    refuse_huge(folder / SUMMARY_NAME)
     metadata = read_metadata(folder)
     if metadata is None:
         raise StoreError(f"neither {SUMMARY_NAME} nor {MANIFEST_NAME} can be read")
@@ -105,7 +105,7 @@ def read_facts(folder: Path) -> Facts:
         return Facts(metadata, dataset_hash(metadata.dataset))
     summary = decode_file(folder / SUMMARY_NAME, _Summary)
     described = summary.collection_metadata.dataset if summary else None
-    return Facts(metadata, shortened(described.content_hash, 64) if described else None)
+    return Facts(metadata, shortened(clean_text(described.content_hash), 64) if described else None)
 
 
 def summary_rows(folder: Path, answer_files: int) -> list[ModelRow] | None:
@@ -113,9 +113,8 @@ def summary_rows(folder: Path, answer_files: int) -> list[ModelRow] | None:
 
     answer_files: how many there are. A model has one for each of its categories; where one is
     missing, somebody deleted it, or all its calls failed.
-    Raises StoreError for one without measure.
     """
-    _refuse_huge(folder / SUMMARY_NAME)
+    refuse_huge(folder / SUMMARY_NAME)
     summary = decode_file(folder / SUMMARY_NAME, _Summary)
     if summary is None:
         return None
@@ -129,7 +128,7 @@ def read_scores(folder: Path) -> dict[str, Score]:
     """Return model -> what the last evaluation found; raises StoreError for links in its place."""
     refuse_link(folder / EVALUATION_FOLDER)
     path = folder / EVALUATION_FOLDER / SUMMARY_NAME
-    _refuse_huge(path)
+    refuse_huge(path)
     found = decode_file(path, _Scores)
     return found.models if found else {}
 
@@ -166,7 +165,8 @@ def _row(label: str, summary: _ModelSummary) -> ModelRow:
     )
 
 
-def _refuse_huge(path: Path) -> None:
+def refuse_huge(path: Path) -> None:
+    """Raise StoreError for a file that no run of this program can have written."""
     try:
         size = path.lstat().st_size
     except OSError:

@@ -3,15 +3,13 @@
 from collections import Counter
 from pathlib import Path
 
-import msgspec
-
-from config.errors import StoreError
 from reports.board.entry import MOST_MODELS, Live, ModelRow, SessionEntry, dataset_name, shortened
 from reports.board.session_facts import (
     Facts,
     Score,
     read_facts,
     read_scores,
+    refuse_huge,
     summary_rows,
     with_score,
 )
@@ -19,12 +17,17 @@ from reports.board.session_listing import AnswersStamp, is_summary_current
 from reports.board.session_tail import SessionTail
 from storage.files.safe_names import safe_name
 from storage.files.utf8_text import clean_text
-from storage.records.solution_record import Usd
 from storage.records.tallies import Tally
-from storage.session.manifest import SessionMetadata
-from storage.session.progress_file import Progress, ProgressCounts, read_progress
+from storage.session.progress_file import (
+    PROGRESS_NAME,
+    Progress,
+    ProgressCounts,
+    read_progress,
+)
 from storage.session.session_condition import condition_of
 
+_MOST_USD = 1e12
+_LATEST = 32_503_680_000.0  # the year 3000: what lies beyond is no moment
 _NO_PROGRESS = Progress(session_id="", status="in_progress", current_progress=ProgressCounts())
 
 
@@ -57,7 +60,7 @@ def entry_from_answers(
     return _entry(folder, facts, rows, is_running=is_running, live=live)
 
 
-def broken_entry(folder: Path, error: StoreError | OSError) -> SessionEntry:
+def broken_entry(folder: Path, error: Exception) -> SessionEntry:
     """Return the entry of a session that cannot be read; it names no folder outside of it."""
     said = error.strerror or "cannot be read" if isinstance(error, OSError) else str(error)
     trouble = clean_text(said.replace(f"{folder.parent}/", ""))
@@ -122,6 +125,7 @@ def _tail_row(model: str, tail: SessionTail, total: int) -> ModelRow:
 
 
 def _live(folder: Path, facts: Facts, tail: SessionTail, models: list[str], now: float) -> Live:
+    refuse_huge(folder / PROGRESS_NAME)
     progress = read_progress(folder) or _NO_PROGRESS
     return Live(
         answers_per_minute={
@@ -129,16 +133,16 @@ def _live(folder: Path, facts: Facts, tail: SessionTail, models: list[str], now:
         },
         in_flight=progress.in_flight,
         spent_usd=progress.spent_usd,
-        most_usd=_most_usd(facts.metadata),
-        ends=progress.current_progress.estimated_completion,
+        most_usd=_within(facts.metadata.session_parameters.get("max_cost_usd"), _MOST_USD),
+        ends=_within(progress.current_progress.estimated_completion, _LATEST),
         active_seconds=progress.active_seconds,
         answers=list(tail.answers),
         failures=list(tail.failures),
     )
 
 
-def _most_usd(metadata: SessionMetadata) -> float | None:
-    try:
-        return msgspec.convert(metadata.session_parameters.get("max_cost_usd"), Usd)
-    except msgspec.ValidationError:
+def _within(value: object, most: float) -> float | None:
+    """Return a figure of a file that anybody may have written, None where it makes no sense."""
+    if not isinstance(value, int | float) or not 0 <= value <= most:
         return None
+    return float(value)

@@ -48,6 +48,8 @@ class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
     requested_model: str | None = None
     served_model: str | None = None
+    requested_tier: str | None = None
+    served_tier: str | None = None
     request_id: str | None = None
     parameters: JsonObject | None = None
     prompt_version: str | None = None
@@ -60,6 +62,7 @@ class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
     passed_tests: int | None = None
     total_tests: int | None = None
     cpu_seconds: float | None = None
+    batch_id: str | None = None
 
 
 def tidy_rows(store: SolutionStore) -> Iterator[TidyRow]:
@@ -118,7 +121,7 @@ def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
         validation=record.validation,
         extraction_method=extraction.method if extraction else None,
         extraction_is_ambiguous=extraction.ambiguous if extraction else None,
-        execution_time=record.execution_time,
+        execution_time=record.latency,
         wait_time=record.wait_time,
         attempts=record.attempts,
         timestamp=record.timestamp,
@@ -129,11 +132,14 @@ def _answer_row(session_id: str, record: SolutionRecord) -> TidyRow:
         cost_usd=record.cost_usd,
         requested_model=record.requested_model,
         served_model=record.served_model,
+        requested_tier=record.requested_tier,
+        served_tier=record.served_tier,
         request_id=record.request_id,
         parameters=record.parameters,
         prompt_version=record.prompt_version,
         sample=record.sample,
         timestamp_iso=iso_moment(record.timestamp),
+        batch_id=record.batch.id if record.batch else None,
     )
 
 

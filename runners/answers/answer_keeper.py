@@ -222,9 +222,7 @@ class AnswerKeeper:
 
     def _append(self, record: SolutionRecord) -> None:
         self._store.append(record)
-        self._tracker.answered(
-            record.model, record.key, record.execution_time, is_valid=is_valid(record)
-        )
+        self._tracker.answered(record.model, record.key, record.latency, is_valid=is_valid(record))
         self._kept_since_checkpoint += 1
 
     def _keep_failure(self, failure: FailureRecord) -> None:

@@ -48,6 +48,8 @@ def answer_record(
         parameters=completion.parameters,
         requested_model=model.model_name,
         served_model=completion.served_model,
+        requested_tier=None if answer.batch else model.requested_tier,
+        served_tier=completion.served_tier,
         request_id=completion.request_id,
         finish_reason=completion.finish_reason,
         reasoning_text=completion.reasoning_text,
@@ -57,6 +59,7 @@ def answer_record(
         attempts=len(answer.attempts),
         wait_time=answer.wait_seconds,
         sample=task.sample,
+        batch=answer.batch,
     )
 
 

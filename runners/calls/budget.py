@@ -4,13 +4,14 @@ With a ledger its worst case is on the disk before it leaves, and stays there th
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from config.clock import Clock
 from config.errors import CollectionError, StoreError
 from models.base_model import BaseModel
-from models.catalog.pricing import worst_case_price
+from models.catalog.pricing import Sold, worst_case_price
 from prompts.prompt_template import Prompt
 from runners.calls.spending_ledger import SpendingLedger
 
@@ -20,9 +21,11 @@ _ASCII = bytes(range(128))
 _SHARE_AHEAD = 0.25  # of what is in flight: written down ahead, and reserved too much after a kill
 
 
-def worst_case_usd(model: BaseModel, prompt: Prompt, at: datetime) -> float | None:
+def worst_case_usd(
+    model: BaseModel, prompt: Prompt, at: datetime, sold: Sold = "live"
+) -> float | None:
     """Return the most that one call may cost, None where the price is not known."""
-    return worst_case_price(model.config, _most_tokens(prompt), model.max_tokens, at)
+    return worst_case_price(model.config, _most_tokens(prompt), model.max_tokens, at, sold)
 
 
 def _most_tokens(prompt: Prompt) -> int:
@@ -80,6 +83,7 @@ class Budget:
         self._ledger = ledger
         self._break_off = break_off
         self._open: set[Reservation] = set()
+        self._expected: set[str] = set()
         self._waiting: list[float] = []
         self._changed = asyncio.Event()
 
@@ -113,12 +117,32 @@ class Budget:
         await self._wait_until_it_fits(worst_usd)
         await self._ledger.hold(name, worst_usd)
 
+    def expect(self, name: str, *, is_expected: bool = True) -> None:
+        """Say whether what is held will be settled in this run: calls without money wait for it."""
+        if is_expected:
+            self._expected.add(name)
+            return
+        self._expected.discard(name)
+        self._wake_those_who_wait()
+
+    @property
+    def expects_money(self) -> bool:
+        """Whether anything that holds money back will be settled in this run."""
+        return bool(self._open or self._expected)
+
+    @property
+    def room_usd(self) -> float:
+        """What is neither spent nor reserved under the cap; infinite without one."""
+        if self.cap_usd is None:
+            return math.inf
+        return self.cap_usd - self._committed_usd() - self.held_usd
+
     async def settle_held(self, name: str, cost_usd: float) -> None:
         """Put what it cost in place of what was held for it, in this run or an earlier one."""
         assert self._ledger, "only a ledger outlives a run"
         self.spent_usd += cost_usd
         await self._ledger.settle(name, cost_usd)
-        self._wake_those_who_wait()
+        self.expect(name, is_expected=False)
 
     async def write_ahead(self) -> None:
         """Let the disk be ahead of what is spent, so that calls seldom wait for it."""
@@ -147,10 +171,9 @@ class Budget:
         self._waiting.append(worst_usd)
         try:
             while not self._fits(worst_usd):
-                if not self._open and not any(map(self._fits, self._waiting)):
+                if not self.expects_money and not any(map(self._fits, self._waiting)):
                     raise CapReached(self._what_is_left(worst_usd))
-                changed = self._changed
-                await changed.wait()
+                await self.change()
         finally:
             self._waiting.remove(worst_usd)
 
@@ -175,15 +198,17 @@ class Budget:
             return ahead_usd
         return max(0.0, min(ahead_usd, self.cap_usd - self._committed_usd() - self.held_usd))
 
+    async def change(self) -> None:
+        """Return once money was settled, or is expected no more."""
+        changed = self._changed
+        await changed.wait()
+
     def _wake_those_who_wait(self) -> None:
-        if self._waiting:
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def _fits(self, worst_usd: float) -> bool:
-        if self.cap_usd is None:
-            return True
-        return self._committed_usd() + self.held_usd + worst_usd <= self.cap_usd
+        return self.cap_usd is None or worst_usd <= self.room_usd
 
     def _what_is_left(self, worst_usd: float) -> str:
         return (

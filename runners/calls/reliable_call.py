@@ -11,6 +11,7 @@ from config.errors import (
     ConnectionLost,
     LaneClosed,
     ModelError,
+    NoCapacity,
     RateLimited,
     TimedOut,
     TransientError,
@@ -25,7 +26,7 @@ from runners.calls.retry_policy import RetryBounds, RetryPolicy
 from runners.lanes.lane import Lane
 from runners.lanes.refusals import GivenUp
 from runners.rate_limiter import AdaptiveRateLimiter, Permit
-from storage.records.solution_record import AttemptRecord
+from storage.records.solution_record import AttemptRecord, BatchRecord
 
 logger = logging.getLogger("collector.attempts")
 
@@ -41,12 +42,14 @@ class Answer:
     """A call that was answered. Times in seconds; answered_at is wall time.
 
     cost_usd: None where the usage or the price is not known.
+    batch: the batch that it came in, None for a call.
     """
 
     completion: Completion
     cost_usd: float | None
     attempts: list[AttemptRecord]
     answered_at: float
+    batch: BatchRecord | None = None
 
     @property
     def execution_seconds(self) -> float:
@@ -94,13 +97,14 @@ class ReliableCaller:
         attempts: list[AttemptRecord] = []
         bounds = RetryBounds(self._policy, self._clock, self._random)
         pause_seconds: float | None = 0.0
+        model = lane.model
         while pause_seconds is not None:
             wait_from = self._clock.monotonic()
             leave = await self._leave(lane, prompt, pause_seconds, bounds)
             if leave is None:
                 break
             waited = self._clock.monotonic() - wait_from
-            outcome = await self._attempt(lane, prompt, task_name, leave, bounds)
+            outcome = await self._attempt(lane, model, prompt, task_name, leave, bounds)
             attempts.append(outcome.record(waited))
             _log_attempt(lane, task_name, attempts, outcome)
             if isinstance(outcome.result, Completion):
@@ -113,6 +117,8 @@ class ReliableCaller:
                 )
             has_answers = lane.has_answers or lane.answered_before
             pause_seconds = bounds.pause_after(outcome.result, lane_has_answers=has_answers)
+            if lane.fallback and isinstance(outcome.result, NoCapacity):
+                model, pause_seconds = lane.fallback, 0.0
         assert bounds.last_error is not None, "nobody gives up without a reason"
         return GaveUp(error=bounds.last_error, attempts=attempts)
 
@@ -152,23 +158,29 @@ class ReliableCaller:
         return _Leave(permit, reservation)
 
     async def _attempt(
-        self, lane: Lane, prompt: Prompt, task_name: str, leave: "_Leave", bounds: RetryBounds
+        self,
+        lane: Lane,
+        model: BaseModel,
+        prompt: Prompt,
+        task_name: str,
+        leave: "_Leave",
+        bounds: RetryBounds,
     ) -> "_AttemptOutcome":
         started, from_ = self._clock.time(), self._clock.monotonic()
         try:
             with lane.sending(task_name):
-                completion = await _complete(lane.model, prompt, bounds)
+                completion = await _complete(model, prompt, bounds)
         except ModelError as error:
-            leave.failed(error, _cost(lane.model, error.usage, started))
+            leave.failed(error, _cost(model, error.usage, None, started))
             lane.refusals.note(error, from_)
-            _name_address(error, lane.model)
+            _name_address(error, model)
             if isinstance(error, LaneClosed) and lane.is_closed_to(task_name):
                 raise
             return _AttemptOutcome(error, None, started, self._clock.monotonic() - from_)
         except BaseException:
             leave.abandoned()
             raise
-        cost_usd = _cost(lane.model, completion.usage, started)
+        cost_usd = _cost(model, completion.usage, completion.served_tier, started)
         leave.answered(completion, cost_usd)
         lane.refusals.note(None, from_)
         return _AttemptOutcome(completion, cost_usd, started, self._clock.monotonic() - from_)
@@ -191,7 +203,7 @@ class _Leave:
 
     def failed(self, error: ModelError, cost_usd: float | None) -> None:
         """cost_usd: of what the reply counted all the same, None where nothing has a price."""
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited) and not isinstance(error, NoCapacity):
             self.permit.refused(error.signals)
         elif isinstance(error, TransientError):
             self.permit.overloaded()
@@ -228,8 +240,12 @@ async def _complete(model: BaseModel, prompt: Prompt, bounds: RetryBounds) -> Co
         raise TimedOut("the task's time was over before a whole reply came") from error
 
 
-def _cost(model: BaseModel, usage: Usage | None, sent_at: float) -> float | None:
-    return price(model.config, usage, sent_at) if usage else None
+def _cost(
+    model: BaseModel, usage: Usage | None, served_tier: str | None, sent_at: float
+) -> float | None:
+    if usage is None:
+        return None
+    return price(model.config, usage, sent_at, "flex" if served_tier == "flex" else "live")
 
 
 def estimate_tokens(prompt: Prompt) -> int:

@@ -4,12 +4,20 @@ from dataclasses import dataclass
 from random import Random
 
 from config.clock import Clock
-from config.errors import LaneClosed, ModelError, RateLimited, TransientError, Unreachable
+from config.errors import (
+    LaneClosed,
+    ModelError,
+    NoCapacity,
+    RateLimited,
+    TransientError,
+    Unreachable,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """The bounds of one task. Attempts that were refused for their rate cost time alone.
+    """The bounds of one task. Attempts that were refused for their rate, or
+    for want of room at the flex tier, cost time alone.
 
     max_attempts_unreached: where there is no connection, and none of the lane's calls has been
         answered in this session: a wrong address is more likely then than a break of a minute.
@@ -36,6 +44,7 @@ class RetryBounds:
         self._clock = clock
         self._random = random
         self._failures = 0
+        self._without_room = 0
         self._deadline: float | None = None
 
     @property
@@ -56,13 +65,19 @@ class RetryBounds:
             return None if doubted_before else self._policy.backoff_seconds(1, self._random)
         if not isinstance(error, TransientError):
             return None
+        if isinstance(error, NoCapacity):
+            self._without_room += 1
+            return self._backoff(error, self._without_room)
         if isinstance(error, RateLimited):
             return 0.0  # the limiter knows how long to wait
         self._failures += 1
         if self._failures >= self._most_attempts(error, lane_has_answers):
             return None
+        return self._backoff(error, self._failures)
+
+    def _backoff(self, error: ModelError, failures: int) -> float | None:
         hints = [signal.retry_after_seconds or 0.0 for signal in error.signals]
-        jittered = self._policy.backoff_seconds(self._failures, self._random)
+        jittered = self._policy.backoff_seconds(failures, self._random)
         pause = max([jittered, *hints])
         return pause if pause < (self.seconds_left or 0.0) else None
 

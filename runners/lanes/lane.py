@@ -9,6 +9,7 @@ from config.clock import Clock
 from config.errors import LaneClosed, ModelError
 from models.base_model import BaseModel
 from runners.lanes.alike_failures import AlikeFailures
+from runners.lanes.open_batches import OpenBatches
 from runners.lanes.refusals import GivenUp, Refusals
 from runners.lanes.task import Task
 from runners.rate_limiter import RateScope
@@ -47,7 +48,10 @@ class Lane:
     width: how many workers there should be; workers: how many there are.
     readings_left: how many workers have ended but for their last reply, which an LLM reads.
     exhausted: the last task was taken. ended: how many tasks were answered or given up.
+    fallback: the same model at the default tier, for calls that flex has no room for.
     has_answers: a call was answered in this run; answered_before: in an earlier one.
+    is_batched: its tasks go into batches, so that it has no workers; false once what those left
+        is asked live. batches: those that are open.
     """
 
     model: BaseModel
@@ -64,6 +68,9 @@ class Lane:
     ended: int = 0
     has_answers: bool = False
     answered_before: bool = False
+    fallback: BaseModel | None = None
+    is_batched: bool = False
+    batches: OpenBatches = field(default_factory=OpenBatches)
     _refused_tasks: set[str] = field(default_factory=set)  # since the last answer, as for good
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)

@@ -36,7 +36,7 @@ class LaneWidths:
     def wanted(self) -> list[int]:
         """Return how wide the lanes should be now, in their order."""
         if not self.is_auto:
-            return [lane.width for lane in self._lanes]
+            return [self._bounded(lane, self._starting) for lane in self._lanes]
         return [self._bounded(lane, self._suggested(lane)) for lane in self._lanes]
 
     def calls_at_most(self, widths: Sequence[int]) -> int:
@@ -69,12 +69,15 @@ class LaneWidths:
         return _STARTING_WIDTH_AUTO if self._asked == "auto" else self._asked
 
     def _bounded(self, lane: Lane, width: int) -> int:
+        if lane.is_batched:
+            return 0
         return max(1, min(width, lane.tasks, lane.model.most_at_once or width))
 
     def _suggested(self, lane: Lane) -> int:
         """Return the lane's share of what its scope has use for."""
         sharing = [other for other in self._lanes if _account(other) == _account(lane)]
-        return self._limiter.status(lane.scope).suggested_slots // len(sharing)
+        live = [other for other in sharing if not other.is_batched]
+        return self._limiter.status(lane.scope).suggested_slots // max(1, len(live))
 
     def _set(self, widths: Sequence[int]) -> None:
         slots: Counter[tuple[str, str]] = Counter()

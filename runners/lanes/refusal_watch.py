@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from config.clock import Clock
+from config.errors import NoCapacity, RateLimited
 from runners.lanes.lane import Lane
 from runners.rate_limiter import AdaptiveRateLimiter
 
@@ -41,7 +42,7 @@ class RefusalWatch:
             if refusal is None or lane.refusals.given_up or not lane.waits:
                 continue
             if lane.refusals.seconds >= LONG_SECONDS:
-                self._say_once(lane, str(refusal))
+                self._say_once(lane, refusal)
             if lane.refusals.seconds >= self._task_timeout_seconds:
                 logger.warning(
                     "%s: every call was refused for %.0f s (--task-timeout): its tasks fail, and "
@@ -50,12 +51,16 @@ class RefusalWatch:
                 )
                 lane.give_up()
 
-    def _say_once(self, lane: Lane, words: str) -> None:
+    def _say_once(self, lane: Lane, refusal: RateLimited) -> None:
         """Log the provider's words; numbers and request ids in them make no others of them."""
+        words = str(refusal)
         alike = " ".join(word for word in words.split() if not any(map(str.isdigit, word)))
         if (lane.label, alike) in self._said:
             return
         self._said.add((lane.label, alike))
+        if isinstance(refusal, NoCapacity):
+            logger.info("%s: calls wait for room at the flex tier: %s", lane.label, words)
+            return
         blocked_until = self._limiter.status(lane.scope).blocked_until
         wait_seconds = max(0.0, (blocked_until or 0.0) - self._clock.monotonic())
         until = datetime.fromtimestamp(self._clock.time() + wait_seconds)

@@ -9,6 +9,7 @@ from runners.lanes.lane import CallOut, Lane
 logger = logging.getLogger("collector")
 
 LONG_OUT_SECONDS = 120.0
+_LONG_OUT_AT_FLEX_SECONDS = 600.0  # where minutes are usual
 
 
 class Watchdog:
@@ -24,7 +25,7 @@ class Watchdog:
         long_out = {
             (lane.label, call): lane.model.request_timeout_seconds
             for lane in self._lanes
-            for call in lane.out_for(LONG_OUT_SECONDS)
+            for call in lane.out_for(_long_out_seconds(lane))
         }
         for (label, call), timeout_seconds in long_out.items():
             if (label, call) not in self._said:
@@ -33,3 +34,8 @@ class Watchdog:
                     *(label, call.task_name, self._clock.monotonic() - call.since, timeout_seconds),
                 )
         self._said = set(long_out)
+
+
+def _long_out_seconds(lane: Lane) -> float:
+    at_flex = lane.model.requested_tier == "flex"
+    return _LONG_OUT_AT_FLEX_SECONDS if at_flex else LONG_OUT_SECONDS

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from config.clock import Clock
-from config.errors import Overloaded
+from config.errors import NoCapacity, Overloaded
 from runners.lanes.lane import Lane, Wait
 from runners.lanes.refusal_watch import LONG_SECONDS
 from runners.lanes.watchdog import LONG_OUT_SECONDS
@@ -75,16 +75,21 @@ class LaneWatch:
             answered=counts.successful,
             failed=counts.failed,
             in_flight=lane.out,
-            waiting=len(lane.waits),
-            answers_per_minute=pace.answers_per_minute,
+            waiting=0 if lane.is_batched else len(lane.waits),
+            answers_per_minute=0.0 if lane.is_batched else pace.answers_per_minute,
             limit_per_minute=status.rate_per_minute,
             tokens=tally.input_tokens + tally.output_tokens,
             cost_usd=tally.cost_usd,
-            seconds_left=pace.seconds_left(
+            seconds_left=None
+            if lane.is_batched and lane.undone
+            else pace.seconds_left(
                 lane.undone,
                 blocked_seconds=blocked_seconds,
                 limit_per_minute=status.rate_per_minute,
             ),
+            open_batches=len(lane.batches.open) + lane.batches.in_doubt,
+            batched_requests=lane.batches.rows,
+            batched_done=lane.batches.done,
             waiting_because=self._why_waiting(lane, blocked_seconds),
             refusal=str(lane.refusals.last) if blocked_seconds and _is_refused(lane) else "",
         )
@@ -95,6 +100,8 @@ class LaneWatch:
     def _why_waiting(self, lane: Lane, blocked_seconds: float) -> str:
         if lane.closed_by:
             return f"closed: {lane.closed_by}"
+        if lane.batches and not lane.stopping:
+            return lane.batches.words(self._clock.time())
         if lane.stopping and lane.ended < lane.tasks:
             return f"stopping, {lane.out} still in flight" if lane.out else "stopped"
         if blocked_seconds:
@@ -103,20 +110,23 @@ class LaneWatch:
         if long_out := lane.out_for(LONG_OUT_SECONDS):
             seconds = self._clock.monotonic() - long_out[0].since
             return f"{long_out[0].task_name} still in flight after {seconds:.0f} s"
-        return _why_held(lane.waits)
+        held = any(other.batches for other in self._lanes)
+        return _why_held(lane.waits, "and batches hold some of it" if held else "")
 
 
 def _is_refused(lane: Lane) -> bool:
     return not lane.stopping and lane.refusals.seconds >= LONG_SECONDS
 
 
-def _why_held(waits: Sequence[Wait]) -> str:
+def _why_held(waits: Sequence[Wait], about_money: str) -> str:
     """Return what keeps tasks from being sent, "" where they just wait for their turn."""
     if any(wait.for_money for wait in waits):
-        return "waiting for money under --max-cost"
+        return f"waiting for money under --max-cost {about_money}".rstrip()
     errors = [wait.after for wait in waits if wait.after]
     overloaded = sum(isinstance(error, Overloaded) for error in errors)
-    others = Counter(type(e).__name__ for e in errors if not isinstance(e, Overloaded))
-    said = [f"overloaded, {overloaded} to try again"] if overloaded else []
+    without_room = sum(isinstance(error, NoCapacity) for error in errors)
+    others = Counter(type(e).__name__ for e in errors if not isinstance(e, Overloaded | NoCapacity))
+    said = [f"no room at the flex tier, {without_room} to try again"] if without_room else []
+    said += [f"overloaded, {overloaded} to try again"] if overloaded else []
     said += [f"retrying {count} after {kind}" for kind, count in others.most_common()]
     return ", ".join(said)

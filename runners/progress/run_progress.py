@@ -15,6 +15,8 @@ class LaneProgress:
     seconds_left: an estimate that includes a wait for a rate limit, None where there is none yet.
     waiting_because: why the lane stands still, "" where it does not.
     refusal: the provider's own words where it refuses every call for its rate, else "".
+    open_batches: batches that wait for their end, of batched_requests tasks; batched_done: of
+        these, as far as the provider says.
     """
 
     label: str
@@ -30,6 +32,9 @@ class LaneProgress:
     seconds_left: float | None
     waiting_because: str = ""
     refusal: str = ""
+    open_batches: int = 0
+    batched_requests: int = 0
+    batched_done: int = 0
 
     @property
     def done(self) -> int:
@@ -99,6 +104,9 @@ class RunProgress:
             tokens=sum(lane.tokens for lane in self.lanes),
             cost_usd=sum(lane.cost_usd for lane in self.lanes),
             seconds_left=max(known, default=0.0) if len(known) == len(left) else None,
+            open_batches=sum(lane.open_batches for lane in self.lanes),
+            batched_requests=sum(lane.batched_requests for lane in self.lanes),
+            batched_done=sum(lane.batched_done for lane in self.lanes),
         )
 
 

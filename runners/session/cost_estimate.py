@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from config.prompt_text import PromptText
 from config.rate_signal import Meter
 from models.base_model import BaseModel, Usage
-from models.catalog.pricing import price
+from models.catalog.pricing import Sold, discount, price
 from prompts.problems import Problem
 from prompts.prompt_template import build_prompt
+from runners.batch.batch_route import BatchRoute, route_of
 from runners.calls.budget import worst_case_usd
 from runners.calls.reliable_call import estimate_tokens
 
@@ -36,6 +37,7 @@ class CostEstimate:
 
     expected_usd, worst_usd: None where the price is not known; least_call_usd, what the cheapest
         call may cost at worst, likewise.
+    sold_usd: what is expected where they are sold otherwise (flex, batch), if a price is known.
     least_time: what the known limits allow at best, None where none are known.
     """
 
@@ -48,6 +50,7 @@ class CostEstimate:
     worst_usd: float | None
     least_call_usd: float | None
     least_time: LeastTime | None
+    sold_usd: Mapping[Sold, float] = field(default_factory=dict)
 
     @property
     def amounts(self) -> dict[Meter, int]:
@@ -93,6 +96,7 @@ def estimate_cost(
             {"requests": config.requests_per_minute, "tokens": config.tokens_per_minute},
             learned,
         ),
+        sold_usd=_otherwise(model, calls, samples, at),
     )
 
 
@@ -140,6 +144,22 @@ class _Call:
     @property
     def usage(self) -> Usage:
         return Usage(input_tokens=self.input_tokens, output_tokens=self.output_tokens)
+
+
+def _otherwise(
+    model: BaseModel, calls: Sequence[_Call], samples: int, at: datetime
+) -> dict[Sold, float]:
+    config, route = model.config, route_of(model, at.timestamp())
+    ways: list[Sold] = []
+    if model.knows_flex and config.has_flex and discount(config, "flex", at):
+        ways.append("flex")
+    if isinstance(route, BatchRoute) and route.sold == "batch":
+        ways.append("batch")
+    costs = {
+        sold: _sum([price(config, call.usage, at, sold) for call in calls], samples)
+        for sold in ways
+    }
+    return {sold: cost_usd for sold, cost_usd in costs.items() if cost_usd is not None}
 
 
 def _expected_output(model: BaseModel, problem: Problem) -> int:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from prompts.prompt_template import build_prompt
+from runners.batch.batch_money import answers_usd_of
 from runners.calls.budget import worst_case_usd
 from runners.session.collection_plan import CollectionPlan
 from runners.session.run_models import RunModels
@@ -30,8 +31,11 @@ def take_up_spending(store: SolutionStore, lost_usd: Callable[[], float]) -> Spe
         kept = Spending(committed_usd=known_usd + lost_usd())
         write_spending(store.path, kept)
     elif kept.committed_usd < store.answers_usd:
-        kept = replace(kept, committed_usd=store.answers_usd)
-        write_spending(store.path, kept)
+        # What was landed of a batch that is not settled counts once that is.
+        answers_usd = store.answers_usd - answers_usd_of(store, kept.held_usd.keys())
+        if kept.committed_usd < answers_usd:
+            kept = replace(kept, committed_usd=answers_usd)
+            write_spending(store.path, kept)
     return kept
 
 

@@ -65,9 +65,12 @@ def _build_extraction(
     environment: Environment,
     clients: ClientPool,
 ) -> BaseModel:
-    """Return the model that copies code, with its own key; --temperature is for answers alone."""
+    """Return the model that copies code, with its own key.
+
+    --temperature and --tier are for answers alone.
+    """
     key = environment.get("EXTRACTION_API_KEY") or environment.api_key(config)
-    for_copies = replace(settings, temperature=0.0, max_tokens=None)
+    for_copies = replace(settings, temperature=0.0, max_tokens=None, tier="default")
     return _build(config, for_copies, environment, clients, api_key=key)
 
 
@@ -87,6 +90,7 @@ def _build(
             temperature=settings.temperature,
             max_tokens=settings.max_tokens,
             request_timeout_seconds=settings.request_timeout_seconds,
+            tier="default" if settings.tier == "default" else "flex",
             openai_organization=environment.get("OPENAI_ORG_ID"),
             openai_project=environment.get("OPENAI_PROJECT_ID"),
             secrets=environment.secrets([config.api_key_env]),

@@ -16,7 +16,9 @@ class RunStop:
 
     interrupted: a person asked for it. broken_by: the first file error.
     let_go: calls that were in flight when nobody waited for them any longer.
-    abandon_readings: set it to what ends the reading of replies that are on the disk.
+    abandon_readings: set it to what ends the reading of replies that are on the disk;
+    stop_batches: to what ends the waiting for batches, which run on; abandon_batches: and their
+    landing, which the next run begins anew.
     """
 
     def __init__(self, grace_seconds: float, clock: Clock) -> None:
@@ -25,6 +27,8 @@ class RunStop:
         self.broken_by: StoreError | None = None
         self.let_go = 0
         self.abandon_readings: Callable[[], None] = lambda: None
+        self.stop_batches: Callable[[], None] = lambda: None
+        self.abandon_batches: Callable[[], None] = lambda: None
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._broken = asyncio.Event()
@@ -59,6 +63,7 @@ class RunStop:
     def _stop_sending(self) -> None:
         for lane in self.lanes:
             lane.stop()
+        self.stop_batches()
 
     def _at_once(self) -> None:
         in_flight = [lane for lane in self.lanes if lane.out]
@@ -71,3 +76,4 @@ class RunStop:
         for lane in self.lanes:
             lane.abandon()
         self.abandon_readings()
+        self.abandon_batches()

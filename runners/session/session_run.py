@@ -18,6 +18,8 @@ from models.wire.client_pool import ClientPool
 from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
 from reports.report import write_report_or_warn
+from runners.batch.batch_money import release_lost, take_up_batch_money
+from runners.batch.batch_run import NO_WISHES, BatchWishes
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
@@ -28,6 +30,7 @@ from runners.session.judging import Judging
 from runners.session.loop_watch import watched_loop
 from runners.session.run_models import RunModels
 from storage.progress_tracker import ProgressTracker
+from storage.records.batch_ledger import BatchLedger
 from storage.session.manifest import SessionMetadata
 from storage.session.progress_file import read_progress
 from storage.session.session_lock import SessionLock
@@ -50,12 +53,14 @@ async def run_session(
     *,
     release: bool = False,
     isolation: "Isolation | None" = None,
+    wishes: BatchWishes = NO_WISHES,
 ) -> tuple[SolutionStore, RunOutcome]:
     """Return the session and how its run ended; every derived file is up to date then.
 
     open_store: called once the models are open, so that one that cannot be leaves no session.
     release: the user says that no call of earlier runs was billed beside the answers.
     isolation: in which answers are judged as they arrive; None leaves them unjudged.
+    wishes: what the run does with batches.
     Raises StoreError where the session cannot be written or is in use.
     """
     clock = SystemClock()
@@ -67,7 +72,7 @@ async def run_session(
         stack.enter_context(SessionLock(store.path))
         tracker = _take_up(plan, models, store, clock, release=release)
         workers = await stack.enter_async_context(Workers())
-        runner = _runner(plan, store, tracker, progress, workers, clock)
+        runner = _runner(plan, store, tracker, progress, workers, clock, wishes)
         conclude = partial(_conclude, store, tracker)
         judging = await stack.enter_async_context(_judging(store, isolation, progress))
         try:
@@ -87,12 +92,14 @@ def _runner(
     progress: ProgressForm,
     workers: Workers,
     clock: Clock,
+    wishes: BatchWishes,
 ) -> CollectionRunner:
     display = make_display(progress, sys.stderr)
     limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
     return CollectionRunner(
         *(plan.settings, store, tracker, display, limiter, clock, Random()),
         BoundedReader(workers),
+        wishes,
     )
 
 
@@ -145,8 +152,12 @@ def finish_session(store: SolutionStore, *, release: bool = False) -> None:
     with SessionLock(store.path):
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
-        if release:
-            release_reserved(store, take_up_spending(store, lambda: 0.0))
+        ledger = BatchLedger(store.path)
+        if release or any(ledger):
+            spending = take_up_spending(store, lambda: 0.0)
+            spending = take_up_batch_money(store, ledger, spending)
+            if release:
+                release_reserved(store, release_lost(store, ledger, spending))
             store.save_analysis_summary()
         if not is_concluded(store):
             tracker = ProgressTracker(
@@ -213,8 +224,10 @@ def _take_up(
     _keep_accepted_changes(plan, store)
     lost_calls = _calls_of_a_lost_record(plan, store)
     spending = take_up_spending(store, lambda: lost_calls * dearest_call_usd(plan, models))
+    ledger = BatchLedger(store.path)
     if release:
-        spending = release_reserved(store, spending)
+        spending = release_reserved(store, release_lost(store, ledger, spending))
+    spending = take_up_batch_money(store, ledger, spending)
     tracker = _open_tracker(plan, store, lost_calls, clock)
     tracker.spent_usd = spending.committed_usd
     return tracker

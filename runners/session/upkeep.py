@@ -47,6 +47,7 @@ class Upkeep:
         self._display = display
         self._clock = clock
         self._missed: set[Path] = set()
+        self._expects_calls = False
 
     def loops(
         self,
@@ -74,8 +75,9 @@ class Upkeep:
 
     async def expect_calls(self, at_most: int) -> None:
         """Put the number of calls that may be under way on the disk before it is reached."""
-        grows = at_most > self._tracker.in_flight
-        self._tracker.in_flight = at_most
+        # Also none: without progress.json a resume would have to assume some.
+        grows = at_most > self._tracker.in_flight or not self._expects_calls
+        self._tracker.in_flight, self._expects_calls = at_most, True
         if grows:
             await asyncio.to_thread(self._tracker.save)
 

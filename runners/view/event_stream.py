@@ -6,6 +6,7 @@ Nobody's events are queued. Whoever is slow is told, next time, what is the case
 import asyncio
 import contextlib
 import secrets
+import socket
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from runners.view.board_watch import BoardWatch
 MOST_LISTENERS = 64
 _WRITE_SECONDS = 20.0  # a page that takes nothing for so long is gone
 _SILENCE_SECONDS = 15.0
+_BUFFER_BYTES = 65_536
 
 
 class EventStream:
@@ -41,6 +43,7 @@ class EventStream:
         response = web.StreamResponse(headers=self._headers)
         response.content_type = "text/event-stream"
         self._listeners += 1
+        _bound_system_buffer(request)
         try:
             with self._watch.watching(), contextlib.suppress(ConnectionError, TimeoutError):
                 await response.prepare(request)
@@ -79,6 +82,13 @@ class EventStream:
         run, _, number = name.partition("-")
         is_own = run == self._run and number.isascii() and number.isdecimal() and len(number) < 12
         return min(int(number), self._watch.state.number) if is_own else 0
+
+
+def _bound_system_buffer(request: web.BaseRequest) -> None:
+    """Let the system keep little for a page that does not read: it would take megabytes."""
+    connection = request.transport.get_extra_info("socket") if request.transport else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:

@@ -59,5 +59,5 @@ def _is_from_elsewhere(headers: Headers) -> bool:
     """Another site may link to a page, but neither load it into its own nor listen."""
     site = headers.getall("Sec-Fetch-Site", ["none"])[0]
     mode = headers.getall("Sec-Fetch-Mode", ["navigate"])[0]
-    place = headers.getall("Sec-Fetch-Dest", ["document"])[0]  # or a frame
+    place = headers.getall("Sec-Fetch-Dest", ["document"])[0]
     return site not in ("none", "same-origin") and (mode, place) != ("navigate", "document")

@@ -7,7 +7,7 @@ from pathlib import Path
 from storage.files.safe_names import free_name, name_key
 from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
-from storage.session.session_folder import EVALUATION_FOLDER
+from storage.session.session_folder import BATCHES_FOLDER, EVALUATION_FOLDER
 
 _MESSAGE_CHARACTERS = 300
 
@@ -33,7 +33,9 @@ class RecordIndex:
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._paths: dict[tuple[str, str], Path] = {}
         self._folders: dict[str, Path] = {}
-        self._taken: dict[Path, set[str]] = {folder: {name_key(EVALUATION_FOLDER)}}
+        self._taken: dict[Path, set[str]] = {
+            folder: {name_key(EVALUATION_FOLDER), name_key(BATCHES_FOLDER)}
+        }
 
     @property
     def tallies(self) -> Mapping[tuple[str, str], Tally]:

@@ -56,6 +56,18 @@ class ExtractionRecord(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The batch that an answer came in; its times are the whole batch's, not the answer's.
+
+    id: the provider's name for it; custom_id: the row's.
+    """
+
+    id: str
+    custom_id: str
+    created_at: Moment
+    ended_at: Moment
+
+
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One try of one call: when it left, what came of it, and how long the wait before it was."""
 
@@ -98,11 +110,15 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     model: the label, which also names the folder; requested_model is the API id.
     execution_time: the last attempt alone; wait_time: all waiting for rate and retries.
+    requested_tier, served_tier: the service tier asked for and named by the reply, in the
+        provider's words; null where there was none.
     usage_note: what the provider counted that cannot be meant; usage and cost_usd are null then.
     validation: guide-shaped verdict on extracted_solution.
     escaped_surrogates: how many lone surrogates, which UTF-8 cannot hold, stand in the texts
         spelled out as \\udXXX.
     sample: which of the model's answers to the problem this is, from 1.
+    batch: the batch that it came in, None for a call; execution_time is the whole batch's then,
+        and no latency.
     """
 
     task_id: str
@@ -132,8 +148,16 @@ class SolutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     extraction: ExtractionRecord | None = None
     escaped_surrogates: Count = 0
     usage_note: str | None = None
+    requested_tier: str | None = None
+    served_tier: str | None = None
     sample: Sample = 1
+    batch: BatchRecord | None = None
 
     @property
     def key(self) -> TaskKey:
         return self.task_id, self.sample
+
+    @property
+    def latency(self) -> float | None:
+        """How long the answer took, None where it came in a batch."""
+        return None if self.batch else self.execution_time

@@ -15,6 +15,8 @@ class Tally:
     refused: refused by the model or filtered by the provider. empty: nothing was extracted.
     unread: those of the empty whose reply could not be read within its bounds.
     unpriced: answers whose cost is not known, which cost_usd leaves out.
+    batched: answers that came in a batch: no time is theirs alone, and execution_seconds leaves
+        them out.
     """
 
     answered: int = 0
@@ -30,6 +32,7 @@ class Tally:
     unpriced: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    batched: int = 0
 
     @property
     def attempted(self) -> int:
@@ -50,7 +53,8 @@ class Tally:
 
     @property
     def average_seconds(self) -> float:
-        return round(self.execution_seconds / self.answered, 3) if self.answered else 0.0
+        timed = self.answered - self.batched
+        return round(self.execution_seconds / timed, 3) if timed else 0.0
 
     def add(self, record: SolutionRecord) -> None:
         """Count one answer."""
@@ -61,7 +65,8 @@ class Tally:
         self.refused += record.finish_reason in ("refusal", "filtered")
         self.empty += not record.extracted_solution
         self.unread += is_unread(record)
-        self.execution_seconds += record.execution_time
+        self.batched += record.batch is not None
+        self.execution_seconds += record.latency or 0.0
         if record.cost_usd is None:
             self.unpriced += 1
         else:

@@ -11,6 +11,7 @@ from storage.files.utf8_text import clean_text
 from storage.session.manifest import MANIFEST_NAME, SUMMARY_NAME
 
 EVALUATION_FOLDER = "evaluation"  # in a session; its files hold judgements, not answers
+BATCHES_FOLDER = "batches"  # and this one's what was sent to batch APIs, and came back
 
 
 def session_folder(output_dir: Path, session_id: str) -> Path:

@@ -53,6 +53,9 @@ class ModelSummary(msgspec.Struct, frozen=True):
     judged: Count
     passed: Count
     pass_at_1: RateSummary | None = None
+    pass_at_2: RateSummary | None = None
+    pass_at_3: RateSummary | None = None
+    pass_at_4: RateSummary | None = None
     pass_at_5: RateSummary | None = None
     pass_at_10: RateSummary | None = None
     verdicts: dict[str, Count] = {}

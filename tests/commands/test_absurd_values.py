@@ -32,6 +32,7 @@ READ_AGAIN: dict[str, tuple[str, ...]] = {
     "summary.json": ("manifest.json",),
     "progress.json": ("spending.json",),
     "spending.json": (),
+    "batches.jsonl": (),
     "rate_limits.json": (),
 }
 STEERING = ("manifest.json", "spending.json")  # all of it is for the commands that take long

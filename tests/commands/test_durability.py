@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import soak
+from benchmarks import soak, soak_batches
 from tests.support.command import Finished
 from tests.support.datasets import write_dataset
 from tests.support.program import MODELS, Collection, possibly_billed
@@ -116,3 +116,8 @@ async def test_a_kill_in_the_first_moments_is_known_to_the_resume(
     assert possibly_billed(resumed) == 3 * len(MODELS)
     assert "possibly billed" in resumed.stdout
     assert len(check_agreement(collection.session)) == 4 * len(MODELS)
+
+
+@pytest.mark.slow
+async def test_batches_through_kills() -> None:
+    assert await soak_batches.soak(kills=10, seed=3)

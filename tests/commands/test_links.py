@@ -29,6 +29,9 @@ FILES = (
     "spending.json",
     "rate_limits.json",
     "pending_extraction.jsonl",
+    "batches.jsonl",
+    "batches/abcd2345.requests.ndjson",
+    "batches/abcd2345.results.ndjson",
     "final_report.json",
     "report.html",
     ".report.html.tmp",
@@ -39,7 +42,7 @@ FILES = (
     "grok-4.3/summary.json",
     "grok-4.3/strange.jsonl",
 )
-FOLDERS = ("grok-4.3", "reprocessed", "runcodeeval", "runcodeeval/grok-4.3", "other")
+FOLDERS = ("grok-4.3", "batches", "reprocessed", "runcodeeval", "runcodeeval/grok-4.3", "other")
 
 
 def link(path: Path, outside: Path) -> None:

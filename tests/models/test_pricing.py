@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -181,3 +182,18 @@ def library_price(config: ModelConfig, usage: Usage, at: datetime) -> float:
         genai_request_timestamp=at,
     )
     return float(cost.total_price)
+
+
+@pytest.mark.parametrize(
+    ("billed_usd", "is_believed"),
+    [(0.0013, True), (0.0008, True), (0.0, False), (-1.0, False), (9.0, False), (1e300, False)],
+)
+def test_what_a_reply_says_it_is_billed_at_goes_before_the_list_unless_absurd(
+    billed_usd: float, is_believed: bool
+) -> None:
+    counts = Usage(input_tokens=400, output_tokens=200)
+    listed = price(row("grok-4.3"), counts, NOON)
+    assert listed == pytest.approx(0.001)
+    cost_usd = price(row("grok-4.3"), replace(counts, billed_usd=billed_usd), NOON)
+    assert cost_usd == (billed_usd if is_believed else listed)
+    assert price(row("gpt-6.2-sol"), replace(counts, billed_usd=billed_usd), NOON) is None

@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from config.clock import SystemClock
 from reports.board.board import Board, BoardState
+from reports.board.board_page import board_page
 from reports.board.leaderboard import write_leaderboard
 from storage.session.manifest import MANIFEST_NAME, SUMMARY_NAME
 from storage.session.session_lock import LOCK_NAME, SessionLock
@@ -24,6 +26,17 @@ from tests.support.report_page import ReportPage, source_of
 from tests.support.session_check import answers_in, failures_in
 from tests.support.sessions import write_judgements, write_session
 
+PROGRESS = """{
+  "session_id": "session_1",
+  "status": "in_progress",
+  "in_flight": 3,
+  "active_seconds": 12.5,
+  "spent_usd": 0.25,
+  "current_progress": {"completed_tasks": 1, "estimated_completion": 1e9,
+    "successful_tasks": 1,
+    "total_tasks": 120
+  }
+}"""
 HOSTILE = "</script><script>alert(1)</script>"
 
 
@@ -120,7 +133,7 @@ def test_a_running_session_is_read_from_where_it_was_left(store: SolutionStore) 
     assert entry(board.look())["status"] == "interrupted"
 
 
-@pytest.mark.parametrize("cap", [10**400, -1, True, "5", [5], 1e300])
+@pytest.mark.parametrize("cap", [10**400, -1, "5", [5], 1e300])
 def test_a_cap_that_is_no_sum_of_money_is_not_shown(store: SolutionStore, cap: object) -> None:
     path = store.path / MANIFEST_NAME
     manifest = json.loads(path.read_text())
@@ -173,6 +186,29 @@ def test_a_leaderboard_ranks_the_same_problems_together(
     assert second["rows"][0]["rank"] is None and second["rows"][0]["label"] == HOSTILE
     assert f"script-src {' '.join(map(source_of, page.scripts))};" in page.policy
     assert "connect-src" not in page.policy and str(tmp_path) not in target.read_text()
+
+
+ABSURD = ("1e308", "-1", "9" * 400, "NaN", '"\\ud800"', "[" * 99 + "]" * 99, "null", "true", '"x"')
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "summary.json", "progress.json"])
+@pytest.mark.parametrize("is_running", [True, False])
+def test_absurd_values_break_no_board(store: SolutionStore, name: str, is_running: bool) -> None:
+    """Each value of each file in turn; other sessions are on the board as before."""
+    other = store.path.parent / "other"
+    shutil.copytree(store.path, other)
+    (store.path / "progress.json").write_text(PROGRESS)
+    whole = (store.path / name).read_text()
+    fields = list(re.finditer(r"(?<=: )[^\s,\[{][^,\n]*(?=[,\n])", whole))
+    assert len(fields) > 5
+    with SessionLock(store.path) if is_running else nullcontext():
+        board = board_over(store)
+        for place, field in enumerate(fields[:: max(1, len(fields) // 40)]):
+            value = ABSURD[place % len(ABSURD)]
+            (store.path / name).write_text(whole[: field.start()] + value + whole[field.end() :])
+            state = board.look()
+            assert entry(state, "other")["status"] == "completed"
+            assert b"NaN" not in board_page(state, "") and entry(state)["session"] == "session_1"
 
 
 async def test_a_leaderboard_is_written_by_the_export(store: SolutionStore, tmp_path: Path) -> None:

@@ -108,6 +108,14 @@ def test_the_page_ranks_by_what_the_evaluation_wrote(tmp_path: Path) -> None:
         assert row["rank"] == 1 + len(beaten_by)
 
 
+def test_few_samples_have_a_pass_rate_of_all_of_them(tmp_path: Path) -> None:
+    store = write_session(tmp_path, models=1, categories=1, per_category=10, samples=3)
+    write_judgements(store)
+    rates = ReportPage(write_report(store)).overview["ranking"][0]["rates"]
+    assert [rate["k"] for rate in rates] == [1, 3]
+    assert rates[0]["rate"] < rates[1]["rate"]
+
+
 def test_before_an_evaluation_has_ended_nobody_has_a_rank(tmp_path: Path) -> None:
     store = write_session(tmp_path, models=2, categories=1, per_category=3)
     assert ReportPage(write_report(store)).overview["ranking"] == []

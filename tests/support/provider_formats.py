@@ -130,9 +130,10 @@ def responses_answer(model: str, body: Mapping[str, Json], text: str) -> dict[st
 
 
 def _openai_answer(model: str, path: str, body: Mapping[str, Json], text: str) -> Json:
+    tier = {"service_tier": body["service_tier"]} if "service_tier" in body else {}
     if path.endswith("/responses"):
-        return responses_answer(model, body, text)
-    return chat_answer(model, path, body, text, refusal=None)
+        return {**responses_answer(model, body, text), **tier}
+    return {**chat_answer(model, path, body, text, refusal=None), **tier}
 
 
 def _xai_answer(model: str, path: str, body: Mapping[str, Json], text: str) -> Json:
@@ -190,6 +191,7 @@ def _google_answer(model: str, path: str, body: Mapping[str, Json], text: str) -
             "candidatesTokenCount": answer_tokens,
             "thoughtsTokenCount": 7,
             "totalTokenCount": prompt_tokens + answer_tokens + 7,
+            **({"serviceTier": body["serviceTier"]} if "serviceTier" in body else {}),
         },
         "modelVersion": model,
         "responseId": "google-1",

@@ -26,6 +26,8 @@ from scripts import (
     resume_collection,
     run_collection,
 )
+from storage.records import batch_steps as steps
+from storage.records.batch_ledger import BatchLedger
 from tests.support.command import Finished, bare_environment, pointed_at
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import Answer, ProviderServer
@@ -96,6 +98,7 @@ class SessionBench:
         assert finished.exit_code == 1, finished.output  # one task was refused
         self.whole = made / "s"
         _let_one_wait(self.whole)
+        _let_one_be_batched(self.whole)
 
     def evaluate(self) -> None:
         """Let the session have verdicts on its answers, too."""
@@ -181,6 +184,40 @@ def _hangs_end() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
+
+
+def _let_one_be_batched(session: Path) -> None:
+    """Give the session a batch that was landed, and one of its answers the mark of it."""
+    token, at = "abcd2345", 1e9
+    planned = steps.Planned(
+        token=token,
+        at=at,
+        model=MODELS[0],
+        provider="xai",
+        base_url="http://127.0.0.1:9/v1",
+        key_digest="0123abcd",
+        tasks=[("sums_1", 1, "00")],
+        size=10,
+        sha256="00",
+        worst_usd=0.5,
+    )
+    ledger = BatchLedger(session)
+    for step in (
+        planned,
+        steps.Uploaded(token=token, at=at, prepared="file-1"),
+        steps.Creating(token=token, at=at),
+        steps.Created(token=token, at=at, batch_id="batch_1"),
+        steps.Ended(token=token, at=at, state="completed", ended_at=at),
+        steps.Landed(token=token, at=at, answered=1, failed=0, again=[1], cost_usd=0.0),
+    ):
+        ledger.append(step)
+    (session / "batches").mkdir()
+    for name in ("requests", "results"):
+        (session / "batches" / f"{token}.{name}.ndjson").write_bytes(b"{}\n")
+    answers = next(session.glob(f"{MODELS[0]}/*.jsonl"))
+    first, _, rest = answers.read_text().partition("\n")
+    mark = {"id": "batch_1", "custom_id": f"{token}-1", "created_at": at, "ended_at": at}
+    answers.write_text(json.dumps({**json.loads(first), "batch": mark}) + "\n" + rest)
 
 
 def _let_one_wait(session: Path) -> None:

@@ -35,10 +35,17 @@ function priceCell(value, wanting) {
   return element("td", isMissing ? { class: "nothing", title: wanting } : {}, isMissing ? "–" : money(value));
 }
 
+/** 1, 5 and 10, where there are rates of these; the most there is where nobody has so many samples. */
+function shownKs(rows) {
+  const ks = [...new Set(rows.flatMap((row) => row.rates.map(({ k }) => k)))].sort((one, other) => one - other);
+  const usual = ks.filter((k) => k === 1 || k >= 5);
+  return usual.length === 1 && ks.length > 1 ? [1, ks[ks.length - 1]] : usual;
+}
+
 /** The columns for these rows; a page may put its own before, after or between.
     heading, title: words; cell: row -> td; key: row -> what is sorted by, null for last; kind: a class. */
 function rankingColumns(rows) {
-  const ks = [...new Set(rows.flatMap((row) => row.rates.map(({ k }) => k)))].sort((one, other) => one - other);
+  const ks = shownKs(rows);
   const plain = (text, more = {}) => element("td", more, text);
   const hundred = (row) => row.cost_per_problem === null ? null : 100 * row.cost_per_problem;
   const unpriced = "The price of an answer is not known";
