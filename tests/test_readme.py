@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.batch_server.anthropic_server import AnthropicBatchServer
+from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.command import ROOT, pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import ProviderServer
@@ -28,7 +30,8 @@ async def test_the_embedded_model_needs_no_key_to_be_planned(tmp_path: Path) -> 
 
 @pytest.mark.slow
 async def test_every_command_works(tmp_path: Path) -> None:
-    async with ProviderServer() as server:
+    async with ProviderServer() as server, OpenAIBatchServer() as a, AnthropicBatchServer() as b:
+        batches = {**pointed_at(a, "openai"), **pointed_at(b, "anthropic")}
         environment = {
             **pointed_at(server),
             "DATASET_PATH": str(write_dataset(tmp_path / "data", {"sums": 2, "words": 1})),
@@ -46,7 +49,8 @@ async def test_every_command_works(tmp_path: Path) -> None:
                 async with view(tmp_path / "out"):  # it goes on until Ctrl-C
                     pass
             elif "smollm2_135m" not in line:
-                finished = await run(*arguments_of(line), environment=environment)
+                sold = batches if "--batch" in line else {}
+                finished = await run(*arguments_of(line), environment={**environment, **sold})
                 assert finished.exit_code == 0, (line, finished.output)
 
 

@@ -14,7 +14,7 @@ from tests.support.provider_server import ProviderServer
 # Three providers that are called over aiohttp alone: no SDK has to be loaded.
 MODELS = ("grok-4.3", "deepseek-flash-chat", "llama-3.3-70b-instruct-turbo")
 PROVIDERS: tuple[Provider, ...] = ("xai", "deepseek", "together")
-SAID = re.compile(r"up to (\d+) calls")
+SAID = re.compile(r"[Uu]p to (\d+) calls")
 _LINE_LIMIT = 2**26
 
 # Runs a script with a wall clock that jumps, an hour back and a day forward by turns.
