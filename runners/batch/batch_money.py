@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 
-from msgspec.structs import replace
-
 from storage.records.batch_ledger import BatchLedger
+from storage.records.batch_steps import Dropped
 from storage.records.record_json import solutions_in
 from storage.session.spending_file import Spending, write_spending
 from storage.solution_store import SolutionStore
@@ -31,14 +30,11 @@ def take_up_batch_money(store: SolutionStore, ledger: BatchLedger, spending: Spe
     return taken_up
 
 
-def release_lost(store: SolutionStore, ledger: BatchLedger, spending: Spending) -> Spending:
-    """Return the spending without what is held for batches that never showed up."""
-    lost = {batch.token for batch in ledger if batch.step == "lost"}
-    kept = {token: usd for token, usd in spending.held_usd.items() if token not in lost}
-    released = replace(spending, held_usd=kept)
-    if released != spending:
-        write_spending(store.path, released)
-    return released
+def release_lost(ledger: BatchLedger, at: float) -> None:
+    """Look no more for batches that never showed up: the user says that they were not billed."""
+    for batch in ledger:
+        if batch.step == "lost":
+            ledger.append(Dropped(token=batch.token, at=at, why="released: it was not billed"))
 
 
 def answers_usd_of(store: SolutionStore, tokens: Collection[str]) -> float:

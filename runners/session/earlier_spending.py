@@ -6,16 +6,33 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from config.clock import Clock
 from prompts.prompt_template import build_prompt
-from runners.batch.batch_money import answers_usd_of
+from runners.batch.batch_money import answers_usd_of, release_lost, take_up_batch_money
 from runners.calls.budget import worst_case_usd
 from runners.session.collection_plan import CollectionPlan
 from runners.session.run_models import RunModels
+from storage.records.batch_ledger import BatchLedger
 from storage.session.progress_file import read_progress
 from storage.session.spending_file import Spending, read_spending, write_spending
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
+
+
+def take_up_money(
+    store: SolutionStore, lost_usd: Callable[[], float], clock: Clock, *, release: bool
+) -> Spending:
+    """Return what earlier runs may have cost, calls and batches, once it is on the disk.
+
+    lost_usd: as take_up_spending has it. release: the user says that nothing was billed but the
+    answers, and what is still open.
+    """
+    ledger = BatchLedger(store.path)
+    if release:
+        release_lost(ledger, clock.time())
+    spending = take_up_batch_money(store, ledger, take_up_spending(store, lost_usd))
+    return release_reserved(store, spending) if release else spending
 
 
 def take_up_spending(store: SolutionStore, lost_usd: Callable[[], float]) -> Spending:

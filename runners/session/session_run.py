@@ -18,13 +18,12 @@ from models.wire.client_pool import ClientPool
 from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
 from reports.report import write_report_or_warn
-from runners.batch.batch_money import release_lost, take_up_batch_money
 from runners.batch.batch_run import NO_WISHES, BatchWishes
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
-from runners.session.earlier_spending import dearest_call_usd, release_reserved, take_up_spending
+from runners.session.earlier_spending import dearest_call_usd, take_up_money
 from runners.session.interrupt import on_interrupt
 from runners.session.judging import Judging
 from runners.session.loop_watch import watched_loop
@@ -152,12 +151,8 @@ def finish_session(store: SolutionStore, *, release: bool = False) -> None:
     with SessionLock(store.path):
         for sentence in repair_session(store):
             logger.warning("%s", sentence)
-        ledger = BatchLedger(store.path)
-        if release or any(ledger):
-            spending = take_up_spending(store, lambda: 0.0)
-            spending = take_up_batch_money(store, ledger, spending)
-            if release:
-                release_reserved(store, release_lost(store, ledger, spending))
+        if release or any(BatchLedger(store.path)):
+            take_up_money(store, lambda: 0.0, SystemClock(), release=release)
             store.save_analysis_summary()
         if not is_concluded(store):
             tracker = ProgressTracker(
@@ -223,11 +218,9 @@ def _take_up(
         logger.warning("%s", sentence)
     _keep_accepted_changes(plan, store)
     lost_calls = _calls_of_a_lost_record(plan, store)
-    spending = take_up_spending(store, lambda: lost_calls * dearest_call_usd(plan, models))
-    ledger = BatchLedger(store.path)
-    if release:
-        spending = release_reserved(store, release_lost(store, ledger, spending))
-    spending = take_up_batch_money(store, ledger, spending)
+    spending = take_up_money(
+        store, lambda: lost_calls * dearest_call_usd(plan, models), clock, release=release
+    )
     tracker = _open_tracker(plan, store, lost_calls, clock)
     tracker.spent_usd = spending.committed_usd
     return tracker

@@ -116,11 +116,11 @@ async def test_calls_that_cost_nothing_are_never_said_to_be_billed(tmp_path: Pat
         await server.holds(6)  # it does not know that three have gone
         await program.killed()
         shown = await run("resume_collection.py", "s", "--status", *flags)
-        assert re.search(r"It was killed: up to \d calls were in flight. To go on", shown.stdout)
+        assert re.search(r"It was killed: up to \d calls were in flight. To continue", shown.stdout)
         server.open.set()
         program = await Program.start("resume_collection.py", "s", *flags, environment=environment)
         resumed = await program.finished()
-    assert re.search(r"up to \d calls: they are asked again where no answer", resumed.stdout)
+    assert re.search(r"Up to \d calls were in flight when the last run was killed: they are", resumed.stdout)
     assert "billed" not in stopped.output + shown.output + resumed.output
 
 

@@ -224,6 +224,11 @@ async def test_a_batch_that_no_list_shows_for_long_is_made_again(
     assert len(tokens) == 2
     # In case it shows up after all its money stays reserved.
     assert list(session.spending["held_usd"]) == [session.ledger_lines[0]["token"]]
+    await session.run(release=True)
+    assert session.spending == {
+        "committed_usd": pytest.approx(session.answers_usd),
+        "held_usd": {},
+    }
 
 
 async def test_a_batch_that_shows_up_late_is_cancelled_and_what_it_did_is_booked(
@@ -253,10 +258,11 @@ async def test_a_lost_create_holds_up_no_other_model(
 ) -> None:
     server.mischief.append(Mischief(creation="reply lost", unlisted=10**6))
     session = BatchSession(server, tmp_path, models=("gpt-4o", "gpt-4.1", "deepseek-flash-chat"))
-    async with asyncio.TaskGroup() as group:
-        run = group.create_task(session.run())
-        await until(lambda: session.folder.exists() and len(session.answers) == 10)
-        server.batches["batch_0"].mischief.unlisted = 0
+    with hasty_limits(absent_seconds=600.0):
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(session.run())
+            await until(lambda: session.folder.exists() and len(session.answers) == 10)
+            server.batches["batch_0"].mischief.unlisted = 0
     assert run.result().status == "completed"
     assert not twice_billed(server)
     assert {r["batch"] is None for (m, _), r in session.answers.items() if "deep" in m} == {True}

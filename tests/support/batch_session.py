@@ -58,7 +58,9 @@ class BatchSession:
         self.settings = dataclasses.replace(self.settings, **settings)
         self.variables = pointed_at(server)
 
-    async def run(self, *, detach: bool = False, cancel: bool = False) -> RunOutcome:
+    async def run(
+        self, *, detach: bool = False, cancel: bool = False, release: bool = False
+    ) -> RunOutcome:
         """Run the session from its beginning, or from where it is."""
         environment = Environment.load(self._root, self.variables)
         plan = plan_collection(self.settings, environment, self._root, date.today())
@@ -71,7 +73,9 @@ class BatchSession:
             return create_session(self.folder.parent, "s", session_metadata(plan, 1e9))
 
         wishes = BatchWishes(detach=detach, cancel=cancel)
-        _, outcome = await run_session(plan, models, clients, open_store, "json", wishes=wishes)
+        _, outcome = await run_session(
+            *(plan, models, clients, open_store, "json"), release=release, wishes=wishes
+        )
         return outcome
 
     @property

@@ -115,12 +115,14 @@ class OpenAIBatchServer(WatchedServer):
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
-        await self._pass("upload")
         assert form["purpose"] == "batch"
         upload = form["file"]
         assert isinstance(upload, web.FileField)
+        with upload.file:
+            content = upload.file.read()
+        await self._pass("upload")
         file_id = f"file-in-{len(self.files)}"
-        self.files[file_id] = upload.file.read()
+        self.files[file_id] = content
         self.uploads += 1
         return web.json_response({"id": file_id, "object": "file", "purpose": "batch"})
 

@@ -64,10 +64,12 @@ class TogetherBatchServer(BatchWire):
         assert form["purpose"] == "batch-api"
         upload = form["file"]
         assert isinstance(upload, web.FileField) and upload.filename == form["file_name"]
+        with upload.file:
+            content = upload.file.read()
         await self.go_through("upload")
         self.uploads += 1
         file_id = f"file-in-{len(self.files)}"
-        self.files[file_id] = upload.file.read()
+        self.files[file_id] = content
         return web.json_response({"id": file_id, "filename": form["file_name"]})
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
