@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Lock, Thread
 
 from config.clock import Clock
 from reports.board.board import Board, BoardState
@@ -16,9 +17,9 @@ _MOST_SHARE = 0.2  # of the time, for looking
 class BoardWatch:
     """One thread reads, however many watch; run() has to be running."""
 
-    def __init__(self, board: Board, reader: ThreadPoolExecutor, clock: Clock) -> None:
+    def __init__(self, board: Board, clock: Clock) -> None:
         self._board = board
-        self._reader = reader
+        self._reading = Lock()  # whoever asked may have gone before a look was over
         self._clock = clock
         self._turn = asyncio.Lock()
         self._looked_at = -_SECONDS_OTHERWISE
@@ -59,12 +60,26 @@ class BoardWatch:
             age = self._clock.monotonic() - self._looked_at
             if age < _SECONDS_WHILE_RUNNING / 2 and self.state.is_whole:
                 return self.state
-            loop = asyncio.get_running_loop()
-            state = await loop.run_in_executor(self._reader, self._board.look)
+            state = await self._look()
             self._looked_at = self._clock.monotonic()
             done, self._next_look = self._next_look, asyncio.Event()
             done.set()
             return state
+
+    async def _look(self) -> BoardState:
+        """Look in a thread that nobody waits for at the end, however long its files take."""
+        found: Future[BoardState] = Future()
+        found.set_running_or_notify_cancel()
+
+        def look() -> None:
+            with self._reading:
+                try:
+                    found.set_result(self._board.look())
+                except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+                    found.set_exception(error)
+
+        Thread(target=look, name="board", daemon=True).start()
+        return await asyncio.wrap_future(found)
 
     async def next_look(self, after: int) -> BoardState:
         """Return the first state that is later than that number."""

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
@@ -35,6 +34,7 @@ logger.addFilter(lambda record: not _is_bad_request(record))
 
 ADDRESS = "127.0.0.1"
 _REPORTS = "/report/"
+_SECONDS_TO_END = 0.1  # for answers under way; a page that listens never ends by itself
 _MOST_ANSWERS = 64  # pages that are being sent at the same time
 _BUSY = "Too many pages are being made: try again in a moment."
 _LOST = "There is no such page here."
@@ -45,14 +45,11 @@ async def serve(output_dir: Path, port: int, clock: Clock, opened: Callable[[str
 
     port: 0 for any that is free. Raises ConfigError where the port is taken.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="reports-", ignore_cleanup_errors=True) as shelf,
-        ThreadPoolExecutor(1, "board") as reader,
-    ):
-        watch = BoardWatch(Board(output_dir, clock), reader, clock)
+    with tempfile.TemporaryDirectory(prefix="reports-", ignore_cleanup_errors=True) as shelf:
+        watch = BoardWatch(Board(output_dir, clock), clock)
         pages = _Pages(watch, ReportShelf(Path(shelf)))
         server = web.Server(pages.answer, handler_cancellation=True, logger=logger)
-        runner = web.ServerRunner(server)
+        runner = web.ServerRunner(server, shutdown_timeout=_SECONDS_TO_END)
         await runner.setup()
         try:
             pages.port = await _listen(runner, port)
@@ -75,7 +72,7 @@ async def _until_interrupted(watch: BoardWatch, opened: Callable[[], None]) -> N
 
 async def _listen(runner: web.ServerRunner, port: int) -> int:
     try:
-        await web.TCPSite(runner, ADDRESS, port, shutdown_timeout=1.0).start()
+        await web.TCPSite(runner, ADDRESS, port).start()
     except OSError as error:
         raise ConfigError(f"--port {port}: {error.strerror or error}") from error
     return int(runner.addresses[0][1])

@@ -10,12 +10,13 @@ from types import TracebackType
 from config.errors import SessionInUse, StoreError
 from storage.files.durability import write_error
 from storage.files.process_ids import is_alive
-from storage.files.regular_file import open_regular, read_regular
+from storage.files.regular_file import open_regular, open_to_read
 
 if sys.platform != "win32":
     import fcntl
 
 LOCK_NAME = "session.lock"
+_MOST_PID_BYTES = 32
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -142,7 +143,8 @@ def _is_held_by_kernel(path: Path) -> bool | None:
 
 def _read_pid(path: Path) -> int | None:
     try:
-        pid = int(read_regular(path))
+        with open_to_read(path) as file:
+            pid = int(file.read(_MOST_PID_BYTES))
     except (OSError, ValueError, StoreError):
         return None
     return pid if pid > 0 else None

@@ -210,6 +210,14 @@ async def test_a_session_that_runs_is_followed_by_events(output: Path) -> None:
         writer.close()
 
 
+async def test_ctrl_c_ends_it_while_a_session_takes_minutes_to_read(output: Path) -> None:
+    with (output / "session_1" / "failures.jsonl").open("wb") as file:
+        file.truncate(10**12)  # a hole, which takes no room on the disk
+    async with view(output), asyncio.timeout(60):
+        while "failures.jsonl" not in opened_by(process_over(output)):
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.slow
 async def test_pages_that_take_nothing_cost_little(tmp_path: Path) -> None:
     """64 pages listen and read nothing, while each second brings an event of 150 kB."""
@@ -247,6 +255,15 @@ def process_over(output: Path) -> int:
             if b"view.py" in said and str(output).encode() in said:
                 return int(path.parent.name)
     raise AssertionError("no process serves it")
+
+
+def opened_by(pid: int) -> set[str]:
+    """Return the names of the files that a process has open."""
+    names = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            names.add(path.readlink().name)
+    return names
 
 
 def deaf_listener(address: str) -> socket.socket:

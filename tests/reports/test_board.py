@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -16,8 +17,8 @@ from config.clock import SystemClock
 from reports.board.board import Board, BoardState
 from reports.board.board_page import board_page
 from reports.board.leaderboard import write_leaderboard
-from storage.session.manifest import SUMMARY_NAME
-from storage.session.session_lock import SessionLock
+from storage.session.manifest import MANIFEST_NAME, SUMMARY_NAME
+from storage.session.session_lock import LOCK_NAME, SessionLock
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
 from tests.support.command import run
@@ -130,6 +131,28 @@ def test_a_running_session_is_read_from_where_it_was_left(store: SolutionStore) 
         path.unlink()
         assert counts(entry(board.look())) == counts_in_files(store.path)
     assert entry(board.look())["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("cap", [10**400, -1, "5", [5], 1e300])
+def test_a_cap_that_is_no_sum_of_money_is_not_shown(store: SolutionStore, cap: object) -> None:
+    path = store.path / MANIFEST_NAME
+    manifest = json.loads(path.read_text())
+    manifest["metadata"]["session_parameters"]["max_cost_usd"] = cap
+    path.write_text(json.dumps(manifest))
+    with SessionLock(store.path):
+        assert entry(board_over(store).look())["live"]["most_usd"] is None
+
+
+def test_files_without_measure_are_not_read(store: SolutionStore) -> None:
+    for name in (LOCK_NAME, SUMMARY_NAME):
+        (store.path / name).touch()
+        os.truncate(store.path / name, 250_000_000)
+    tracemalloc.start()
+    found = entry(board_over(store).look())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found["status"] == "broken" and "is larger than" in found["trouble"]
+    assert most < 50_000_000
 
 
 def test_answers_that_were_deleted_by_hand_are_missed_before_long(store: SolutionStore) -> None:

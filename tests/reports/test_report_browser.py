@@ -217,6 +217,18 @@ def test_values_that_no_run_wrote_leave_the_page_usable(browser: WebDriver, tmp_
     assert complaints(browser) == []
 
 
+def test_names_that_every_object_has_leave_the_page_usable(
+    browser: WebDriver, tmp_path: Path
+) -> None:
+    store = SolutionStore(tmp_path, "session_1")
+    for name in ("constructor", "__proto__", "toString"):
+        store.append(solution(name, name, name))
+    load(browser, write_report(store))
+    open_problem(browser, 1)
+    assert ready_milliseconds(browser) >= 0
+    assert complaints(browser) == []
+
+
 def test_the_list_is_walked_by_keys_and_gives_the_focus_back(page: WebDriver) -> None:
     page.execute_script("document.querySelector('#table tbody button').focus()")
     press(page, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)

@@ -4,11 +4,11 @@ const ROOM_ABOVE = 18; // pixels, for names of points at the top
 const drawn = [];
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 // The same in every report, whichever of them occur.
-const FIXED_COLOURS = {
+const FIXED_COLOURS = new Map(Object.entries({
   complete: "hsl(150 45% 42%)", "truncated (length)": "hsl(38 85% 50%)", refusal: "hsl(275 40% 55%)",
   filtered: "hsl(25 45% 40%)", other: "hsl(215 12% 55%)", "not read": "hsl(195 60% 42%)",
   "call failed": "hsl(3 65% 52%)",
-};
+}));
 
 function colour(place, count) {
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -81,7 +81,7 @@ function stackedBars(labels, series, title, isHorizontal) {
       datasets: series.map(([name, values], place) => ({
         label: short(name),
         data: values,
-        backgroundColor: FIXED_COLOURS[name] ?? colour(place, series.length),
+        backgroundColor: FIXED_COLOURS.get(name) ?? colour(place, series.length),
       })),
     },
     options: {
