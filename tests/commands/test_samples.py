@@ -99,7 +99,9 @@ async def test_one_sample_leaves_no_trace_but_the_field(tmp_path: Path) -> None:
     overview = read_object(session / "summary.json")["model_summaries"][GROK]["overview"]
     assert not {"samples", "problems_answered"} & overview.keys()
     assert all(set(row) <= _GUIDE_COLUMNS for row in _comparison(session))
-    assert list(lines_of(session / GROK / "a.jsonl")[0])[-1] == "sample"
+    record = lines_of(session / GROK / "a.jsonl")[0]
+    assert list(record)[-4:] == ["requested_tier", "served_tier", "sample", "batch"]
+    assert record["sample"] == 1
 
 
 async def test_a_finished_session_gets_more_samples(tmp_path: Path) -> None:
