@@ -9,7 +9,7 @@ from reports.exports.harness_samples import HarnessFormat, Samples, write_sample
 from reports.exports.runcodeeval import benchmark_folder, write_folders
 from reports.exports.table_files import TableFormat, write_table
 from reports.exports.tidy_table import tidy_rows
-from storage.session.session_folder import refuse_inside_sessions
+from storage.session.session_folder import check_out
 from storage.solution_store import SolutionStore
 
 FolderFormat = HarnessFormat | Literal["runcodeeval"]
@@ -49,7 +49,7 @@ def export_session(store: SolutionStore, kind: ExportFormat, target: Path) -> Ex
     the evaluator does not know the session's problems; StoreError where it cannot be written.
     """
     if target.resolve() != default_target(store, kind).resolve():
-        refuse_inside_sessions(target)
+        check_out(target)
     if kind == "runcodeeval":
         return _runcodeeval(store, target)
     if kind == "humaneval" or kind == "evalplus":

@@ -24,7 +24,7 @@ from scripts._terminal import print_table, print_wrapped
 from storage.files.csv_cells import csv_cell, csv_line
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
-from storage.session.session_folder import refuse_inside_sessions
+from storage.session.session_folder import check_out
 from storage.sessions import open_session
 from storage.solution_store import SolutionStore
 
@@ -85,7 +85,7 @@ def _target(stores: Sequence[SolutionStore], out: str | None) -> Path:
         name = safe_name("comparison_" + "_".join(store.session_id for store in stores))
         return stores[-1].path.parent / f"{name}.csv"
     target = user_path(out, "--out")
-    refuse_inside_sessions(target)
+    check_out(target)
     if target.is_dir() or not target.parent.is_dir():
         reason = "is a folder" if target.is_dir() else f"there is no folder {target.parent}"
         raise ConfigError(f"--out {target}: {reason}: name a file to write")

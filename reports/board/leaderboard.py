@@ -21,7 +21,7 @@ from storage.files.durability import replace_file
 from storage.files.utf8_text import clean_text
 from storage.records.tallies import Tally, total
 from storage.session.manifest import dataset_hash
-from storage.session.session_folder import refuse_inside_sessions
+from storage.session.session_folder import check_out
 from storage.solution_store import SolutionStore
 from storage.views.summaries import by_model
 from storage.views.verdicts import ScoreSummary, last_judgements
@@ -81,7 +81,7 @@ def write_leaderboard(
     Raises ConfigError where the target is among a session's own files; StoreError where a record
     cannot be read or the page cannot be written.
     """
-    refuse_inside_sessions(target)
+    check_out(target)
     groups: dict[str, list[SolutionStore]] = {}
     for store in stores:
         groups.setdefault(_hash(store) or f"session {store.path}", []).append(store)

@@ -1,5 +1,6 @@
 """Where a session stands, and how a new one gets a folder that no other run has."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -38,8 +39,14 @@ def check_sessions_can_be_made(output_dir: Path) -> None:
         raise write_error(output_dir, error) from error
 
 
-def refuse_inside_sessions(target: Path) -> None:
-    """Raise ConfigError where a file of the user's choice would stand among a session's own."""
+def check_out(target: Path) -> None:
+    """Raise ConfigError where what the user names cannot be replaced without harm.
+
+    That is a file among a session's own, and a link or a device such as /dev/stdout.
+    """
+    is_plain = target.is_dir() or (target.is_file() and not target.is_symlink())
+    if os.path.lexists(target) and not is_plain:
+        raise ConfigError(f"--out {target}: is a link or a device: name a file to write")
     place = target.resolve()
     for folder in (place, *place.parents):
         if (folder / MANIFEST_NAME).exists() or (folder / SUMMARY_NAME).exists():

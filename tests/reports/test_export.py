@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.support.command import pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import ProviderServer
 from tests.support.sessions import write_session
+from tests.support.slow import few
 from tests.support.store_records import answers_on_disk, failure, metadata, solution
 
 PIP_LINE = "pip install -r requirements-export.txt"
@@ -272,6 +274,23 @@ async def test_an_export_never_lands_among_a_sessions_own_files(
     assert finished.exit_code == 2
     assert "belongs to a session" in finished.stderr
     assert sorted(store.path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", few(["csv", "leaderboard", "jsonl"], 1))
+async def test_an_export_replaces_no_link_and_no_pipe(
+    store: SolutionStore, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_text("mine")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        target = str(tmp_path / name)
+        line = ("export_session.py", str(store.path), "--format", kind, "--out", target)
+        finished = await run(*line)
+        assert finished.exit_code == 2
+        assert "is a link or a device" in finished.stderr
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 async def test_a_folder_that_is_missing_is_named(store: SolutionStore, tmp_path: Path) -> None:
