@@ -19,13 +19,13 @@ COMPARISON_NAME = "cross_model_comparison.json"
 class _Row:
     """One problem: where its text stands (file and offset), and what came of it by model.
 
-    first: (valid, seconds) of sample 1. samples: (valid, answered) of all. passed: sample 1's
-    tests, where they were run.
+    first: (valid, seconds) of sample 1; an answer of a batch has no time of its own. samples:
+    (valid, answered) of all. passed: sample 1's tests, where they were run.
     """
 
     path: Path
     offset: int
-    first: dict[str, tuple[bool, float]] = field(default_factory=dict)
+    first: dict[str, tuple[bool, float | None]] = field(default_factory=dict)
     samples: dict[str, tuple[int, int]] = field(default_factory=dict)
     passed: dict[str, bool | None] = field(default_factory=dict)
 
@@ -34,7 +34,8 @@ class _Row:
         valid, answered = self.samples.get(record.model, (0, 0))
         self.samples[record.model] = valid + is_valid(record), answered + 1
         if record.sample == 1:
-            self.first[record.model] = is_valid(record), record.execution_time
+            seconds = None if record.batch else record.execution_time
+            self.first[record.model] = is_valid(record), seconds
 
 
 def write_comparison(
