@@ -66,7 +66,7 @@ class KilledSession:
         assert spending["held_usd"].keys() == lost
 
 
-@pytest.mark.parametrize("moment", few(MOMENTS[::-1][20:] + MOMENTS[::-1][:20], 2))
+@pytest.mark.parametrize("moment", few(MOMENTS[::-1][20:] + MOMENTS[::-1][:20], 1))
 async def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
     tmp_path: Path, moment: tuple[int, str]
 ) -> None:

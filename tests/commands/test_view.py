@@ -148,6 +148,7 @@ async def test_only_requests_of_its_own_are_answered(output: Path) -> None:
         assert (await asked(address, "/", *link, "Sec-Fetch-Dest: iframe")).status == 403
 
 
+@pytest.mark.slow
 async def test_a_folder_that_changes_under_it_breaks_nothing(output: Path, tmp_path: Path) -> None:
     for name in ("fifo", "torn", "absurd", "gone", "fifo_answers", "loop", "deep"):
         shutil.copytree(output / "inside", output / name, symlinks=True)

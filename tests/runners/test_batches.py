@@ -211,6 +211,7 @@ async def test_a_batch_whose_creation_had_no_reply_is_found(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("creation", ["request lost", "500 before"])
 async def test_a_batch_that_no_list_shows_for_long_is_made_again(
     server: OpenAIBatchServer, tmp_path: Path, creation: Creation
@@ -464,6 +465,7 @@ async def test_a_lane_that_closes_lands_what_is_open_all_the_same(
     assert session.answers.keys() == tasks([1, 2]) and session.ledger.unsettled() == []
 
 
+@pytest.mark.slow
 async def test_lists_that_fail_do_not_say_that_a_batch_is_not_there(
     server: OpenAIBatchServer, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ async def test_what_flex_did_not_serve_costs_the_full_price(tmp_path: Path) -> N
     assert answer["cost_usd"] == pytest.approx((100 * NANO_IN + 100 * NANO_OUT) / 1e6)
 
 
+@pytest.mark.slow
 async def test_a_call_without_room_waits_and_no_rate_is_learned_from_it(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         server.script("openai", *[Answer(status=429, body=NO_ROOM)] * 3)
@@ -125,6 +126,7 @@ async def test_only_flex_or_default_falls_back(tmp_path: Path) -> None:
     assert answer["cost_usd"] == pytest.approx(full)
 
 
+@pytest.mark.slow
 async def test_a_resume_keeps_the_tier(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         server.script("openai", Answer(status=401, body={"error": {"message": "wrong key"}}))
@@ -139,6 +141,7 @@ async def test_a_resume_keeps_the_tier(tmp_path: Path) -> None:
     assert resumed.exit_code == 0, resumed.output
 
 
+@pytest.mark.slow
 async def test_a_dry_run_shows_the_flex_price_beside_the_live_one(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         models = "gpt-5-nano gpt-4o gemini-2.5-flash-lite"
