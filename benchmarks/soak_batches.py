@@ -19,6 +19,7 @@ from tests.support.batch_bench import WIRES
 from tests.support.batch_server.batch_wire import BatchWire
 from tests.support.batch_server.mischief import Creation, Mischief, RowKind
 from tests.support.batch_server.openai_server import OpenAIBatchServer
+from tests.support.batch_session import twice_billed
 from tests.support.command import pointed_at
 from tests.support.datasets import write_dataset
 from tests.support.killed_steps import NEVER, WRAPPER
@@ -66,7 +67,7 @@ async def rage(provider: str, folder: Path, kills: int, seed: int) -> Tally:
             tally.batches += sum(1 for batch in server.batches.values() if batch.requests)
             tally.rows += _PROBLEMS
             tally.answered += len(check_agreement(session))
-            tally.twice_billed += _twice_billed(server)
+            tally.twice_billed += len(twice_billed(server))
     return tally
 
 
@@ -84,6 +85,7 @@ async def _through_kills(
     first = (
         *("run_collection.py", "--models", model, "--dataset-path", str(dataset)),
         *("--session-id", "s", "--batch", "--batch-requests", str(_ROWS_A_BATCH)),
+        "--batch-only",  # a live call that is in flight at a kill may be sold unseen
     )
     while True:
         at = chance.randrange(1, _MOST_STEPS) if chance.random() < 0.9 else NEVER
@@ -100,15 +102,6 @@ async def _through_kills(
         if ended.exit_code != -9:
             raise SystemExit(f"{provider}: exit {ended.exit_code}:\n{ended.output[-3000:]}")
         tally.kills += 1
-
-
-def _twice_billed(server: _Server) -> int:
-    """Return how many rows were sold in two batches, or in one and live.
-
-    Two live calls are not counted: what is in flight at a kill may be sold unseen.
-    """
-    live = {task for task, times in server.given.items() if times}
-    return sum(times + (task in live) > 1 for task, times in server.batch_bills.items())
 
 
 def _mischief(chance: Random) -> Mischief:
