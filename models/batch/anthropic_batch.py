@@ -8,25 +8,29 @@ proven by its rows. Batches that were just made may not be found for a while.
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import aclosing
-from datetime import datetime
 from functools import cached_property, partial
 
 import msgspec
 
-from config.errors import BadReply, BadRequest, ModelError, NotRun
+from config.errors import BadReply, ModelError, NotRun
 from models.anthropic_model import VERSION_WITH_TEMPERATURE, AnthropicModel, version_header
 from models.base_model import Completion
 from models.batch.batch_api import (
     BatchInput,
     BatchRow,
     BatchStatus,
-    Created,
     CreateOutcome,
     FoundBatch,
-    Unknown,
 )
-from models.batch.batch_http import BatchHttp, converted, read_reply
-from models.batch.batch_rows import read_line
+from models.batch.batch_http import (
+    BatchHttp,
+    cancel_unless_ended,
+    converted,
+    created,
+    read_reply,
+    wall_seconds,
+)
+from models.batch.batch_rows import EMPTY_PROMPT, read_line
 from models.wire.reply import Reply
 from prompts.prompt_template import Prompt
 
@@ -39,7 +43,6 @@ _MOST_PAGES = 100
 # may have taken minutes.
 _EARLIER_SECONDS, _LATER_SECONDS = 600.0, 1200.0
 _MOST_LOOKED_AT = 100_000  # bytes of results, to see whose they are
-_EMPTY = Prompt(system="", user="")
 # The status with which a live call gets such an error.
 _STATUSES: Mapping[str, int] = {
     "invalid_request_error": 400,
@@ -151,12 +154,7 @@ class AnthropicBatch:
             "Content-Length": str(size + len(_AFTER)),
         }
         reply = await self._http.create(_BATCHES, data=_whole_body(batch), headers=headers)
-        if not isinstance(reply, Reply):
-            return reply
-        try:
-            return Created(read_reply(reply, _Batch).id)
-        except ModelError as error:
-            return Unknown(str(error))
+        return created(reply, _Batch, lambda made: made.id)
 
     async def find(
         self,
@@ -172,7 +170,7 @@ class AnthropicBatch:
             if each.id in but_not or each.id in self._others or each.counts.total != batch.rows:
                 continue
             if not each.has_ended:
-                running.append((abs(_seconds(each.created_at) - since), each.id))
+                running.append((abs(wall_seconds(each.created_at) - since), each.id))
             elif await self._has_rows_of(batch.token, each.id):
                 return FoundBatch(batch_id=each.id)
             else:
@@ -198,7 +196,7 @@ class AnthropicBatch:
             results=(batch_id,) if batch.has_ended and not is_gone else (),
             may_name_more=batch.has_ended and batch.results_url is None and not is_gone,
             may_be_billed=is_gone,
-            ended_at=_seconds(batch.ended_at or "") or None,
+            ended_at=wall_seconds(batch.ended_at or "") or None,
             look_again_seconds=float(wait) if wait.isdecimal() and len(wait) < 6 else None,
         )
 
@@ -221,15 +219,11 @@ class AnthropicBatch:
 
     async def cancel(self, batch_id: str) -> None:
         """Ask for a batch's end."""
-        try:
-            await self._http.post(f"{_BATCHES}/{batch_id}/cancel")
-        except BadRequest:
-            if (await self.poll(batch_id)).phase == "running":
-                raise
+        await cancel_unless_ended(self, batch_id, self._http.post(f"{_BATCHES}/{batch_id}/cancel"))
 
     @cached_property
     def _parameters_body(self) -> Mapping[str, object]:
-        return self.model.request_body(_EMPTY)
+        return self.model.request_body(EMPTY_PROMPT)
 
     def _result(self, result: _Result) -> Completion | ModelError:
         if result.type in ("expired", "canceled"):
@@ -249,7 +243,7 @@ class AnthropicBatch:
         after: dict[str, str] = {}
         for _ in range(_MOST_PAGES):
             page = read_reply(await self._http.get(_BATCHES, limit=str(_PAGE), **after), _Page)
-            times = [_seconds(each.created_at) for each in page.data]
+            times = [wall_seconds(each.created_at) for each in page.data]
             found += [
                 each
                 for each, at in zip(page.data, times, strict=True)
@@ -281,11 +275,3 @@ async def _whole_body(batch: BatchInput) -> AsyncIterator[bytes]:
             yield before + line.removesuffix(b"\n")
             before = _BETWEEN
     yield _AFTER
-
-
-def _seconds(text: str) -> float:
-    """Return the wall seconds of an RFC 3339 time, 0 where it is none."""
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0

@@ -1,8 +1,9 @@
 """What batch APIs are asked with: bounded replies, files that stream both ways, no repeats."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import TypeVar, cast
 
@@ -19,7 +20,14 @@ from config.errors import (
     Unreachable,
 )
 from models.base_model import BaseModel
-from models.batch.batch_api import BatchInput, Refused, Unknown
+from models.batch.batch_api import (
+    BatchApi,
+    BatchInput,
+    Created,
+    CreateOutcome,
+    Refused,
+    Unknown,
+)
 from models.wire.bounded_response import BoundedResponse
 from models.wire.http_session import open_session
 from models.wire.json_border import read_json
@@ -164,6 +172,38 @@ def create_failed(error: ModelError) -> Refused | Unknown:
     if status in _MADE_OR_NOT or not 300 <= status < 500:
         return Unknown(str(error))
     return Refused(error)
+
+
+def created(
+    reply: Reply | Refused | Unknown, shape: type[Shape], id_of: Callable[[Shape], str]
+) -> CreateOutcome:
+    """Return what came of a create whose successful reply names the batch."""
+    if not isinstance(reply, Reply):
+        return reply
+    try:
+        return Created(id_of(read_reply(reply, shape)))
+    except ModelError as error:
+        return Unknown(str(error))
+
+
+async def cancel_unless_ended(api: BatchApi, batch_id: str, asked: Awaitable[Reply]) -> None:
+    """Return once asked, a cancel, is done; a batch that has ended refuses it, which is no error.
+
+    Raises ModelError where it still runs.
+    """
+    try:
+        await asked
+    except ModelError:
+        if (await api.poll(batch_id)).phase == "running":
+            raise
+
+
+def wall_seconds(text: str) -> float:
+    """Return the wall seconds of an RFC 3339 time, 0 where it is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def read_reply(reply: Reply, shape: type[Shape]) -> Shape:

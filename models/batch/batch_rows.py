@@ -10,8 +10,11 @@ from config.errors import BadReply, ModelError
 from models.base_model import BaseModel, Completion
 from models.batch.batch_api import BatchRow
 from models.wire.json_border import decode_json
+from prompts.prompt_template import Prompt
 
 Row = TypeVar("Row")
+
+EMPTY_PROMPT = Prompt(system="", user="")  # of a body that is read for its parameters alone
 
 _NAMED_WITHIN_BYTES = 1_000  # an id stands at a line's beginning
 # google.rpc.Code, which Google's rows carry, and xAI's: what each is over HTTP.
@@ -33,6 +36,13 @@ _HTTP_OF_RPC: Mapping[int, int] = {
 }
 RPC_CANCELLED = 1
 _RPC_UNKNOWN = 500
+
+
+class Fault(msgspec.Struct):
+    """What a row, or a whole batch, has in place of a reply."""
+
+    code: object = None
+    message: object = None
 
 
 def read_line(

@@ -8,7 +8,6 @@ answers then come twice in every reply about the batch, and a large one can neve
 import json
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
-from datetime import datetime
 from functools import cached_property, partial
 from urllib.parse import urlsplit
 
@@ -20,14 +19,19 @@ from models.batch.batch_api import (
     BatchInput,
     BatchRow,
     BatchStatus,
-    Created,
     CreateOutcome,
     FoundBatch,
     Phase,
-    Unknown,
 )
-from models.batch.batch_http import BatchHttp, converted, read_reply
-from models.batch.batch_rows import RPC_CANCELLED, http_status_of, read_line
+from models.batch.batch_http import (
+    BatchHttp,
+    cancel_unless_ended,
+    converted,
+    created,
+    read_reply,
+    wall_seconds,
+)
+from models.batch.batch_rows import RPC_CANCELLED, Fault, http_status_of, read_line
 from models.google_model import GoogleModel
 from models.wire.reply import Reply
 from prompts.prompt_template import Prompt
@@ -48,11 +52,6 @@ _BATCH_NAME = re.compile(r"\Abatches/[\w-]{1,200}\Z")
 _LOOK_BACK_SECONDS = 600.0  # the provider's clock may be behind
 _PAGE = "100"
 _MOST_PAGES = 100
-
-
-class _Fault(msgspec.Struct):
-    code: object = None
-    message: object = None
 
 
 class _Stats(msgspec.Struct, rename="camel"):
@@ -174,12 +173,7 @@ class GoogleBatch:
         }
         path = f"{_API}/models/{self.model.model_name}:batchGenerateContent"
         reply = await self._http.create(path, json=body)
-        if not isinstance(reply, Reply):
-            return reply
-        try:
-            return Created(read_reply(reply, _Operation).name)
-        except ModelError as error:
-            return Unknown(str(error))
+        return created(reply, _Operation, lambda made: made.name)
 
     async def find(
         self,
@@ -202,7 +196,7 @@ class GoogleBatch:
                     return FoundBatch(batch_id=each.name)
             if not page.next_page_token or not operations:
                 return None
-            if 0 < _seconds(operations[-1].metadata.create_time) < since - _LOOK_BACK_SECONDS:
+            if 0 < wall_seconds(operations[-1].metadata.create_time) < since - _LOOK_BACK_SECONDS:
                 return None
             token = {"pageToken": page.next_page_token}
         raise BadReply("its list of batches has no end")
@@ -224,7 +218,7 @@ class GoogleBatch:
             # Whether what a cancelled or expired batch had finished is billed is not known.
             may_be_billed=operation.state in ("CANCELLED", "EXPIRED")
             or stats.successful_request_count > 0,
-            ended_at=_seconds(operation.metadata.end_time or "") or None,
+            ended_at=wall_seconds(operation.metadata.end_time or "") or None,
         )
 
     async def results(self, status: BatchStatus) -> AsyncIterator[bytes]:
@@ -242,11 +236,7 @@ class GoogleBatch:
 
     async def cancel(self, batch_id: str) -> None:
         """Ask for a batch's end: what it has finished cannot be read then."""
-        try:
-            await self._http.post(f"{_path(batch_id)}:cancel", {})
-        except ModelError:
-            if (await self.poll(batch_id)).phase == "running":
-                raise
+        await cancel_unless_ended(self, batch_id, self._http.post(f"{_path(batch_id)}:cancel", {}))
 
     @cached_property
     def _parameters(self) -> Mapping[str, object]:
@@ -257,7 +247,7 @@ class GoogleBatch:
             if not bytes(row.response):
                 return NotRun("not run: the row holds no reply")
             return self.model.completion_of(Reply(200, {}, bytes(row.response)), self._parameters)
-        fault = converted(row.error, _Fault) or _Fault()
+        fault = converted(row.error, Fault) or Fault()
         if fault.code == RPC_CANCELLED:
             return NotRun("not run: cancelled")
         return self._error(fault.code, row.error)
@@ -268,7 +258,7 @@ class GoogleBatch:
 
     def _refusal(self, operation: _Operation) -> ModelError | None:
         """Return what refused a batch as a whole, None where it may be tried again as it is."""
-        fault = converted(operation.error, _Fault)
+        fault = converted(operation.error, Fault)
         if fault is None:
             return None
         error = self._error(fault.code, operation.error)
@@ -280,11 +270,3 @@ def _path(batch_id: str) -> str:
     if not _BATCH_NAME.match(batch_id):
         raise BadReply("the batch has no name that could be one")
     return f"{_API}/{batch_id}"
-
-
-def _seconds(text: str) -> float:
-    """Return the wall seconds of an RFC 3339 time, 0 where it is none."""
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0

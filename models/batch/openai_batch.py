@@ -5,9 +5,8 @@ may be completed before it names its files, and refusals come as a state, minute
 """
 
 import json
-import re
 from collections.abc import AsyncIterator, Collection, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 
 import msgspec
 
@@ -17,15 +16,20 @@ from models.batch.batch_api import (
     BatchInput,
     BatchRow,
     BatchStatus,
-    Created,
     CreateOutcome,
     FoundBatch,
     Phase,
-    Unknown,
 )
-from models.batch.batch_http import BatchHttp, converted, read_reply, wait_hint
+from models.batch.batch_http import (
+    BatchHttp,
+    cancel_unless_ended,
+    converted,
+    created,
+    read_reply,
+    wait_hint,
+)
+from models.batch.batch_rows import EMPTY_PROMPT, read_line
 from models.openai_model import OpenAIModel
-from models.wire.json_border import decode_json
 from models.wire.reply import Reply
 from prompts.prompt_template import Prompt
 
@@ -39,9 +43,6 @@ _PHASES: Mapping[str, Phase] = {
 _LOOK_BACK_SECONDS = 86_400.0  # the provider's clock may be behind, or ours ahead
 _MOST_PAGES = 100  # of a hundred batches each
 _QUEUE_FULL = "token_limit_exceeded"
-_NAMED_ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]{1,200})"')
-_NAMED_WITHIN_BYTES = 1_000  # the id stands at a line's beginning
-_EMPTY = Prompt(system="", user="")
 
 
 class _Counts(msgspec.Struct):
@@ -140,12 +141,7 @@ class OpenAIBatch:
             "metadata": {"tool": TOOL, "token": batch.token},
         }
         reply = await self._http.create("/batches", json=body)
-        if not isinstance(reply, Reply):
-            return reply
-        try:
-            return Created(read_reply(reply, _Batch).id)
-        except ModelError as error:
-            return Unknown(str(error))
+        return created(reply, _Batch, lambda made: made.id)
 
     async def find(
         self, batch: BatchInput, prepared: str, *, since: float, but_not: Collection[str]
@@ -177,28 +173,18 @@ class OpenAIBatch:
 
     def read_row(self, line: bytes) -> BatchRow | None:
         """Return what one line of either file says."""
-        try:
-            row = decode_json(line, _ROW_DECODER)
-        except ValueError as error:
-            named = _NAMED_ID.search(line[:_NAMED_WITHIN_BYTES])
-            problem = BadReply(f"a row that cannot be read: {error}")
-            return BatchRow(named[1].decode("utf-8", "replace"), problem) if named else None
-        try:
-            return BatchRow(row.custom_id, self._result(row))
-        except Exception as error:  # noqa: BLE001 - the border where foreign errors become ours
-            return BatchRow(row.custom_id, self.model.as_model_error(error))
+        return read_line(
+            *(line, _ROW_DECODER, "custom_id", self.model),
+            lambda row: (row.custom_id, partial(self._result, row)),
+        )
 
     async def cancel(self, batch_id: str) -> None:
         """Ask for a batch's end; one that has ended already refuses that, which is no error."""
-        try:
-            await self._http.post(f"/batches/{batch_id}/cancel")
-        except BadRequest:
-            if (await self.poll(batch_id)).phase == "running":
-                raise
+        await cancel_unless_ended(self, batch_id, self._http.post(f"/batches/{batch_id}/cancel"))
 
     @cached_property
     def _parameters_body(self) -> Mapping[str, object]:
-        return self.model.request_body(_EMPTY)
+        return self.model.request_body(EMPTY_PROMPT)
 
     def _result(self, row: _Row) -> Completion | ModelError:
         response = row.response

@@ -6,26 +6,30 @@ made of, which is ours alone.
 
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
-from datetime import datetime
 from functools import cached_property, partial
 
 import msgspec
 
-from config.errors import AuthFailed, BadRequest, ModelError, NotRun, Overloaded
+from config.errors import AuthFailed, ModelError, NotRun, Overloaded
 from models.base_model import Completion
 from models.batch.batch_api import (
     BatchInput,
     BatchRow,
     BatchStatus,
-    Created,
     CreateOutcome,
     FoundBatch,
     Phase,
     Refused,
-    Unknown,
 )
-from models.batch.batch_http import BatchHttp, converted, read_reply
-from models.batch.batch_rows import read_line
+from models.batch.batch_http import (
+    BatchHttp,
+    cancel_unless_ended,
+    converted,
+    created,
+    read_reply,
+    wall_seconds,
+)
+from models.batch.batch_rows import EMPTY_PROMPT, Fault, read_line
 from models.meta_model import MetaModel
 from models.wire.reply import Reply
 from prompts.prompt_template import Prompt
@@ -33,7 +37,6 @@ from prompts.prompt_template import Prompt
 _ENDPOINT = "/v1/chat/completions"
 _ENDED = ("COMPLETED", "CANCELLED", "EXPIRED", "FAILED")
 _CLIENT_ERROR = "batch_client_error"
-_EMPTY = Prompt(system="", user="")
 
 
 class _Batch(msgspec.Struct):
@@ -67,11 +70,6 @@ class _Row(msgspec.Struct):
     custom_id: str
     response: _Response | None = None
     error: object = None
-
-
-class _Fault(msgspec.Struct):
-    code: object = None
-    message: object = None
 
 
 _ROW_DECODER = msgspec.json.Decoder(_Row)
@@ -108,12 +106,7 @@ class TogetherBatch:
         reply = await self._http.create("/batches", json=body)
         if isinstance(reply, Refused):
             return Refused(_of_the_gate(reply.error))
-        if not isinstance(reply, Reply):
-            return reply
-        try:
-            return Created(read_reply(reply, _Created).job.id)
-        except ModelError as error:
-            return Unknown(str(error))
+        return created(reply, _Created, lambda made: made.job.id)
 
     async def find(
         self,
@@ -143,7 +136,7 @@ class TogetherBatch:
             results=batch.files,
             may_name_more=batch.status == "COMPLETED" and not batch.output_file_id,
             error=self._refusal(batch) if batch.status == "FAILED" else None,
-            ended_at=_seconds(batch.completed_at or "") or None,
+            ended_at=wall_seconds(batch.completed_at or "") or None,
         )
 
     async def results(self, status: BatchStatus) -> AsyncIterator[bytes]:
@@ -161,22 +154,18 @@ class TogetherBatch:
 
     async def cancel(self, batch_id: str) -> None:
         """Ask for a batch's end; it says 409 where that has come already."""
-        try:
-            await self._http.post(f"/batches/{batch_id}/cancel")
-        except (BadRequest, Overloaded):
-            if (await self.poll(batch_id)).phase == "running":
-                raise
+        await cancel_unless_ended(self, batch_id, self._http.post(f"/batches/{batch_id}/cancel"))
 
     @cached_property
     def _parameters_body(self) -> Mapping[str, object]:
-        return self.model.request_body(_EMPTY)
+        return self.model.request_body(EMPTY_PROMPT)
 
     def _result(self, row: _Row) -> Completion | ModelError:
         response = row.response
         if response and response.status_code:
             reply = Reply(response.status_code, {}, bytes(response.body))
             return self.model.completion_of(reply, self._parameters_body)
-        fault = converted(row.error, _Fault) or _Fault(message=row.error)
+        fault = converted(row.error, Fault) or Fault(message=row.error)
         if fault.code == _CLIENT_ERROR:  # final, unless its words speak of money, keys or models
             return self._error(fault.message)
         status = fault.code if isinstance(fault.code, int) and 400 <= fault.code < 600 else None
@@ -199,10 +188,3 @@ def _of_the_gate(error: ModelError) -> ModelError:
     if isinstance(error, AuthFailed) and error.status == 403 and "cloudflare" in words:
         return Overloaded(f"not let through to the API: {error}", status=error.status)
     return error
-
-
-def _seconds(text: str) -> float:
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0

@@ -27,7 +27,7 @@ from models.batch.batch_api import (
     Unknown,
 )
 from models.batch.batch_http import BatchHttp, converted, read_reply
-from models.batch.batch_rows import RPC_CANCELLED, http_status_of, read_line
+from models.batch.batch_rows import EMPTY_PROMPT, RPC_CANCELLED, Fault, http_status_of, read_line
 from models.wire.json_border import decode_json
 from models.wire.reply import Reply
 from models.xai_model import XAIModel
@@ -44,7 +44,6 @@ _NOT_FOUND = 404
 # What an error without a code says where the request itself is not to blame.
 _PASSING_WORDS = ("timeout", "timed out", "overload", "internal", "unavailable", "capacity", "rate")
 _STOPPED_WORDS = ("cancel", "expired")
-_EMPTY = Prompt(system="", user="")
 
 
 class _Counts(msgspec.Struct):
@@ -83,11 +82,6 @@ class _Row(msgspec.Struct):
     batch_request_id: str
     batch_result: _Result = msgspec.field(default_factory=_Result)
     error: object = None
-
-
-class _Fault(msgspec.Struct):
-    code: object = None
-    message: object = None
 
 
 _PAGE_DECODER = msgspec.json.Decoder(_Page)
@@ -231,7 +225,7 @@ class XAIBatch:
 
     @cached_property
     def _parameters_body(self) -> Mapping[str, object]:
-        return self.model.request_body(_EMPTY)
+        return self.model.request_body(EMPTY_PROMPT)
 
     async def _half_made(self, batch_id: str, refusal: Refused) -> CreateOutcome:
         """Return what becomes of a batch some of whose requests were added, and run already."""
@@ -251,7 +245,7 @@ class XAIBatch:
             return self.model.completion_of(reply, self._parameters_body)
         if error is None:
             return NotRun("not run: the row holds no reply")
-        fault = converted(error, _Fault) or _Fault(message=error)
+        fault = converted(error, Fault) or Fault(message=error)
         words = str(fault.message).lower()
         if fault.code == RPC_CANCELLED or any(word in words for word in _STOPPED_WORDS):
             return NotRun(f"not run: {fault.message}")
