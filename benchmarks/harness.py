@@ -47,6 +47,15 @@ class Figure:
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
 
+def at_most(
+    part: str, name: str, value: float, bound: float, unit: str, detail: str = ""
+) -> Figure:
+    """Return a figure whose bound is an upper one."""
+    return Figure(
+        part=part, name=name, value=value, bound=bound, unit=unit, at_least=False, detail=detail
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A process as it was at one moment: seconds since its start, processor time, memory."""

@@ -19,7 +19,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.harness import Figure, Running, Sample, run, server, write_problems
+from benchmarks.harness import Figure, Running, Sample, at_most, run, server, write_problems
 
 MODELS = (
     "grok-4.7",
@@ -57,7 +57,8 @@ def figures(problems: int = 10_000, samples: int = 1) -> Iterator[Figure]:
             collected = old.finish()
         out = ("--output-dir", str(folder / "scale"))
         opened = run("resume_collection.py", "scale", *out, ports={"xai": port})
-    yield _figure(
+    yield at_most(
+        "scale",
         f"memory at the peak, {tasks:,} tasks",
         collected.peak_mb,
         200,
@@ -66,7 +67,8 @@ def figures(problems: int = 10_000, samples: int = 1) -> Iterator[Figure]:
         f"{memory(collected.samples, 0.98 * tasks):.0f} MB near the end",
     )
     yield _cost_figure(costs(young.samples, tasks, *_EARLY), costs(old.samples, tasks, *_LATE))
-    yield _figure(
+    yield at_most(
+        "scale",
         "opening the finished session for a resume",
         opened.wall_seconds,
         3,
@@ -107,7 +109,8 @@ def _take_turns(old: Running, young: Running, answers: float) -> None:
 def _cost_figure(early: Sequence[float], late: Sequence[float]) -> Figure:
     if not (early and late):
         raise SystemExit("a fifth of the session took under two seconds: give more --problems")
-    return _figure(
+    return at_most(
+        "scale",
         "cost of a task, last fifth / first fifth of a session like it",
         # What others take away on the machine only adds to the cost: the least is the code's.
         min(late) / min(early),
@@ -132,18 +135,6 @@ def costs(samples: Sequence[Sample], tasks: int, from_share: float, to_share: fl
 def memory(samples: Sequence[Sample], answers: float) -> float:
     """Return the memory, in MB, when so many answers were there."""
     return next(sample.resident_mb for sample in samples if sample.answered >= answers)
-
-
-def _figure(name: str, value: float, bound: float, unit: str, detail: str) -> Figure:
-    return Figure(
-        part="scale",
-        name=name,
-        value=value,
-        bound=bound,
-        unit=unit,
-        at_least=False,
-        detail=detail,
-    )
 
 
 def main() -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.harness import Figure, run, server, write_problems
+from benchmarks.harness import Figure, at_most, run, server, write_problems
 
+_PART = "stalls"
 _ORDINARY, _HOSTILE = 5_000, 50
 _WIDTH = 20
 _LATENCY_SECONDS = 0.05  # with none the loop is never idle, and stalls are what it has to do
@@ -45,7 +46,8 @@ def figures() -> Iterator[Figure]:
         methods = _methods(folder / "out" / "stalls")
     what = f"{_ORDINARY:,} ordinary replies and {_HOSTILE} hostile ones"
     ((stall, computing),) = _LONGEST.findall(log)
-    yield _figure(
+    yield at_most(
+        _PART,
         f"{what}: longest stall of the event loop",
         1000 * float(stall),
         100,
@@ -53,16 +55,17 @@ def figures() -> Iterator[Figure]:
         detail=f"{1000 * float(computing):.0f} ms of it computing; what the machine took from an "
         f"idle process beside it: {1000 * max(idled):.0f} ms; {finished.wall_seconds:.0f} s in all",
     )
-    yield _figure(
-        f"{what}: answers kept",
-        len(methods),
-        tasks,
-        "answers",
+    yield Figure(
+        part=_PART,
+        name=f"{what}: answers kept",
+        value=len(methods),
+        bound=tasks,
+        unit="answers",
         at_least=True,
         detail=f"{methods.count('gave_up')} of them raw: reading took more than its bounds",
     )
     peak_mb = max(sample.resident_mb for sample in finished.samples)  # without its readers'
-    yield _figure(f"{what}: memory of the collector's process", peak_mb, 400, "MB")
+    yield at_most(_PART, f"{what}: memory of the collector's process", peak_mb, 400, "MB")
 
 
 @contextmanager
@@ -92,20 +95,6 @@ def _methods(session: Path) -> list[str]:
         for file in session.glob("*/*.jsonl")
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
-
-
-def _figure(
-    name: str, value: float, bound: float, unit: str, *, at_least: bool = False, detail: str = ""
-) -> Figure:
-    return Figure(
-        part="stalls",
-        name=name,
-        value=value,
-        bound=bound,
-        unit=unit,
-        at_least=at_least,
-        detail=detail,
-    )
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """The flex tier on the wire: what goes out, what was served, and what a refusal of it means."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -23,18 +22,6 @@ from tests.support.wire import PROMPT, key_of
 
 FLEX = CallOptions(tier="flex")
 NO_ROOM: Json = {"error": {"message": "Resource Unavailable", "code": "resource_unavailable"}}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ProviderServer]:
-    async with ProviderServer() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 def model_of(

@@ -2,7 +2,6 @@
 
 import logging
 import traceback
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,18 +14,6 @@ from tests.support.provider_server import Answer, ProviderServer
 from tests.support.wire import CHAT_PROVIDERS, PROMPT, connect, key_of, row
 
 CASES = [(provider, case) for provider in CHAT_PROVIDERS for case in bad_replies(provider)]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ProviderServer]:
-    async with ProviderServer() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(

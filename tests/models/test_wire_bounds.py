@@ -5,7 +5,6 @@ import gzip
 import json
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator
 from functools import cache
 
 import pytest
@@ -22,12 +21,6 @@ from tests.support.wire import PROMPT
 OPTIONS = CallOptions(request_timeout_seconds=20)
 BOMB_BYTES = 40_000_000
 CHUNKED = "HTTP/1.1 {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 async def error_of(model: BaseModel) -> ModelError:

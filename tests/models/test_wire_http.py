@@ -1,7 +1,6 @@
 """Replies that break HTTP itself: bad replies that may have been billed, never refusals."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import chain
 
 import pytest
@@ -14,12 +13,6 @@ from tests.support.wire import PROMPT
 
 OPTIONS = CallOptions(request_timeout_seconds=10)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 async def error_of(model: BaseModel) -> ModelError:

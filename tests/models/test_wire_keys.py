@@ -3,7 +3,7 @@
 import html
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -25,12 +25,6 @@ WRITTEN: list[Callable[[str], str]] = [
     lambda key: key[:-7],
     lambda key: key[7:],
 ]
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 @pytest.fixture

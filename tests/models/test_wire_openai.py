@@ -1,7 +1,5 @@
 """OpenAI's Responses, for the models that have nothing else."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from config.errors import BadReply, BadRequest, ConfigError, ModelError, Overloaded, RateLimited
@@ -13,18 +11,6 @@ from tests.support.bad_replies import bad_replies
 from tests.support.provider_formats import Json, responses_answer
 from tests.support.provider_server import Answer, ProviderServer
 from tests.support.wire import PROMPT, connect, key_of, row
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ProviderServer]:
-    async with ProviderServer() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 def responses_row(**params: str) -> ModelConfig:

@@ -1,7 +1,5 @@
 """What comes back: good replies in every shape that providers send."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from models.base_model import Completion, FinishReason, Usage
@@ -11,18 +9,6 @@ from tests.support.provider_server import Answer, ProviderServer
 from tests.support.wire import CHAT_PROVIDERS, PROMPT, connect, row
 
 CODE = "```python\ndef add(a, b):\n    return a + b\n```"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ProviderServer]:
-    async with ProviderServer() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 def reply(

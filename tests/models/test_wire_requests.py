@@ -1,6 +1,6 @@
 """What goes out: paths, credentials and parameters, exactly."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -19,18 +19,6 @@ MESSAGES = [
     {"role": "user", "content": PROMPT.user},
 ]
 LIMIT_FIELDS = dict.fromkeys(CHAT_PROVIDERS, "max_tokens") | {"openai": "max_completion_tokens"}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ProviderServer]:
-    async with ProviderServer() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("provider", CHAT_PROVIDERS)

@@ -27,12 +27,6 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ProviderServe
         yield opened
 
 
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("provider", CHAT_PROVIDERS)
 async def test_the_environments_proxy_is_used(
     provider: Provider,

@@ -1,7 +1,6 @@
 """Counts of tokens that a call can have had are booked, with errors too; others are only noted."""
 
 import logging
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,12 +15,6 @@ from tests.support.wire import PROMPT
 
 COUNTING = [wire for wire in WIRES if wire != "guide"]
 OPTIONS = CallOptions(request_timeout_seconds=10, max_tokens=4_096)
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[ClientPool]:
-    async with ClientPool() as opened:
-        yield opened
 
 
 async def error_of(model: BaseModel) -> ModelError:

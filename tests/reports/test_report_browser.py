@@ -322,6 +322,7 @@ def test_a_whole_row_opens_and_says_what_is_missing(browser: WebDriver, tmp_path
     load(browser, write_report(store))
     one(browser, "#table tbody td.title").click()
     WebDriverWait(browser, 10).until(lambda b: "none of it defines react" in one(b, "#detail").text)
+    assert complaints(browser) == []
 
 
 def test_a_chart_without_figures_says_none(browser: WebDriver, tmp_path: Path) -> None:

@@ -209,6 +209,7 @@ def test_a_link_from_elsewhere_opens_its_problem(browser: WebDriver, judged_repo
     WebDriverWait(browser, 10).until(lambda b: b.current_url == f"{url}#problem=category_01_3")
     press(browser, Keys.ESCAPE)
     WebDriverWait(browser, 10).until(lambda b: b.current_url == url)
+    assert complaints(browser) == []
 
 
 @pytest.mark.parametrize("name", ["gone_1", "%", "100%25", ATTACK])
