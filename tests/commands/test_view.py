@@ -7,15 +7,18 @@ import os
 import re
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
 import pytest
 
 from storage.session.session_lock import SessionLock
 from tests.support.command import run
+from tests.support.program import Program
 from tests.support.report_page import ReportPage, source_of
 from tests.support.sessions import write_judgements, write_session
 from tests.support.view_page import Answered, asked, view
@@ -299,6 +302,26 @@ async def test_wrong_lines_are_said_in_one(tmp_path: Path) -> None:
     for word in ("-1", "65536"):
         wrong = await run("view.py", f"--port={word}")
         assert wrong.exit_code == 2 and "is not a port" in wrong.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a screen")
+async def test_the_browser_is_opened_where_there_is_a_screen(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\necho "$1" > "{opened}.new" && mv "{opened}.new" "{opened}"\n')
+    script.chmod(0o700)
+    arguments = ("view.py", "--output-dir", str(tmp_path), "--port", "0")
+    program = await Program.start(
+        *arguments, environment={"DISPLAY": ":9", "BROWSER": f"{script} %s"}
+    )
+    async with asyncio.timeout(60):
+        while not opened.exists():
+            await asyncio.sleep(0.02)
+    program.send(SIGINT)
+    finished = await program.finished()
+    assert finished.exit_code == 0
+    assert opened.read_text().startswith("http://127.0.0.1:")
+    assert opened.read_text().strip() in finished.stdout
 
 
 async def listening(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -51,6 +51,12 @@ def counts_on_board(browser: WebDriver) -> dict[str, tuple[str, str]]:
     return {row["Model"]: (row["Answered"], row["Failed"]) for row in board_rows(browser)}
 
 
+def type_date(browser: WebDriver, place: str, day: str) -> None:
+    typed = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'"
+    typed += ", {bubbles: true}))"
+    browser.execute_script(typed, browser.find_element(By.ID, place), day)
+
+
 def counts_in_files(session: Path) -> dict[str, tuple[str, str]]:
     answered = [model for model, _ in answers_in(session)]
     failed = [model for model, _ in failures_in(session)]
@@ -131,6 +137,12 @@ async def test_rows_are_sorted_and_stay_so_while_others_change(tmp_path: Path) -
     with open_browser() as browser:
         async with view(output) as address:
             await open_page(browser, address)
+            everything = len(board_rows(browser))
+            for place, day in (("from", "2999-01-01"), ("to", "1999-01-01")):
+                type_date(browser, place, day)
+                await until(browser, lambda b: board_rows(b) == [])
+                type_date(browser, place, "")
+                await until(browser, lambda b: len(board_rows(b)) == everything)
             heading = "//th/button[text()='Cost']"
             browser.find_element(By.XPATH, heading).click()
             cheapest = board_rows(browser)
