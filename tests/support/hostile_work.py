@@ -108,6 +108,12 @@ def fail(payload: bytes) -> bytes:
     raise ValueError(payload.decode())
 
 
+def fail_at_no(payload: bytes) -> bytes:
+    if payload == b"no":
+        fail(payload)
+    return payload
+
+
 def leave(payload: bytes) -> bytes:
     """End Python in the orderly way."""
     raise SystemExit(3)

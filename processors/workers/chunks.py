@@ -1,0 +1,37 @@
+"""The seam for work that takes processor time: chunks of bytes through any Executor, in order."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
+
+from processors.workers.bounds import Unfinished
+from processors.workers.messages import Work
+
+_IN_FLIGHT_A_WORKER = 3  # one is worked on, one waits, one is on its way
+
+
+def window_for(workers: int) -> int:
+    """Return how many chunks are to be in flight for so many workers."""
+    return _IN_FLIGHT_A_WORKER * workers
+
+
+def map_chunks(
+    executor: Executor, function: Work, chunks: Iterable[bytes], window: int
+) -> Iterator[bytes | Unfinished]:
+    """Yield what the function made of each chunk, in the order of the chunks.
+
+    function: of a module, pure, and one that opens no file of a session, since it may run in
+    another process or on another machine. window: how many chunks are in flight at most.
+    What a bounded worker gave up is a result. The first error is raised, and the rest cancelled.
+    """
+    in_flight: deque[Future[bytes | Unfinished]] = deque()
+    try:
+        for chunk in chunks:
+            in_flight.append(executor.submit(function, chunk))
+            if len(in_flight) >= window:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()
+    finally:
+        for future in in_flight:
+            future.cancel()
