@@ -10,6 +10,7 @@ from runners.collection_runner import RunOutcome
 from runners.lanes.open_batches import moment
 from scripts._terminal import print_wrapped
 from storage.records.batch_ledger import BatchLedger, LedgerBatch
+from storage.session.progress_file import Progress, read_progress
 from storage.session.spending_file import read_spending
 from storage.solution_store import SolutionStore
 
@@ -20,8 +21,9 @@ def print_open_batches(store: SolutionStore) -> bool:
     for batch in BatchLedger(store.path).unsettled():
         if batch.may_be_billed:
             by_model[batch.model].append(batch)
+    progress = read_progress(store.path)
     for model, batches in by_model.items():
-        print_wrapped(f"{model}: {_words(batches)}")
+        print_wrapped(f"{model}: {_words(batches, progress)}")
     return bool(by_model)
 
 
@@ -74,12 +76,11 @@ def may_cancel(ledger: BatchLedger, *, ask: bool) -> bool:
         return False
 
 
-def _words(batches: list[LedgerBatch]) -> str:
+def _words(batches: list[LedgerBatch], progress: Progress | None = None) -> str:
     now = time.time()
-    rows = sum(batch.rows for batch in batches)
     worst_usd = sum(batch.planned.worst_usd for batch in batches)
     count = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
-    parts = [f"{count} open, {rows:,} requests", f"at most {worst_usd:.4f} USD"]
+    parts = [f"{count} open, {_rows(batches, progress, now)}", f"at most {worst_usd:.4f} USD"]
     known = [batch for batch in batches if batch.batch_id is not None]
     if known:
         oldest = min(known, key=lambda batch: batch.created_at)
@@ -89,6 +90,16 @@ def _words(batches: list[LedgerBatch]) -> str:
     if len(known) < len(batches):
         parts.append(f"{len(batches) - len(known)} of unknown outcome: a resume looks for them")
     return ", ".join(parts)
+
+
+def _rows(batches: list[LedgerBatch], progress: Progress | None, now: float) -> str:
+    """Return how many requests there are, and how many were done when a run last looked."""
+    rows = sum(batch.rows for batch in batches)
+    seen = progress.batch_rows_done if progress else {}
+    done = [min(seen[batch.token], batch.rows) for batch in batches if batch.token in seen]
+    if not progress or not done:
+        return f"{rows:,} requests"
+    return f"{rows:,} requests ({sum(done):,} done at {moment(progress.last_saved, now)})"
 
 
 def _ends_at(batch: LedgerBatch) -> float:

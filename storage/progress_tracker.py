@@ -1,7 +1,7 @@
 """progress.json while a session runs, final_report.json when it ends."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -88,6 +88,7 @@ class ProgressTracker:
         self._completed_ids = bytearray()
         self._started = clock.monotonic()
         self._active_seconds_before = 0.0
+        self._batch_rows_done: dict[str, int] = {}
         self._ended_now = 0
         self._to_try_again = 0
         self._changed = True
@@ -106,6 +107,7 @@ class ProgressTracker:
         earlier = read_progress(store.path)
         self._active_seconds_before = earlier.active_seconds if earlier else 0.0
         self.spent_usd = max(store.answers_usd, earlier.spent_usd if earlier else 0.0)
+        self._batch_rows_done = dict(earlier.batch_rows_done) if earlier else {}
 
     def recount(self, store: SolutionStore) -> None:
         """Count what stands in the session's files, whatever was counted before."""
@@ -148,6 +150,13 @@ class ProgressTracker:
             self._note_end(lane, key)
             lane.failed[key] = False
             lane.last_error = error
+
+    def note_batches(self, rows_done: Mapping[str, int]) -> None:
+        """Note how many rows of open batches are done: token -> rows, as providers say."""
+        with self._lock:
+            known = {**self._batch_rows_done, **rows_done}
+            self._changed = self._changed or known != self._batch_rows_done
+            self._batch_rows_done = known
 
     def progress(self) -> ProgressCounts:
         """Return the counts as they are now."""
@@ -231,7 +240,8 @@ class ProgressTracker:
             failed_ids = [
                 _full_id(key, label) for label, lane in self._lanes.items() for key in lane.failed
             ]
-        head = {
+            batches = dict(self._batch_rows_done)
+        head: dict[str, object] = {
             "session_id": self._session_id,
             "start_time": self._start_time,
             "total_tasks": self.total_tasks,
@@ -242,6 +252,8 @@ class ProgressTracker:
             "active_seconds": round(self._active_seconds(), 3),
             "spent_usd": self.spent_usd,
         }
+        if batches:
+            head["batch_rows_done"] = batches
         return progress_chunks(head, counts, completed_ids, failed_ids, self._clock.time())
 
     def _report(self) -> dict[str, object]:

@@ -53,6 +53,7 @@ def slow_texts(pattern: re.Pattern[str], count: int) -> Iterator[tuple[str, Hard
             yield way, text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", PATTERNS)
 def test_a_pattern_is_linear(where: str) -> None:
     assert list(slow_texts(PATTERNS[where], QUICK)) == []

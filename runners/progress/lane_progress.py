@@ -58,6 +58,11 @@ class LaneWatch:
         ]
         return RunProgress(lanes=rows, elapsed_seconds=self._clock.monotonic() - self._started)
 
+    def batch_rows_done(self) -> dict[str, int]:
+        """Return token -> rows done of each open batch of which the provider says so."""
+        batches = [item for lane in self._lanes for item in lane.batches.open.items()]
+        return {token: batch.done for token, batch in batches if batch.done is not None}
+
     def _row(
         self, lane: Lane, pace: LanePace, counts: ModelProgress, tally: Tally, total: int
     ) -> LaneProgress:

@@ -126,6 +126,7 @@ class Upkeep:
         while True:
             progress = watch.progress()
             self._tracker.seconds_left = progress.whole.seconds_left
+            self._tracker.note_batches(watch.batch_rows_done())
             # Whoever watched may be gone, the terminal with them: the work goes on.
             with contextlib.suppress(OSError):
                 self._display.show(progress)

@@ -44,6 +44,8 @@ class Progress(msgspec.Struct, kw_only=True):
         the number of calls that may have been billed without an answer kept.
     active_seconds: time spent collecting, over all runs.
     spent_usd: the money of all runs, the worst case of calls that were out included.
+    batch_rows_done: token -> rows that the provider called done at the last look; not written
+        where there are none.
     """
 
     session_id: str
@@ -54,6 +56,7 @@ class Progress(msgspec.Struct, kw_only=True):
     in_flight: TaskCount = 0
     active_seconds: Seconds = 0.0
     spent_usd: Usd = 0.0
+    batch_rows_done: dict[str, TaskCount] = msgspec.field(default_factory=dict)
 
 
 def read_progress(folder: Path) -> Progress | None:

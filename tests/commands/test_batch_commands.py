@@ -1,6 +1,7 @@
 """Batches as a user meets them: what the commands say while batches are open, and how they end."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from signal import SIGINT
@@ -96,6 +97,8 @@ async def test_an_interrupt_leaves_batches_running_and_says_how_to_come_back(
     shown = [lane for line in lines for lane in line["models"] if lane["label"] == "gpt-4o"]
     assert any(lane["open_batches"] == 1 and lane["batched_requests"] == 5 for lane in shown)
     assert any("1 batch in_progress" in lane["waiting_because"] for lane in shown)
+    status = await commands.resume("--status")
+    assert re.search(r"1 batch open, 5 requests \([1-5] done at ", status.stdout), status.stdout
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ _QUICK = [("anthropic", _AFTER_CREATING)]
 _REST = [pair for pair in product(sorted(WIRES), MOMENTS) if pair not in _QUICK]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", few([*_QUICK, *_REST], len(_QUICK)), ids=str)
 async def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
     tmp_path: Path, case: tuple[str, tuple[int, str]]

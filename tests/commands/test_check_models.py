@@ -70,6 +70,7 @@ async def test_all_chosen_models_are_served() -> None:
     assert not any(key_of(provider) in finished.output for provider in SERVED)
 
 
+@pytest.mark.slow
 async def test_what_is_not_served_and_what_to_use_instead() -> None:
     async with ProviderServer(served=SERVED) as server:
         finished = await check(everywhere(server), "gpt-4", "gpt-6-sol", "grok-4", "grok-4.7")

@@ -132,6 +132,7 @@ class PausingServer(WatchedServer):
         return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", few(["folder", "file", "cut short"], 1))
 async def test_answers_that_are_deleted_during_a_run_are_missed(tmp_path: Path, gone: str) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 6, "texts": 6})

@@ -56,6 +56,7 @@ async def test_what_it_prints_fits(tmp_path: Path, script: str, arguments: tuple
     assert too_long(finished.output) == []
 
 
+@pytest.mark.slow
 async def test_a_run_that_goes_well_fits_and_warns_of_nothing(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 2})
     async with ProviderServer() as server:

@@ -216,6 +216,7 @@ async def test_running_twice_makes_two_sessions(tmp_path: Path) -> None:
     assert len(records(first, GROK)) == len(records(second, GROK)) == 2
 
 
+@pytest.mark.slow
 async def test_failures_are_kept_apart_and_a_resume_tries_them_again(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 3})
     async with ProviderServer() as server:

@@ -130,6 +130,7 @@ async def test_a_wrong_checksum_keeps_nothing(tmp_path: Path) -> None:
     assert leftovers(target) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

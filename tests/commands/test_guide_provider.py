@@ -45,6 +45,7 @@ async def collection(root: Path, *arguments: str) -> Finished:
     return await run("run_collection.py", *arguments, root=root, folder=root)
 
 
+@pytest.mark.slow
 async def test_the_list_and_a_dry_run_know_the_new_model(tmp_path: Path) -> None:
     root = make_project(tmp_path, HOST)  # the class is unchanged: nothing is sent here
     listed = await collection(root, "--list-models")

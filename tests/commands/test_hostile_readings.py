@@ -52,6 +52,7 @@ def given_up(answers: dict[tuple[str, str], dict[str, Any]]) -> dict[str, dict[s
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ways", [QUICK, pytest.param(tuple(REASONS)[3:], marks=pytest.mark.slow)], ids=len
 )

@@ -82,6 +82,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionBench]
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", few(FILES, 3))
 @pytest.mark.parametrize("kind", few([link, pipe, dangling, listening, device], 2))
 def test_no_command_follows_or_waits_for_what_is_no_file(

@@ -49,6 +49,7 @@ async def ended(program: Program, code: int = 0) -> Finished:
     return finished
 
 
+@pytest.mark.slow
 async def test_the_table_at_the_end_shows_pass_rates(tmp_path: Path) -> None:
     isolation = best_layer()
     async with ProviderServer() as server:

@@ -108,6 +108,7 @@ async def test_what_was_named_or_agreed_to_is_not_asked_about(
     assert "Go on?" not in terminal.text
 
 
+@pytest.mark.slow
 async def test_a_dry_run_needs_no_keys_and_still_prices(tmp_path: Path) -> None:
     finished = await run(
         "run_collection.py", "--dry-run", "--models", "gpt-4o", "grok-4.7", *flags(tmp_path)

@@ -40,6 +40,7 @@ def one_line(finished: Finished, code: int) -> str:
     return line.removeprefix("error: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", few(["2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"], 1))
 async def test_a_run_without_one_of_its_streams_keeps_every_answer(
     tmp_path: Path, closed: str
@@ -166,6 +167,7 @@ LONG_NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", few(LONG_NAMES, 1))
 async def test_names_of_five_thousand_characters(case: tuple[int, tuple[str, ...]]) -> None:
     code, command = case

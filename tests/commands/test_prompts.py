@@ -12,6 +12,7 @@ from tests.support.watched_server import WatchedServer
 GROK = "grok-4.3"
 
 
+@pytest.mark.slow
 async def test_a_prompt_of_ones_own_goes_all_the_way(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"a": 2})
     prompt = tmp_path / "terse.txt"

@@ -106,6 +106,7 @@ async def test_an_interrupted_extraction_stays_pending(tmp_path: Path) -> None:
         assert len(check_agreement(collection.session)) == 12
 
 
+@pytest.mark.slow
 async def test_a_long_reply_is_on_the_disk_before_it_is_read(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 1})
     text = hurting_reply("kill_the_owner")

@@ -54,6 +54,7 @@ async def test_every_first_sample_comes_before_any_second(tmp_path: Path) -> Non
     assert "Total tasks to complete: 9" in finished.stdout
 
 
+@pytest.mark.slow
 async def test_records_ids_and_counts_know_the_sample(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         await collect(tmp_path, server, SAMPLES="2")
@@ -104,6 +105,7 @@ async def test_one_sample_leaves_no_trace_but_the_field(tmp_path: Path) -> None:
     assert record["sample"] == 1
 
 
+@pytest.mark.slow
 async def test_a_finished_session_gets_more_samples(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         await collect(tmp_path, server)

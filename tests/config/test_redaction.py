@@ -90,6 +90,7 @@ def test_ordinary_texts_stay_as_they_are() -> None:
     assert ALL.redact(escapes) == escapes
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200))
 def test_no_text_without_a_key_is_changed(text: str) -> None:
     assert ALL.redact(text) == text

@@ -72,6 +72,7 @@ async def test_chosen_attacks_are_held() -> None:
     await attack(best_layer(), CHOSEN)
 
 
+@pytest.mark.slow
 async def test_some_forgeries_are_stopped_by_decoys_alone() -> None:
     forgeries = ["frame_say", "gc_token", "always_eq", "mock_any", "patch_say_code"]
     policy = replace(QUICK, use_decoys=False)

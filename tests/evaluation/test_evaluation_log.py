@@ -60,6 +60,7 @@ async def test_samples_of_a_problem_are_answers_of_their_own(tmp_path: Path) -> 
     assert score.rates()[0].rate == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 async def test_answers_may_come_one_by_one(tmp_path: Path) -> None:
     async with judging(best_layer(), workers=2) as judge:
         log = opened(tmp_path)
@@ -75,6 +76,7 @@ async def test_answers_may_come_one_by_one(tmp_path: Path) -> None:
     assert len(opened(tmp_path).known) == 5
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_read_is_set_aside_and_judged_again(tmp_path: Path) -> None:
     async with judging(best_layer()) as judge:
         await feed(tmp_path, judge, answer(1), answer(2, WRONG))
@@ -88,6 +90,7 @@ async def test_what_cannot_be_read_is_set_aside_and_judged_again(tmp_path: Path)
     assert [msgspec.json.decode(line)["sample"] for line in lines] == [2, 1]
 
 
+@pytest.mark.slow
 async def test_the_last_line_of_an_answer_wins(tmp_path: Path) -> None:
     async with judging(best_layer()) as judge:
         await feed(tmp_path, judge, answer(1, WRONG))
@@ -97,6 +100,7 @@ async def test_the_last_line_of_an_answer_wins(tmp_path: Path) -> None:
     assert known.basis.policy == QUICK.name
 
 
+@pytest.mark.slow
 async def test_a_reply_without_code_fails_for_the_reason_it_ended(tmp_path: Path) -> None:
     ends = {"length": "truncated", "refusal": "refused", "filtered": "refused", "stop": ""}
     async with judging(best_layer()) as judge:

@@ -58,6 +58,7 @@ VERDICTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_each_reason() -> None:
     async with judging(best_layer()) as judge:
         found = {name: await judge.judge("square", code) for name, (code, _, _) in VERDICTS.items()}
@@ -73,6 +74,7 @@ async def judge_one(code: str, *tests: tuple[str, str]) -> Judgement:
         return await judge.judge("square", code)
 
 
+@pytest.mark.slow
 async def test_the_first_failed_test_is_kept_with_both_sides() -> None:
     wrong = "def f(x): return x + x\n"
     found = await judge_one(wrong, ("", "func(2) == 4"), ("", "func(0) == 0 and func(3) == 9"))

@@ -124,6 +124,7 @@ def test_the_worst_case_takes_the_dearest_hour_ahead() -> None:
     assert worst_case_price(row("smollm2_135m"), 1000, 4096, NOON) == 0.0
 
 
+@pytest.mark.slow
 def test_the_worst_case_is_never_less_than_the_call() -> None:
     usage = Usage(input_tokens=900, cached_tokens=400, output_tokens=4096)
     for config in served_models(MODEL_CONFIGS, NOON.date()):

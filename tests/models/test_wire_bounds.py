@@ -52,6 +52,7 @@ def endless(status: str, piece: bytes) -> Send:
     return send
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_no_reply_is_unpacked_beyond_the_bound(wire: Wire, clients: ClientPool) -> None:
     packed = bombs()

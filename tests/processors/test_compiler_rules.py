@@ -101,6 +101,7 @@ def check_odd_programs(seed: int, count: int) -> None:
     assert sum(ours == theirs for _, ours, theirs in refused) > 0.95 * len(refused)
 
 
+@pytest.mark.slow
 def test_odd_programs() -> None:
     check_odd_programs(seed=1, count=1_000)
 

@@ -198,6 +198,7 @@ async def nobody_listens(tmp_path: Path, *arguments: str) -> Path:
     return finished.session
 
 
+@pytest.mark.slow
 async def test_where_nobody_listens_the_lane_closes_and_says_what_to_look_at(
     tmp_path: Path,
 ) -> None:

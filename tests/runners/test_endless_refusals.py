@@ -49,6 +49,7 @@ async def collect(server: ProviderServer, folder: Path, *arguments: str) -> Fini
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retry_after", few([None, "3600"], 1))
 async def test_a_model_that_is_refused_for_the_time_of_a_task_fails_its_tasks_in_those_words(
     tmp_path: Path, retry_after: str | None

@@ -31,6 +31,7 @@ WAYS = {"asleep": "time.sleep(0.6)", "in C code": "sum(range(60_000_000))"}
 NAMED = {"asleep": "hold_the_loop", "in C code": "hold_the_loop|C code that let no other"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*WAYS])
 async def test_a_stall_is_logged_with_what_ran(tmp_path: Path, way: str) -> None:
     log = tmp_path / "run.log"

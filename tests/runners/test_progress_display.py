@@ -43,6 +43,7 @@ def row_of(screen: str, start: str) -> str:
     return [line for line in screen.splitlines() if line.startswith(start)][-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", few([80, 118], 1))
 async def test_bars_keep_counts_reason_and_time_left_in_sight(tmp_path: Path, columns: int) -> None:
     terminal = Terminal(columns, 40)

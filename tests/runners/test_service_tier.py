@@ -112,6 +112,7 @@ async def test_a_tier_without_room_for_the_time_of_a_task_fails_its_tasks_in_tho
     assert all("no room at the flex tier" in failure["message"] for failure in failures)
 
 
+@pytest.mark.slow
 async def test_only_flex_or_default_falls_back(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         server.script("openai", Answer(status=429, body=NO_ROOM, headers={"Retry-After": "900"}))

@@ -250,6 +250,7 @@ def test_a_spreadsheet_runs_no_formula(tmp_path: Path, formula: str) -> None:
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(model=any_text, category=any_text, task=any_text, text=any_text)
 def test_any_text_anywhere_comes_back_as_utf8_can_hold_it(

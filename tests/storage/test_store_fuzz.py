@@ -116,6 +116,7 @@ def damage_and_read(tmp_path: Path, seeds: range) -> None:
     assert refused < len(seeds) / 10
 
 
+@pytest.mark.slow
 def test_damaged_session_files_end_in_no_traceback(tmp_path: Path) -> None:
     damage_and_read(tmp_path, range(SEEDS_FEW))
 

@@ -228,6 +228,7 @@ class DisturbedRun(RuleBasedStateMachine):
             assert derived_files(self.store) == derived_files(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_disturbed_run_ends_as_an_undisturbed_one() -> None:
     limits = settings(max_examples=12, stateful_step_count=25, deadline=None)
     run_state_machine_as_test(DisturbedRun, settings=limits)

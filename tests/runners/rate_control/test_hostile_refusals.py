@@ -95,6 +95,7 @@ def survive(seed: int, models: int) -> None:
     assert max(pauses) < 200, max(pauses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("models", [1, 3])
 @pytest.mark.parametrize("first", few(range(0, 100, 25), 1))
 def test_nonsense_neither_kills_nor_silences(first: int, models: int) -> None:

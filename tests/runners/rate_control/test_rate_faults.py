@@ -98,6 +98,7 @@ def survive(seed: int) -> FaultyProvider:
     return provider
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", few(range(30), 10))
 def test_whatever_happens_nobody_waits_for_ever_nothing_leaks_and_bounds_hold(seed: int) -> None:
     provider = survive(seed)

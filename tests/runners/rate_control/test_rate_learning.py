@@ -9,6 +9,7 @@ from tests.support.simulated_run import TOKENS_PER_REQUEST, Scenario, simulate
 from tests.support.slow import few
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LIMIT_KINDS)
 def test_an_unknown_limit_is_learned_and_used(kind: LimitKind) -> None:
     outcome = simulate(Scenario(kind=kind, per_minute=120, minutes=25))
@@ -62,6 +63,7 @@ def test_a_bucket_of_one_request_is_not_overdrawn_when_its_limit_is_announced() 
     assert outcome.use(0, 600) >= 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bucket 1 s", "fixed minute"])
 @pytest.mark.parametrize("factor", few([0.5, 2.0], 1))
 def test_a_limit_that_changes_is_found_within_ten_minutes(kind: LimitKind, factor: float) -> None:
@@ -116,6 +118,7 @@ def test_an_outage_teaches_nothing_of_calls_in_flight(at: int) -> None:
     assert sum(outcome.admitted[end + 60 : end + 120]) >= 0.8 * 60 * 25 / 4.53
 
 
+@pytest.mark.slow
 def test_a_token_limit_that_is_named_is_paced_in_tokens() -> None:
     outcome = simulate(
         Scenario(
@@ -181,6 +184,7 @@ def test_limits_of_their_own_that_are_met_together_are_told_from_one_of_the_key(
     assert outcome.refused_share(600, 1200) <= 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", few(range(1, 5), 1))
 @pytest.mark.parametrize("kind", LIMIT_KINDS)
 def test_a_shared_limit_is_found_however_deep_its_bucket_is(kind: LimitKind, seed: int) -> None:

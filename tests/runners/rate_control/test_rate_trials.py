@@ -217,6 +217,7 @@ def test_a_witness_that_failed_does_not_show_that_limits_are_the_models_own() ->
     assert status.rate_per_minute > 1
 
 
+@pytest.mark.slow
 def test_a_witness_that_met_another_limit_does_not_show_that_one_is_shared() -> None:
     other = RateSignal(meter="tokens", scope="model", retry_after_seconds=0.1)
     beliefs = known(["model-a", "model-b"], 300)
