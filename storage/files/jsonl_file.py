@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from storage.files.regular_file import open_regular, open_to_append, open_to_rea
 _OPEN_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 _PADDING = b"\xef\xbb\xbf\0 \t\r\n"  # byte order marks of editors, zeros of a power cut
 _TAIL_BLOCK = 65_536
+_BLOCK_BYTES = 200_000  # some dozens of answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,23 @@ def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
         return
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """Yield the whole file as blocks of whole lines, for who passes lines on unread."""
+    try:
+        with open_to_read(path) as file:
+            while lines := file.readlines(_BLOCK_BYTES):
+                yield b"".join(lines)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def lines_of(block: bytes, start: int = 0) -> Iterator[Line]:
+    """Yield the lines of a block that starts at a byte offset, as read_lines does."""
+    for raw in BytesIO(block):
+        yield Line(start, raw, raw.strip(_PADDING))
+        start += len(raw)
 
 
 def damaged_path(path: Path) -> Path:
