@@ -40,7 +40,8 @@ class Line:
     @property
     def is_clean(self) -> bool:
         """Nothing but white space stands around the content."""
-        return len(self.raw) == len(self.content) + 1 or self.raw.strip() == self.content
+        line_end = 1 if self.is_whole else 0
+        return len(self.raw) == len(self.content) + line_end or self.raw.strip() == self.content
 
 
 def append_line(path: Path, line: bytes) -> int:
@@ -104,7 +105,7 @@ def damaged_path(path: Path) -> Path:
 def cut_torn_tail(path: Path) -> bool:
     """Return whether a half line was cut off the end and kept in damaged_path.
 
-    A last line that only lacks its end gets it: the record is whole.
+    A last line that only lacks its end, or has zeros there, gets it: the record is whole.
     """
     with os.fdopen(open_regular(path, os.O_RDWR), "r+b") as file:
         end = _end_of_whole_lines(file.fileno())
@@ -113,7 +114,9 @@ def cut_torn_tail(path: Path) -> bool:
         if not tail:
             return False
         if _is_json_object(tail.strip(_PADDING)):
+            file.seek(end + len(tail.rstrip(_PADDING)))
             file.write(b"\n")
+            file.truncate()
             return False
         _keep_damaged(path, [tail])
         file.truncate(end)
