@@ -4,6 +4,7 @@ Nothing of a session goes to a node but the chunks themselves; a chunk whose nod
 again on another. Ray's own logs and statistics stay off.
 """
 
+import asyncio
 import contextlib
 import importlib
 import logging
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import ParamSpec, TypeVar, cast
 
-from config.errors import ConfigError, NoWorker
+from config.errors import CollectionError, ConfigError, NoWorker
 from processors.workers.bounds import Bounds
 from processors.workers.pool import usable_cores
 from processors.workers.worker import bare_environment
@@ -62,6 +63,16 @@ class RayCluster:
     def executor(self, bounds: Bounds) -> "RayExecutor":
         """Return an Executor whose work is done within bounds, one piece at a time a processor."""
         return RayExecutor(self._ray, bounds)
+
+    def actor(self, kind: type, *arguments: object) -> "RayActor":
+        """Return an object of a class on some node, with a processor to itself.
+
+        It is not started again where it is lost, and ends with this process.
+        """
+        remote = self._ray.remote(kind).options(
+            num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
+        )
+        return RayActor(self._ray, remote.remote(*arguments))
 
     def check_nodes(self) -> None:
         """Raise ConfigError where a node does not answer, or runs anything but what runs here."""
@@ -112,6 +123,30 @@ class RayExecutor(Executor):
         assert isinstance(payload, bytes) and not kwargs, "work goes from bytes to bytes"
         reference = self._perform.remote(fn, self._bounds, payload)
         return _in_our_words(reference.future())
+
+
+class NodeLost(CollectionError):
+    """A node, or the process on it, was lost over a call."""
+
+
+class RayActor:
+    """An object on some node."""
+
+    def __init__(self, ray: ModuleType, handle: object) -> None:
+        self._ray = ray
+        self._handle = handle
+
+    async def call(self, method: str, *arguments: object) -> object:
+        """Return what a method gave. Raises NodeLost where it gave nothing."""
+        reference = getattr(self._handle, method).remote(*arguments)
+        try:
+            return await asyncio.wrap_future(cast(Future[object], reference.future()))
+        except self._ray.exceptions.RayError as error:
+            raise NodeLost(_first_line(error)) from error
+
+    def end(self) -> None:
+        """End its process."""
+        self._ray.kill(self._handle)
 
 
 @contextlib.contextmanager
