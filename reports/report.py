@@ -9,6 +9,7 @@ import msgspec
 from config.clock import Clock, SystemClock
 from config.errors import CollectionError
 from config.prompt_text import prompt_of
+from prompts.problems import Problem
 from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.page.judged import Judgements, read_judgements
 from reports.page.report_bodies import packed_bodies
@@ -31,15 +32,17 @@ def write_report(
     most_body_bytes: int = MOST_BODY_BYTES,
     clock: Clock | None = None,
     target: Path | None = None,
+    problems: Iterable[Problem] | None = None,
 ) -> Path:
     """Write the session's report.html, or the same as another file, and return its path.
 
     most_body_bytes: of packed prompts, replies and code; problems beyond it are listed without.
+    problems: those of the session's dataset, where the caller has them.
     Raises StoreError where a record cannot be read or the page cannot be written.
     """
     outcomes = read_outcomes(store)
     judgements = read_judgements(store, outcomes)
-    references, notes = references_of(store)
+    references, notes = references_of(store, problems)
     written = (clock or SystemClock()).time()
     target = target or store.path / REPORT_PAGE_NAME
     prompt = prompt_of(store.metadata.session_parameters) if store.metadata else None
@@ -49,10 +52,12 @@ def write_report(
     return target
 
 
-def write_report_or_warn(store: SolutionStore) -> Path | None:
+def write_report_or_warn(
+    store: SolutionStore, problems: Iterable[Problem] | None = None
+) -> Path | None:
     """Write report.html as a run ends: what goes wrong is logged, and None returned."""
     try:
-        return write_report(store)
+        return write_report(store, problems=problems)
     except (CollectionError, OSError) as error:
         logger.warning("report.html was not written (scripts/report.py tries again): %s", error)
         return None
