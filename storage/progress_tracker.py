@@ -21,10 +21,6 @@ from storage.session.progress_file import (
 )
 from storage.solution_store import SolutionStore
 
-_MIN_SECONDS_BETWEEN_SAVES = 0.5
-_MAX_SECONDS_BETWEEN_SAVES = 30.0
-_SAVING_SHARE = 0.01  # of all time at most
-
 
 class _Lane:
     """One model's counts as they grow."""
@@ -94,12 +90,8 @@ class ProgressTracker:
         self._ended_now = 0
         self._to_try_again = 0
         self._changed = True
-        self._pacer = Pacer(
-            clock,
-            share=_SAVING_SHARE,
-            min_seconds=_MIN_SECONDS_BETWEEN_SAVES,
-            max_seconds=_MAX_SECONDS_BETWEEN_SAVES,
-        )
+        # 1 % of all time at most.
+        self._pacer = Pacer(clock, share=0.01, min_seconds=0.5, max_seconds=30.0)
         self._lock = threading.Lock()
         self._save_lock = threading.Lock()
 

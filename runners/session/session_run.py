@@ -72,7 +72,7 @@ async def run_session(
         tracker = _take_up(plan, models, store, clock, release=release)
         workers = await stack.enter_async_context(Workers())
         runner = _runner(plan, store, tracker, progress, workers, clock, wishes)
-        conclude = partial(_conclude, store, tracker, plan)
+        conclude = partial(_conclude, store, tracker)
         judging = await stack.enter_async_context(_judging(store, isolation, progress))
         try:
             outcome = await _run_interruptibly(runner, judging, models, plan, conclude)
@@ -286,9 +286,7 @@ def _log_rate_change(change: RateChange) -> None:
     logger.info("%s: %s%s%s (%s)", change.scope, change.state, rate, was, change.reason)
 
 
-def _conclude(
-    store: SolutionStore, tracker: ProgressTracker, plan: CollectionPlan, outcome: RunOutcome
-) -> None:
+def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:
     store.finish(outcome.status)
     tracker.finish(outcome.status)
-    write_report_or_warn(store, plan.problems)
+    write_report_or_warn(store)
