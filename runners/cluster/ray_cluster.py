@@ -195,7 +195,7 @@ def _join(ray: ModuleType, address: str) -> None:
         importlib.import_module("ray._private.worker").__dict__["_worker_logs_enabled"] = False
     except ConnectionError as error:
         raise ConfigError(f"--ray {address}: no cluster is there") from error
-    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # it raises errors of every kind, plain ones too
         raise ConfigError(f"--ray {address}: {_first_line(error)}") from error
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _QUICK_CHECKS = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 1000,
-    "health_check_timeout_ms": 5000,
+    "health_check_timeout_ms": 2000,
     "health_check_failure_threshold": 5,
 }
 # A cluster that anybody on this machine may join, with nothing sent home.
