@@ -90,6 +90,8 @@ async def _sandboxes(request: EvaluationRequest) -> AsyncIterator[_Sandboxes]:
         warn(there.warnings)
         _say_isolation(isolation)
         yield _Sandboxes(isolation, there.count, there.new_sandbox)
+        if there.lost:
+            warn([f"processors lost: {there.lost}; what they had in hand was judged again"])
 
 
 async def _evaluate_all(

@@ -22,11 +22,12 @@ _TRIES = 5  # of one job, on nodes that are lost over it
 class ClusterSandboxes:
     """`isolation = await sandboxes.open(wanted)`, then new_sandbox makes the judge's.
 
-    count: how many jobs run at once. warnings: what the user should know of it.
+    count: how many jobs run at once. lost: how many of their processors were lost.
+    warnings: what the user should know of it beforehand.
     """
 
     def __init__(self, cluster: RayCluster, policy: Policy) -> None:
-        self.count = 0
+        self.count = self.lost = 0
         self.warnings: list[str] = []
         self._cluster = cluster
         self._policy = policy
@@ -67,6 +68,7 @@ class ClusterSandboxes:
             try:
                 result = await actor.call("run", self._isolation, hash_seed, job)
             except NodeLost:
+                self.lost += 1
                 self._alive -= 1
                 self._replacing.add(task := asyncio.create_task(self._replace()))
                 task.add_done_callback(self._replacing.discard)

@@ -32,10 +32,9 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 _CONNECT_SECONDS = 5.0
 _DESCRIBE_SECONDS = 120.0  # the program's code is sent to the node first
 _MOST_LOST_NODES = 10  # over one chunk
-# Read when ray is imported. Without the last two, what a frozen machine has in hand is waited for
-# seven minutes longer than it takes to see that the machine is lost.
-_SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
+# Without these, what a frozen machine has in hand is waited for seven minutes longer than it takes
+# to see that the machine is lost.
+_QUICKLY_LOST = {
     "RAY_grpc_client_keepalive_time_ms": "10000",
     "RAY_grpc_client_keepalive_timeout_ms": "10000",
 }
@@ -174,7 +173,9 @@ def ray_cluster(address: str) -> Iterator[RayCluster]:
 
 
 def _library() -> ModuleType:
-    os.environ.update(_SETTINGS)
+    # Both are read when ray is imported.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.update(_QUICKLY_LOST | os.environ)
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         return importlib.import_module("ray")

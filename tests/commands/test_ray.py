@@ -21,7 +21,7 @@ from tests.support.ray_nodes import SETTINGS, RayNodes
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 KEY = "a-key-that-no-file-of-a-cluster-holds"
-SEVERAL_SECONDS_OF_WORK = 8000
+SEVERAL_SECONDS_OF_WORK = 5000
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ async def test_verdicts_are_the_same_where_a_node_is_killed_and_where_one_is_fro
             finished = await running
             assert finished.exit_code == 0, finished.output
             assert verdicts(place) == expected
-            assert finished.stderr.count("was lost") == 1
+            assert "processors lost: 1;" in finished.stderr
 
 
 def verdicts(place: Path) -> dict[tuple[str, str], tuple[str, str, int]]:

@@ -23,7 +23,12 @@ _QUICK_CHECKS = {
     "health_check_failure_threshold": 5,
 }
 # A cluster that anybody on this machine may join, with nothing sent home.
-SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+SETTINGS = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_grpc_client_keepalive_time_ms": "3000",
+    "RAY_grpc_client_keepalive_timeout_ms": "3000",
+}
 
 
 class RayNodes:
