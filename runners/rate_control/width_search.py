@@ -13,9 +13,9 @@ MOST_IN_FLIGHT = 16_384
 """Some 22 KB each, and a port each of the 28,000 that Linux has for one address."""
 FULL, OVERFULL = 0.8, 1.15
 """Between these shares of the width, what is in flight on average says something about it."""
-GAIN_OF_DOUBLING, LOSS_OF_HALVING = 0.05, 0.03
+GAIN_OF_DOUBLING, LOSS_OF_HALVING = 0.05, 0.05
 FINEST_FACTOR = 1.3
-MEASURED_TURNS, FEWEST_MEASURED = 2, 256
+MEASURED_TURNS, FINELY_MEASURED_TURNS, FEWEST_MEASURED = 2, 4, 256
 MOST_FAILED = 0.1
 HOLD_SECONDS, HOLD_AT_MOST_SECONDS = 60.0, 960.0
 _GROWTH_A_STEP = 0.25  # of the width; a doubling at once would be a burst
@@ -83,9 +83,9 @@ class WidthSearch:
         stage.answers += answered
         stage.area += in_flight * (now - self._last_end_at)
         failed = stage.ends - stage.answers
-        if self._direction > 0 and failed > MOST_FAILED * MEASURED_TURNS * self.width:
+        if self._direction > 0 and failed > MOST_FAILED * self._enough_ends:
             self._go_back(now)
-        elif stage.ends >= max(MEASURED_TURNS * self.width, FEWEST_MEASURED):
+        elif stage.ends >= self._enough_ends:
             seconds = now - stage.began_at
             if seconds > 0 and FULL <= stage.area / seconds / self.width <= OVERFULL:
                 self._judge(stage.throughput(now), now)
@@ -106,6 +106,11 @@ class WidthSearch:
             self._try(self._direction)
         else:
             self._go_back(now)
+
+    @property
+    def _enough_ends(self) -> int:
+        turns = MEASURED_TURNS if self._factor == 2 else FINELY_MEASURED_TURNS
+        return max(turns * self.width, FEWEST_MEASURED)
 
     def _enough(self) -> float:
         """Return the throughput at which the trial's width is the better one."""
