@@ -13,11 +13,12 @@ MOST_IN_FLIGHT = 16_384
 """Some 22 KB each, and a port each of the 28,000 that Linux has for one address."""
 FULL, OVERFULL = 0.8, 1.15
 """Between these shares of the width, what is in flight on average says something about it."""
-GAIN_OF_DOUBLING, LOSS_OF_HALVING = 0.05, 0.05
+GAIN_OF_DOUBLING, LOSS_OF_HALVING = 0.04, 0.05
 FINEST_FACTOR = 1.3
 MEASURED_TURNS, FINELY_MEASURED_TURNS, FEWEST_MEASURED = 2, 4, 256
 MOST_FAILED = 0.1
 HOLD_SECONDS, HOLD_AT_MOST_SECONDS = 60.0, 960.0
+HOLD_STAGES = 12.0  # at least: trials cost answers
 _GROWTH_A_STEP = 0.25  # of the width; a doubling at once would be a burst
 
 
@@ -39,7 +40,8 @@ class WidthSearch:
     """Climbs by factors while throughput rises; goes narrower where that costs nothing.
 
     A trial that fails goes back, and the next one is by the root of its factor. When the finest
-    has failed both ways the width is held for a minute, later for up to 16, and tried again.
+    has failed both ways the width is held for a minute, later for up to 16, and for longer where
+    the server takes long; then it is tried again.
     """
 
     def __init__(self) -> None:
@@ -51,6 +53,7 @@ class WidthSearch:
         self._direction = 0  # of the trial that runs: 1 wider, -1 narrower, 0 none
         self._hold_until = -math.inf
         self._hold_seconds = HOLD_SECONDS
+        self._stage_seconds = 0.0
         self._settling = 0
         self._stage: _Stage | None = None
         self._last_end_at = 0.0
@@ -86,7 +89,7 @@ class WidthSearch:
         if self._direction > 0 and failed > MOST_FAILED * self._enough_ends:
             self._go_back(now)
         elif stage.ends >= self._enough_ends:
-            seconds = now - stage.began_at
+            seconds = self._stage_seconds = now - stage.began_at
             if seconds > 0 and FULL <= stage.area / seconds / self.width <= OVERFULL:
                 self._judge(stage.throughput(now), now)
             self._stage = None
@@ -134,7 +137,7 @@ class WidthSearch:
             self._try(1)
             return
         self.width, self._direction, self._factor = self._kept, 0, math.sqrt(2.0)
-        self._hold_until = now + self._hold_seconds
+        self._hold_until = now + max(self._hold_seconds, HOLD_STAGES * self._stage_seconds)
         self._hold_seconds = min(2 * self._hold_seconds, HOLD_AT_MOST_SECONDS)
         self._settle()
 
