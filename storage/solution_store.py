@@ -14,6 +14,7 @@ from storage.files.utf8_text import clean_text
 from storage.records.answer_log import AnswerLog
 from storage.records.record_json import record_from_fields, solutions_in
 from storage.records.session_scan import size_of
+from storage.records.sidecars import Sidecars
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.session.manifest import SessionMetadata, SessionStatus, write_manifest
 from storage.views.category_csv import MOST_CSV_ROWS, CsvExporter
@@ -52,6 +53,7 @@ class SolutionStore(AnswerLog):
         *,
         clock: Clock | None = None,
         most_csv_rows: int = MOST_CSV_ROWS,
+        sidecars: Sidecars | None = None,
     ) -> None:
         """Open or create output_dir/session_id; without an id make a session that is new.
 
@@ -63,6 +65,7 @@ class SolutionStore(AnswerLog):
         self._opened_at = self._clock.time()
         self._csv = CsvExporter()
         self._most_csv_rows = most_csv_rows
+        self._sidecars = sidecars or Sidecars()
         self._export_lock = threading.Lock()
         self._pacer = Pacer(self._clock, share=0.02, min_seconds=0.5, max_seconds=30.0)
 
@@ -159,6 +162,7 @@ class SolutionStore(AnswerLog):
             try:
                 for (model, category), path in paths.items():
                     self._refresh_csv(model, category, path)
+                    self._sidecars.follow(path)
                 self._save_model_summaries({model for model, _ in kinds})
             except BaseException:
                 with self._lock:
@@ -191,6 +195,8 @@ class SolutionStore(AnswerLog):
         self.save_analysis_summary()
         if not any(self._index.pending.values()):
             self._drop_pending()
+        for path in {path for files in self._files().values() for path in files.values()}:
+            self._sidecars.seal(path)
 
     @property
     def samples(self) -> int:
