@@ -20,6 +20,7 @@ from config.service_tier import (
     TASK_SECONDS,
     Tier,
 )
+from config.shard import Shard
 from config.user_path import absolute_user_path
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
@@ -55,6 +56,7 @@ class CollectionSettings:
     categories: empty for all.
     dataset_path: None to look in the default places.
     prompt: the words around every problem, None for the default's.
+    shard: the share of the problems that is asked, None for all.
     samples: how many answers every model is asked for to each problem.
     batch_size: problems that are planned and checkpointed together.
     max_concurrent_per_model: calls for solutions in flight to one model at most, those of an
@@ -81,6 +83,7 @@ class CollectionSettings:
     quick_test: bool = False
     dataset_path: Path | None = None
     prompt: PromptText | None = None
+    shard: Shard | None = None
     samples: int = 1
     output_dir: Path
     batch_size: Count = _BATCH_SIZE
@@ -123,6 +126,7 @@ class CollectionSettings:
             categories=tuple(dict.fromkeys(args.categories or ())),
             quick_test=quick,
             dataset_path=_dataset_path(args.dataset_path, environment, root),
+            shard=args.shard,
             samples=args.samples or _samples(environment),
             output_dir=output_dir(args.output_dir, environment, root),
             batch_size=args.batch_size or batch_size,
@@ -146,8 +150,9 @@ class CollectionSettings:
     def to_parameters(self) -> dict[str, Any]:
         """Return the JSON object that summary.json keeps as session_parameters."""
         parameters: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
-        if self.prompt is None:
-            del parameters["prompt"]
+        for name in ("prompt", "shard"):
+            if parameters[name] is None:
+                del parameters[name]
         return parameters
 
     @classmethod

@@ -18,7 +18,7 @@ from runners.session.model_choice import recorded_settings
 from runners.session.session_run import finish_session, judge_the_rest
 from scripts._batches import may_cancel
 from scripts._cli import EXIT_OK
-from scripts._collect import prepare, run_and_report, sandbox
+from scripts._collect import has_nothing_to_ask, prepare, run_and_report, sandbox
 from scripts._pass_rates import print_pass_rates
 from storage.records.batch_ledger import BatchLedger
 from storage.session.manifest import SessionMetadata
@@ -84,6 +84,8 @@ def resume(
     plan, models, clients = prepare(settings, environment, answered=answered)
     _refuse_other_models(plan, metadata)
     _check_dataset(plan, metadata, wishes.accept_changes)
+    if has_nothing_to_ask(plan):
+        return EXIT_OK
     return run_and_report(
         *(plan, models, clients, lambda: store, progress),
         release=wishes.release,
@@ -132,10 +134,10 @@ def _wanted_samples(metadata: SessionMetadata, samples: int | None) -> int:
 
 
 def _is_finished(store: SolutionStore, metadata: SessionMetadata, samples: int) -> bool:
-    if metadata.dataset is None:
+    if metadata.asked is None:
         counts, wanted = store.answered_counts(), metadata.total_problems * samples
         return all(counts.get(model, 0) >= wanted for model in metadata.models)
-    wanted_of_each = set(product(metadata.dataset, range(1, samples + 1)))
+    wanted_of_each = set(product(metadata.asked, range(1, samples + 1)))
     return all(wanted_of_each <= store.answered(model) for model in metadata.models)
 
 
