@@ -23,7 +23,8 @@ def test_a_problem_stays_in_its_shard_from_release_to_release() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0/4", "5/4", "x", "", "1", "/", "1/", "/4", "1/0", "-1/4", "1/4/2", "1.0/4", "\u0661/\u0664"]
+    "text",
+    ["0/4", "5/4", "x", "", "1", "/", "1/", "/4", "1/0", "-1/4", "1/4/2", "1.0/4", "\u0661/\u0664"],
 )
 def test_a_typo_names_no_shard(text: str) -> None:
     with pytest.raises(ValueError, match="shard"):
