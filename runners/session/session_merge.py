@@ -18,7 +18,7 @@ from storage.merging.merged_state import (
     merge_money,
     merge_self_tests,
 )
-from storage.merging.new_folder import new_session_folder
+from storage.merging.new_folder import new_session_folder, refuse_taken
 from storage.merging.part import Part, read_part
 from storage.merging.same_work import merged_metadata, refuse_other_work
 from storage.progress_tracker import ProgressTracker
@@ -47,6 +47,7 @@ def merge_sessions(folders: Sequence[Path], into: Path, clock: Clock) -> Merged:
     Raises ConfigError where they asked different things, or one has to be resumed first;
     StoreError where one is being written or cannot be read, or the new one cannot be written.
     """
+    refuse_taken(into)
     places = [folder.resolve() for folder in folders]
     if len(set(places)) < len(places):
         raise ConfigError("a session is named twice")

@@ -21,7 +21,7 @@ def new_session_folder(folder: Path) -> Iterator[Path]:
     Raises ConfigError where something is in the place, StoreError where it cannot be written or
     another merge is at work.
     """
-    _refuse_taken(folder)
+    refuse_taken(folder)
     workshop = folder.parent / f".merging-{folder.name}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def new_session_folder(folder: Path) -> Iterator[Path]:
                 building.mkdir()
                 yield building
                 _flush(building)
-                _refuse_taken(folder)
+                refuse_taken(folder)
                 building.rename(folder)
                 flush_folder(folder.parent)
             finally:
@@ -43,7 +43,8 @@ def new_session_folder(folder: Path) -> Iterator[Path]:
         raise write_error(folder, error) from error
 
 
-def _refuse_taken(folder: Path) -> None:
+def refuse_taken(folder: Path) -> None:
+    """Raise ConfigError where no new session can be made: something is there, or around it."""
     if os.path.lexists(folder):
         raise ConfigError(f"--into {folder}: is there already: name a new folder")
     for place in folder.parents:

@@ -78,7 +78,8 @@ def read_part(folder: Path) -> Part:
     if len(metadata.models) != len(settings.models):
         raise ConfigError(f"{folder}: its manifest.json names other models at each place")
     if open_batches := sum(batch.is_unsettled for batch in BatchLedger(folder)):
-        raise ConfigError(f"{folder}: has {open_batches} open batches: {RESUME_FIRST}")
+        batches = "1 open batch" if open_batches == 1 else f"{open_batches} open batches"
+        raise ConfigError(f"{folder}: has {batches}: {RESUME_FIRST}")
     progress = read_progress(folder)
     scan = scan_session(folder)
     return Part(
@@ -87,18 +88,19 @@ def read_part(folder: Path) -> Part:
         settings=settings,
         scan=scan,
         progress=progress,
-        spending=_spending(folder, progress),
+        spending=_spending(folder, scan, progress),
     )
 
 
-def _spending(folder: Path, progress: Progress | None) -> Spending:
+def _spending(folder: Path, scan: SessionScan, progress: Progress | None) -> Spending:
     """Return what the session may have cost; its answers' own costs are at least that."""
     spending = read_spending(folder)
     if spending is not None:
         return spending
-    if progress is None or progress.in_flight:
+    has_begun = progress.in_flight > 0 if progress else bool(scan.index.tallies)
+    if has_begun:
         raise ConfigError(f"{folder}: its spending.json cannot be read: {RESUME_FIRST}")
-    return Spending(committed_usd=progress.spent_usd)
+    return Spending(committed_usd=progress.spent_usd if progress else 0.0)
 
 
 def _is_written(folder: Path) -> bool:
