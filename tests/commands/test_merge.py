@@ -272,7 +272,7 @@ def test_replies_that_wait_and_damage_of_killed_runs(
 
 
 # Runs a merge that kills itself (-9) before its N-th step on the disk.
-STEPS = 100
+STEPS = 55  # of a whole merge
 KILLING = """
 import itertools, os, pathlib, runpy, signal, sys
 sys.path.insert(0, sys.argv[2].rpartition("/scripts/")[0])
