@@ -1,6 +1,6 @@
 """Dataset rows in, problems out; every broken line is named before anything is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,6 +51,18 @@ def read_dataset(dataset: Path, categories: Sequence[str] = ()) -> Dataset:
     loaded = sorted((problem for problem, _ in problems), key=lambda problem: problem.category)
     chosen = _of_categories(loaded, categories) if categories else loaded
     return Dataset(chosen, unknown.notes, unknown.warnings)
+
+
+def iterate_problems(dataset: Path) -> Iterator[Problem]:
+    """Yield the problems of a dataset in the order of its files, holding one file at a time.
+
+    Raises DatasetError at the first file with a broken line.
+    """
+    for file in problem_files(dataset):
+        problems, errors = _read_file(file, UnknownKeys(codeeval.KEYS))
+        if errors:
+            raise DatasetError(_error_list(errors, dataset))
+        yield from (problem for problem, _ in problems)
 
 
 def first_of_each_category(problems: Sequence[Problem]) -> list[Problem]:

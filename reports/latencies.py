@@ -52,5 +52,4 @@ def answers_of(outcomes: SessionOutcomes, model: str) -> list[Outcome]:
 
 def latencies_of(outcomes: SessionOutcomes, model: str) -> Latencies:
     """Return how long one model's answers took: the last attempt alone, without any waiting."""
-    answers = answers_of(outcomes, model)
-    return Latencies.of(answer.seconds for answer in answers if answer.seconds is not None)
+    return Latencies.of(outcomes.seconds.get(model, ()))

@@ -2,15 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
-from storage.files.jsonl_file import read_lines
-from storage.records.record_json import decode_failure, solutions_in
+from storage.files.jsonl_file import Line, read_lines
+from storage.records.glance import Glance, glance
+from storage.records.record_json import decode_failure, decode_solution, solutions_in
 from storage.records.session_scan import FAILURES_NAME
 from storage.records.solution_record import (
     AttemptRecord,
@@ -94,31 +96,43 @@ class ProblemOutcomes:
 class SessionOutcomes:
     """A session's problems, by category and task id, and every attempt that is known to fail.
 
+    Where only some problems were wanted, the others are in `seconds` alone.
+
     failed_attempts: (started in seconds since 1970, kind of error).
+    seconds: model -> the times of all its answers that have one of their own.
     """
 
     models: list[str]
     problems: list[ProblemOutcomes]
     failed_attempts: list[tuple[float, str]]
+    seconds: dict[str, "array[float]"]
 
 
-def read_outcomes(store: SolutionStore) -> SessionOutcomes:
+def read_outcomes(store: SolutionStore, wanted: Container[str] | None = None) -> SessionOutcomes:
     """Return what came of every task, reading each file once and holding no texts.
 
+    wanted: the task ids to tell of; None tells of all.
     Raises StoreError where a file cannot be read.
     """
     problems: dict[str, ProblemOutcomes] = {}
     models = list(store.metadata.models) if store.metadata else []
     models += sorted({model for model, _ in store.tallies} - set(models))
+    seconds = {model: array("d") for model in models}
     for model in models:
         for path in dict.fromkeys(store.get_category_files(model).values()):
-            _add_answers(model, path, problems)
-    failed_attempts = _add_failures(store.path / FAILURES_NAME, problems)
+            for line, answer in _answers(path, wanted):
+                if answer.model != model:
+                    continue
+                if answer.latency is not None:
+                    seconds[model].append(answer.latency)
+                if isinstance(answer, SolutionRecord):
+                    _add_answer(answer, path, line.offset, problems)
+    failed_attempts = _add_failures(store.path / FAILURES_NAME, problems, wanted)
     for problem in problems.values():
         for outcomes in problem.by_model.values():
             outcomes.sort(key=attrgetter("sample"))
     rows = sorted(problems.values(), key=_place)
-    return SessionOutcomes(models, rows, failed_attempts)
+    return SessionOutcomes(models, rows, failed_attempts, seconds)
 
 
 def read_record(outcome: Outcome) -> SolutionRecord | FailureRecord | None:
@@ -147,34 +161,50 @@ def verdict_of(record: SolutionRecord) -> Verdict:
     return "incomplete" if parses else "syntax"
 
 
-def _add_answers(model: str, path: Path, problems: dict[str, ProblemOutcomes]) -> None:
-    for line, record in solutions_in(path):
-        if record.model != model:
-            continue
-        problem = problems.setdefault(
-            record.task_id, ProblemOutcomes(record.task_id, record.category)
-        )
-        if not problem.title:
-            problem.complexity, problem.name = record.complexity, record.name
-            problem.title = _first_line(record.problem)
-        problem.by_model.setdefault(model, []).append(
-            Outcome(
-                verdict_of(record),
-                record.latency,
-                record.timestamp,
-                record.finish_reason,
-                record.attempts,
-                _hash(record.extracted_solution),
-                path,
-                line.offset,
-                record.sample,
-            )
-        )
+def _answers(
+    path: Path, wanted: Container[str] | None
+) -> Iterator[tuple[Line, SolutionRecord | Glance]]:
+    """Yield a file's answers with their lines; what is not wanted is looked at, not decoded."""
+    if wanted is None:
+        yield from solutions_in(path)
+        return
+    for line in read_lines(path):
+        seen = glance(line.content)
+        is_known = seen is not None and seen.task_id not in wanted
+        answer = seen if is_known else decode_solution(line.content)
+        if answer is not None and answer.llm_call_success:
+            yield line, answer
 
 
-def _add_failures(path: Path, problems: dict[str, ProblemOutcomes]) -> list[tuple[float, str]]:
+def _add_answer(
+    record: SolutionRecord, path: Path, offset: int, problems: dict[str, ProblemOutcomes]
+) -> None:
+    problem = problems.setdefault(record.task_id, ProblemOutcomes(record.task_id, record.category))
+    if not problem.title:
+        problem.complexity, problem.name = record.complexity, record.name
+        problem.title = _first_line(record.problem)
+    problem.by_model.setdefault(record.model, []).append(
+        Outcome(
+            verdict_of(record),
+            record.latency,
+            record.timestamp,
+            record.finish_reason,
+            record.attempts,
+            _hash(record.extracted_solution),
+            path,
+            offset,
+            record.sample,
+        )
+    )
+
+
+def _add_failures(
+    path: Path, problems: dict[str, ProblemOutcomes], wanted: Container[str] | None
+) -> list[tuple[float, str]]:
     attempts: list[tuple[float, str]] = []
     for offset, failure in _failures(path):
+        if wanted is not None and failure.task_id not in wanted:
+            continue
         attempts += [(a.started, _kind(a, failure)) for a in failure.attempts]
         problem = problems.setdefault(
             failure.task_id, ProblemOutcomes(failure.task_id, failure.category)

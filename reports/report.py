@@ -9,12 +9,14 @@ import msgspec
 from config.clock import Clock, SystemClock
 from config.errors import CollectionError
 from config.prompt_text import prompt_of
+from prompts.problems import Problem
 from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.page.judged import Judgements, read_judgements
-from reports.page.report_bodies import packed_bodies
+from reports.page.report_bodies import Reference, packed_bodies
 from reports.page.report_overview import make_overview
 from reports.page.report_page import REPORT
 from reports.page.shell import data_block
+from reports.problem_sample import MOST_PROBLEMS, SAMPLED_PROBLEMS, problem_sample
 from reports.references import references_of
 from storage.files.durability import replace_file
 from storage.solution_store import SolutionStore
@@ -29,21 +31,30 @@ def write_report(
     store: SolutionStore,
     *,
     most_body_bytes: int = MOST_BODY_BYTES,
+    most_problems: int = MOST_PROBLEMS,
+    sampled_problems: int = SAMPLED_PROBLEMS,
     clock: Clock | None = None,
     target: Path | None = None,
 ) -> Path:
     """Write the session's report.html, or the same as another file, and return its path.
 
     most_body_bytes: of packed prompts, replies and code; problems beyond it are listed without.
+    most_problems: above so many the page shows a sample of sampled_problems.
     Raises StoreError where a record cannot be read or the page cannot be written.
     """
-    outcomes = read_outcomes(store)
-    judgements = read_judgements(store, outcomes)
-    references, notes = references_of(store)
+    sample = problem_sample(store, most_problems, sampled_problems)
+    wanted = sample.task_ids if sample else None
+    outcomes = read_outcomes(store, wanted)
+    judgements = read_judgements(store, outcomes, wanted)
+    references, notes = _references(store, outcomes)
+    if sample:
+        notes = [sample.sentence, *notes]
     written = (clock or SystemClock()).time()
     target = target or store.path / REPORT_PAGE_NAME
     prompt = prompt_of(store.metadata.session_parameters) if store.metadata else None
     bodies = packed_bodies(outcomes.problems, references, judgements, prompt, most_body_bytes)
+    attempted = sample.total if sample else len(outcomes.problems)
+    notes += _unreached(store, attempted)
     chunks = _chunks(store, outcomes, judgements, bodies, notes, written)
     replace_file(target, (chunk.encode("utf-8") for chunk in chunks), durable=False)
     return target
@@ -56,6 +67,31 @@ def write_report_or_warn(store: SolutionStore) -> Path | None:
     except (CollectionError, OSError) as error:
         logger.warning("report.html was not written (scripts/report.py tries again): %s", error)
         return None
+
+
+def _references(
+    store: SolutionStore, outcomes: SessionOutcomes
+) -> tuple[dict[str, Reference], list[str]]:
+    """Return what the dataset knows of the page's problems, and what is amiss."""
+    is_answered = {
+        problem.task_id: any(outcome.verdict != "failed" for outcome in problem.outcomes)
+        for problem in outcomes.problems
+    }
+
+    def keep(problem: Problem) -> Reference | None:
+        if problem.task_id not in is_answered:
+            return None
+        text = "" if is_answered[problem.task_id] else problem.problem
+        return Reference(text, problem.canonical_solution)
+
+    return references_of(store, keep)
+
+
+def _unreached(store: SolutionStore, attempted: int) -> list[str]:
+    planned = store.metadata.total_problems if store.metadata else 0
+    if planned <= attempted:
+        return []
+    return [f"{planned - attempted} of {planned} problems were not asked yet: they are not listed."]
 
 
 def _chunks(
@@ -78,13 +114,6 @@ def _chunks(
             f"The texts of {left_out} of {len(outcomes.problems)} problems are not in this page, "
             "which would be too large: read them in the .jsonl files, or write it again with a "
             "higher --max-megabytes.",
-        ]
-    planned = store.metadata.total_problems if store.metadata else 0
-    if planned > len(outcomes.problems):
-        unreached = planned - len(outcomes.problems)
-        notes = [
-            *notes,
-            f"{unreached} of {planned} problems were not asked yet: they are not listed.",
         ]
     overview = make_overview(store, outcomes, judgements, notes, written)
     yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))

@@ -62,7 +62,7 @@ def print_report(
 
 
 def _print_table(store: SolutionStore, is_evaluated: bool) -> None:
-    outcomes = read_outcomes(store)
+    outcomes = read_outcomes(store, wanted=())  # their times alone
     tallies = by_model(store.tallies)
     rows = [
         _row(model, total(tallies.get(model, {}).values()), outcomes) for model in outcomes.models

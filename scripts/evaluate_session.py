@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import scripts._root  # noqa: F401 - first: it checks what the others need
 from evaluation.cage import Isolation
 from evaluation.isolation import LAYERS
 from evaluation.policy import DEFAULT_CPU_SECONDS, DEFAULT_MEMORY_MB, Policy
+from processors.workers.pool import usable_cores
 from scripts._cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
@@ -74,7 +74,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--workers",
         type=positive_int,
-        default=os.cpu_count() or 1,
+        default=usable_cores(),
         metavar="N",
         help="answers judged at once (default: one per core)",
     )

@@ -1,18 +1,17 @@
 """Extract and validate a session's replies again with today's rules; nothing is sent."""
 
 import argparse
-import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
-from processors.reading.bounded_reader import BoundedReader
 from processors.workers.bounds import Bounds
-from processors.workers.pool import Workers
-from runners.answers.reprocess import Change, reprocess_session
+from processors.workers.chunks import window_for
+from processors.workers.executor import WorkerExecutor
+from runners.answers.reprocess import MOST_NAMED, Change, Changes, reprocess_session
 from scripts._cli import (
     EXIT_OK,
     add_output_dir_flag,
@@ -25,9 +24,7 @@ from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table, print_wrapped
 from storage.sessions import open_session
-from storage.solution_store import SolutionStore
 
-_MOST_NAMED = 20
 _BOUNDS = Bounds()
 
 
@@ -39,7 +36,7 @@ def build_parser() -> CommandParser:
         "--workers",
         type=positive_int,
         metavar="N",
-        help="reading processes (default: 2, or 1 on a single core)",
+        help="reading processes (default: one a core)",
     )
     parser.add_argument(
         "--seconds-per-reply",
@@ -68,17 +65,13 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     store = open_session(*session_place(args.session, args.output_dir))
     bounds = Bounds(cpu_seconds=args.seconds_per_reply, memory_mb=args.memory_per_reply)
-    written, changes = asyncio.run(_reprocessed(store, args.workers, bounds))
+    with WorkerExecutor(args.workers, bounds) as executor:
+        written, changes = reprocess_session(store, executor, window_for(executor.count))
     headings = ["model", "answers", "other code", "valid before", "valid now"]
     rows = [_row(model, found) for model, found in changes.items()]
     print_table(headings, rows, groups=(4,))
-    _print_some(
-        f"  {model}, {change.task}: {_verdict(change)}"
-        for model, found in changes.items()
-        for change in found
-        if change.code_changed or change.gave_up
-    )
-    if any(change.gave_up for found in changes.values() for change in found):
+    _print_named(changes)
+    if any(found.gave_up for found in changes.values()):
         print_wrapped(
             "Replies that could not be read are kept raw: allow them more seconds, or memory."
         )
@@ -86,29 +79,22 @@ def _run(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-async def _reprocessed(
-    store: SolutionStore, workers: int | None, bounds: Bounds
-) -> tuple[Path, dict[str, list[Change]]]:
-    async with Workers(workers, bounds) as pool:
-        return await reprocess_session(store, BoundedReader(pool))
-
-
-def _print_some(lines: Iterable[str]) -> None:
-    named = list(lines)
+def _print_named(changes: Mapping[str, Changes]) -> None:
+    lines = [
+        f"  {model}, {change.task}: {_verdict(change)}"
+        for model, found in changes.items()
+        for change in found.named
+    ][:MOST_NAMED]
     print()
-    for line in named[:_MOST_NAMED]:
+    for line in lines:
         print_wrapped(line, indent="    ")
-    if len(named) > _MOST_NAMED:
-        print(f"  ... and {len(named) - _MOST_NAMED} more")
+    told = sum(found.told for found in changes.values())
+    if told > len(lines):
+        print(f"  ... and {told - len(lines):,} more")
 
 
-def _row(model: str, changes: list[Change]) -> list[str]:
-    counts = (
-        len(changes),
-        sum(change.code_changed for change in changes),
-        sum(change.was_valid for change in changes),
-        sum(change.is_valid for change in changes),
-    )
+def _row(model: str, found: Changes) -> list[str]:
+    counts = (found.answers, found.other_code, found.valid_before, found.valid_now)
     return [model, *map(str, counts)]
 
 

@@ -4,14 +4,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from config.clock import Clock
 from storage.files.durability import replace_file, write_error
 from storage.files.pacing import Pacer
-from storage.files.utf8_text import clean_text
 from storage.records.solution_record import TaskKey
 from storage.records.tallies import percent
+from storage.session.completed_ids import MOST_LISTED_IDS, CompletedIds, full_id
 from storage.session.manifest import SessionStatus, pretty_json
 from storage.session.progress_file import (
     PROGRESS_NAME,
@@ -22,10 +20,6 @@ from storage.session.progress_file import (
     read_progress,
 )
 from storage.solution_store import SolutionStore
-
-_MIN_SECONDS_BETWEEN_SAVES = 0.5
-_MAX_SECONDS_BETWEEN_SAVES = 30.0
-_SAVING_SHARE = 0.01  # of all time at most
 
 
 class _Lane:
@@ -71,8 +65,12 @@ class ProgressTracker:
         models: Sequence[str],
         categories: Sequence[str],
         clock: Clock,
+        most_listed: int = MOST_LISTED_IDS,
     ) -> None:
-        """start_time: seconds since 1970 when the session, not this run of it, began."""
+        """start_time: seconds since 1970 when the session, not this run of it, began.
+
+        most_listed: above so many answers progress.json says where they are, and lists none.
+        """
         self.status: SessionStatus = "in_progress"
         self.in_flight = 0
         self.spent_usd = 0.0
@@ -85,19 +83,15 @@ class ProgressTracker:
         self._categories = list(categories)
         self._clock = clock
         self._lanes = {model: _Lane() for model in models}
-        self._completed_ids = bytearray()
+        self._completed_ids = CompletedIds(most_listed)
         self._started = clock.monotonic()
         self._active_seconds_before = 0.0
         self._batch_rows_done: dict[str, int] = {}
         self._ended_now = 0
         self._to_try_again = 0
         self._changed = True
-        self._pacer = Pacer(
-            clock,
-            share=_SAVING_SHARE,
-            min_seconds=_MIN_SECONDS_BETWEEN_SAVES,
-            max_seconds=_MAX_SECONDS_BETWEEN_SAVES,
-        )
+        # 1 % of all time at most.
+        self._pacer = Pacer(clock, share=0.01, min_seconds=0.5, max_seconds=30.0)
         self._lock = threading.Lock()
         self._save_lock = threading.Lock()
 
@@ -118,7 +112,7 @@ class ProgressTracker:
             lane = self._lanes.setdefault(model, _Lane())
             lane.answered = len(store.answered(model))
             for key in store.answered(model):
-                self._note_completed(model, key)
+                self._completed_ids.add(model, key)
             for key, failure in store.failed_tasks.get(model, {}).items():
                 lane.failed[key] = True
                 lane.last_error = f"{failure.error}: {failure.message}"
@@ -141,7 +135,7 @@ class ProgressTracker:
                 lane.timed += 1
                 lane.execution_seconds += seconds
             self._note_end(lane, key)
-            self._note_completed(label, key)
+            self._completed_ids.add(label, key)
 
     def failed(self, label: str, key: TaskKey, error: str) -> None:
         """Count a task that was given up; a later answer takes it back."""
@@ -212,10 +206,6 @@ class ProgressTracker:
     def _valid(self) -> int:
         return sum(lane.valid for lane in self._lanes.values())
 
-    def _note_completed(self, label: str, key: TaskKey) -> None:
-        separator = b",\n      " if self._completed_ids else b"\n      "
-        self._completed_ids += separator + msgspec.json.encode(_full_id(key, label))
-
     def _note_end(self, lane: _Lane, key: TaskKey) -> None:
         self._ended_now += 1
         self._to_try_again -= lane.failed.pop(key, False)
@@ -236,9 +226,9 @@ class ProgressTracker:
     def _chunks(self) -> list[bytes]:
         counts = self.progress()
         with self._lock:
-            completed_ids = bytes(self._completed_ids)
+            completed_ids = self._completed_ids.entries()
             failed_ids = [
-                _full_id(key, label) for label, lane in self._lanes.items() for key in lane.failed
+                full_id(label, key) for label, lane in self._lanes.items() for key in lane.failed
             ]
             batches = dict(self._batch_rows_done)
         head: dict[str, object] = {
@@ -288,8 +278,3 @@ class ProgressTracker:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise write_error(path, error) from error
-
-
-def _full_id(key: TaskKey, label: str) -> str:
-    task_id, sample = key
-    return clean_text(f"{task_id}_{label}" + (f"#{sample}" if sample > 1 else ""))

@@ -1,5 +1,6 @@
 """guide.md's SolutionStore: a session's answers, and every file that is derived from them."""
 
+import logging
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from storage.records.record_json import record_from_fields, solutions_in
 from storage.records.session_scan import size_of
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.session.manifest import SessionMetadata, SessionStatus, write_manifest
-from storage.views.category_csv import CsvExporter
+from storage.views.category_csv import MOST_CSV_ROWS, CsvExporter
 from storage.views.comparison import write_comparison
 from storage.views.summaries import (
     Extent,
@@ -23,6 +24,8 @@ from storage.views.summaries import (
     write_model_summary,
     write_session_summary,
 )
+
+logger = logging.getLogger("collector")
 
 _DEFAULT_FIELDS: Mapping[str, object] = {
     "problem": "",
@@ -48,14 +51,18 @@ class SolutionStore(AnswerLog):
         session_id: str | None = None,
         *,
         clock: Clock | None = None,
+        most_csv_rows: int = MOST_CSV_ROWS,
     ) -> None:
         """Open or create output_dir/session_id; without an id make a session that is new.
+
+        most_csv_rows: of a category's .csv file; one that would be longer is not written.
 
         Raises StoreError where the folder cannot be made or read, or is of a newer version.
         """
         super().__init__(output_dir, session_id, clock=clock)
         self._opened_at = self._clock.time()
         self._csv = CsvExporter()
+        self._most_csv_rows = most_csv_rows
         self._export_lock = threading.Lock()
         self._pacer = Pacer(self._clock, share=0.02, min_seconds=0.5, max_seconds=30.0)
 
@@ -88,12 +95,24 @@ class SolutionStore(AnswerLog):
         return self._files()
 
     def save_solutions_csv(self) -> dict[str, dict[str, Path]]:
-        """Return model -> category -> .csv file, each holding every answer."""
+        """Return model -> category -> .csv file, each holding every answer.
+
+        Categories of which has_csv says no are left out.
+        """
         with self._export_lock:
             return {
-                model: {category: self._csv.refresh(path) for category, path in files.items()}
+                model: {
+                    category: csv
+                    for category, path in files.items()
+                    if (csv := self._refresh_csv(model, category, path))
+                }
                 for model, files in self._files().items()
             }
+
+    def has_csv(self, model: str, category: str) -> bool:
+        """Return whether a model's answers of a category are few enough for a .csv file."""
+        tally = self.tallies.get((model, category))
+        return tally is None or tally.answered <= self._most_csv_rows
 
     def save_analysis_summary(self) -> dict[str, Path]:
         """Return model -> its summary.json; the session's own is brought up to date too."""
@@ -136,10 +155,10 @@ class SolutionStore(AnswerLog):
             with self._lock:
                 kinds, self._unexported = self._unexported, set()
                 kinds = {kind for kind in kinds if size_of(self._index.paths[kind])}
-                paths = {self._index.paths[kind] for kind in kinds}
+                paths = {kind: self._index.paths[kind] for kind in sorted(kinds)}
             try:
-                for path in sorted(paths):
-                    self._csv.refresh(path)
+                for (model, category), path in paths.items():
+                    self._refresh_csv(model, category, path)
                 self._save_model_summaries({model for model, _ in kinds})
             except BaseException:
                 with self._lock:
@@ -177,6 +196,17 @@ class SolutionStore(AnswerLog):
     def samples(self) -> int:
         """How many answers every model is asked for to each problem."""
         return self.metadata.samples if self.metadata else self._index.most_samples()
+
+    def _refresh_csv(self, model: str, category: str, path: Path) -> Path | None:
+        if self.has_csv(model, category):
+            return self._csv.refresh(path)
+        if self._csv.drop(path):
+            logger.warning(
+                "%s: more than %s answers, too many for a .csv file: it is deleted. For a table: "
+                "scripts/export_session.py --format parquet",
+                *(path, f"{self._most_csv_rows:,}"),
+            )
+        return None
 
     def _files(self) -> dict[str, dict[str, Path]]:
         files: dict[str, dict[str, Path]] = {}

@@ -1,7 +1,7 @@
 """The seam for work that takes processor time: chunks of bytes through any Executor, in order."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Executor, Future
 
 from processors.workers.bounds import Unfinished
@@ -17,7 +17,7 @@ def window_for(workers: int) -> int:
 
 def map_chunks(
     executor: Executor, function: Work, chunks: Iterable[bytes], window: int
-) -> Iterator[bytes | Unfinished]:
+) -> Generator[bytes | Unfinished, None, None]:
     """Yield what the function made of each chunk, in the order of the chunks.
 
     function: of a module, pure, and one that opens no file of a session, since it may run in

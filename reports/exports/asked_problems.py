@@ -32,7 +32,7 @@ class AskedProblems:
 
     @cached_property
     def _references(self) -> dict[str, Problem]:
-        return references_of(self._store)[0]
+        return references_of(self._store, lambda problem: problem)[0]
 
     def _requested_model(self, label: str) -> str | None:
         """Return a model's API id, by its other answers, else by what the session recorded."""

@@ -70,11 +70,14 @@ def benchmark_folder(store: SolutionStore, target: Path) -> Path:
     return target / name
 
 
+def _with_tests(problem: Problem) -> Problem | None:
+    return problem if problem.tests and problem.canonical_solution else None
+
+
 def _write_benchmark(store: SolutionStore, target: Path) -> None:
     topics: dict[str, list[Problem]] = {}
-    for problem in references_of(store)[0].values():
-        if problem.tests and problem.canonical_solution:
-            topics.setdefault(problem.category, []).append(problem)
+    for problem in references_of(store, _with_tests)[0].values():
+        topics.setdefault(problem.category, []).append(problem)
     if topics:
         folder = open_folder(store, benchmark_folder(store, target))
         for topic, problems in topics.items():

@@ -1,6 +1,6 @@
 """What an evaluation found, as report.html shows it: letters, counts, and the isolation."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -60,13 +60,20 @@ class JudgedModel(msgspec.Struct):
     categories: list[tuple[int, int]]
 
 
-def read_judgements(store: SolutionStore, outcomes: SessionOutcomes) -> Judgements:
-    """Return what was said last of each answer; empty where nothing was judged."""
+def read_judgements(
+    store: SolutionStore, outcomes: SessionOutcomes, wanted: Container[str] | None = None
+) -> Judgements:
+    """Return what was said last of each answer; empty where nothing was judged.
+
+    wanted: the task ids to tell of; None tells of all.
+    """
     found: dict[tuple[str, str, int], PlacedJudgement] = {}
     for model in outcomes.models:
         for path in dict.fromkeys(store.get_category_files(model).values()):
             place = judgement_file(path)
             for offset, judged in placed_judgements(path):
+                if wanted is not None and judged.task_id not in wanted:
+                    continue
                 key = (judged.model, judged.task_id, judged.sample)
                 found[key] = PlacedJudgement(judged, place, offset)
     return found

@@ -3,6 +3,7 @@
 import base64
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +19,13 @@ from storage.views.verdicts import JudgedAnswer
 
 _MOST_CHARACTERS = 200_000  # of one text: a reply that repeats itself may have millions
 _GZIP_LEVEL = 4  # a third of the time of level 9, for a tenth more bytes
+
+
+class Reference(NamedTuple):
+    """What the dataset has of a problem; text: "" where an answer's record has it too."""
+
+    text: str
+    solution: str
 
 
 class Prompt(msgspec.Struct):
@@ -55,7 +63,7 @@ class Body(msgspec.Struct):
 
 def packed_bodies(
     problems: Sequence[ProblemOutcomes],
-    references: Mapping[str, Problem],
+    references: Mapping[str, Reference],
     judgements: Judgements,
     text: PromptText | None,
     most_bytes: int,
@@ -95,12 +103,12 @@ def _is_right(outcome: Outcome, judged: PlacedJudgement | None) -> bool:
 
 def _body(
     problem: ProblemOutcomes,
-    reference: Problem | None,
+    reference: Reference | None,
     judgements: Judgements,
     text: PromptText | None,
 ) -> Body:
     answers: list[Answer] = []
-    words, prompt = (reference.problem, None) if reference else ("", None)
+    words, prompt = (reference.text, None) if reference else ("", None)
     for outcome in problem.outcomes:
         record = read_record(outcome)
         if record is None:
@@ -114,8 +122,7 @@ def _body(
         shown = _without_repetition(record)
         judged = read_detail(judgements.get((record.model, record.task_id, record.sample)))
         answers.append(Answer(record.model, record.sample, letter, file, shown, judged))
-    solution = reference.canonical_solution if reference else None
-    return Body(words, prompt, solution, answers)
+    return Body(words, prompt, reference.solution if reference else None, answers)
 
 
 def _prompt(record: SolutionRecord, text: PromptText | None) -> Prompt:

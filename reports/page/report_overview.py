@@ -117,7 +117,8 @@ def make_overview(
     problems = outcomes.problems
     metadata = store.metadata
     parameters = metadata.session_parameters if metadata else {}
-    categories = list(dict.fromkeys(problem.category for problem in problems))
+    answered_categories = {category for _, category in store.tallies}
+    categories = sorted(answered_categories.union(problem.category for problem in problems))
     errors = _errors(outcomes)
     answered = {m: [o.finished for o in answers_of(outcomes, m)] for m in outcomes.models}
     timeline = make_timeline(list(chain(*answered.values(), *errors.values())))

@@ -14,14 +14,9 @@ from processors.reading.bounded_reader import BoundedReader, is_short, read_shor
 from processors.reading.llm_copy import copied_by_llm
 from processors.reading.reading import Reading
 from processors.workers.bounds import Unfinished
-from runners.answers.answer_record import (
-    answer_record,
-    failure_record,
-    reply_in,
-    with_reading,
-    without_reading,
-)
+from runners.answers.answer_record import answer_record, failure_record
 from runners.answers.llm_extraction import ExtractionAsk
+from runners.answers.record_reading import reply_in, with_reading, without_reading
 from runners.calls.budget import CapReached
 from runners.calls.reliable_call import Answer, GaveUp, ReliableCaller
 from runners.lanes.lane import Lane, LaneStopped
@@ -195,7 +190,9 @@ class AnswerKeeper:
         reply = reply_in(record, self._mode)
         check = partial(self._reader.check, reply=reply, found=reading)
         copied = await copied_by_llm(ask, check, reply, reading)
-        self._append_or_break_off(with_reading(record, copied, ask))
+        self._append_or_break_off(
+            with_reading(record, copied, asked_model=ask.model_label, asked_cost_usd=ask.cost_usd)
+        )
 
     @contextmanager
     def _being_read(self) -> Iterator[None]:

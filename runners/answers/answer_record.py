@@ -1,21 +1,12 @@
-"""A problem, its answer and what was made of it in; the record to keep out."""
-
-import msgspec
+"""A problem and its answer, or its failure, in; the record to keep out."""
 
 from config.prompt_text import PromptText
 from models.base_model import BaseModel, Usage
-from processors.extraction.code_candidates import EXTRACTION_VERSION
-from processors.reading.reading import ExtractionMode, Reading, Reply, validation_of
-from processors.workers.bounds import Unfinished
-from prompts.problems import SolutionKind
 from prompts.prompt_template import prompt_version
-from runners.answers.llm_extraction import ExtractionAsk
 from runners.calls.reliable_call import Answer, GaveUp
 from runners.lanes.lane import Lane
 from runners.lanes.task import Task
 from storage.records.solution_record import (
-    GAVE_UP,
-    ExtractionRecord,
     FailureRecord,
     SolutionRecord,
     UsageRecord,
@@ -63,57 +54,6 @@ def answer_record(
     )
 
 
-def reply_in(record: SolutionRecord, mode: ExtractionMode = "regex") -> Reply:
-    """Return what is to be read of a record; mode: which replies an LLM is asked about."""
-    return Reply(
-        text=record.raw_response,
-        name=record.name or None,
-        kind=_kind(record.object),
-        is_cut=record.finish_reason == "length",
-        mode=mode,
-    )
-
-
-def with_reading(
-    record: SolutionRecord, reading: Reading, asked: ExtractionAsk | None = None
-) -> SolutionRecord:
-    """Return the record with its code, and the verdict on it; asked: the LLM, if one was."""
-    extraction = reading.extraction
-    return msgspec.structs.replace(
-        record,
-        extracted_solution=extraction.code,
-        validation=reading.validation,
-        extraction=ExtractionRecord(
-            method=extraction.method,
-            version=EXTRACTION_VERSION,
-            candidates=extraction.candidates,
-            ambiguous=extraction.ambiguous,
-            truncated=extraction.truncated,
-            span=extraction.span,
-            model=asked.model_label if asked else None,
-            cost_usd=asked.cost_usd if asked else None,
-        ),
-    )
-
-
-def without_reading(record: SolutionRecord, unfinished: Unfinished) -> SolutionRecord:
-    """Return the record of a reply that could not be read within bounds: no code, and why."""
-    reply = reply_in(record)
-    return msgspec.structs.replace(
-        record,
-        extracted_solution="",
-        validation=validation_of("", reply),
-        extraction=ExtractionRecord(
-            method=GAVE_UP,
-            version=EXTRACTION_VERSION,
-            candidates=0,
-            ambiguous=False,
-            truncated=reply.is_cut,
-            reason=unfinished.reason,
-        ),
-    )
-
-
 def failure_record(task: Task, lane: Lane, failure: GaveUp, timestamp: float) -> FailureRecord:
     """Return the record of one task that was given up; timestamp in wall seconds."""
     return FailureRecord(
@@ -142,7 +82,3 @@ def _usage_record(usage: Usage | None) -> UsageRecord | None:
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
     )
-
-
-def _kind(text: str | None) -> SolutionKind | None:
-    return "function" if text == "function" else "class" if text == "class" else None

@@ -1,22 +1,31 @@
-"""A finished session's raw replies, read again by today's rules: no request, nothing lost."""
+"""A finished session's raw replies, read again by today's rules: no request, nothing lost.
 
-import asyncio
+Workers read whole blocks of records within the bounds of one reply. Where a block is beyond them,
+so may be one of its replies: each is read alone then, and one that is beyond them is given up.
+"""
+
+import contextlib
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from itertools import tee
 from pathlib import Path
+from typing import BinaryIO
 
 from processors.extraction.code_candidates import EXTRACTION_VERSION
-from processors.reading.bounded_reader import BoundedReader
-from processors.reading.reading import Reading
-from runners.answers.answer_record import reply_in, with_reading, without_reading
+from processors.reading.reading_work import packed_reply, read, unpacked_reading
+from processors.workers.bounds import Unfinished
+from processors.workers.chunks import map_chunks
+from runners.answers.record_reading import reply_in
+from runners.answers.reread import Reread, read_again, records_of, reread, rereads_in
 from storage.files.durability import flush_file, write_error
+from storage.files.jsonl_file import read_blocks
 from storage.files.regular_file import make_folders, open_to_append
-from storage.records.record_json import encode_solution, solutions_in
-from storage.records.solution_record import SolutionRecord, task_name
-from storage.records.tallies import is_valid
+from storage.records.solution_record import TaskKey, task_name
 from storage.solution_store import SolutionStore
+
+MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,22 +33,56 @@ class Change:
     """What one answer's second reading brought; the verdicts are those of full validity.
 
     task: as people are told, with its sample from the second on.
-
     gave_up: why the reply could not be read, None where it could.
     """
 
     task: str
-    code_changed: bool
     was_valid: bool
     is_valid: bool
     gave_up: str | None = None
 
 
-async def reprocess_session(
-    store: SolutionStore, reader: BoundedReader
-) -> tuple[Path, dict[str, list[Change]]]:
-    """Return the folder of the new records, and model -> one Change an answer.
+@dataclass(slots=True, kw_only=True)
+class Changes:
+    """What the second reading of a model's answers brought.
 
+    told: how many have other code, or could not be read. named: the first of those.
+    """
+
+    answers: int = 0
+    other_code: int = 0
+    valid_before: int = 0
+    valid_now: int = 0
+    gave_up: int = 0
+    told: int = 0
+    named: list[Change] = field(default_factory=list)
+
+    def add(self, again: Reread) -> None:
+        """Count one answer."""
+        self.answers += 1
+        self.other_code += again.code_changed
+        self.valid_before += again.was_valid
+        self.valid_now += again.is_valid
+        self.gave_up += again.gave_up is not None
+        if again.code_changed or again.gave_up:
+            self.told += 1
+            if len(self.named) < MOST_NAMED:
+                self.named.append(
+                    Change(
+                        task=task_name(again.key),
+                        was_valid=again.was_valid,
+                        is_valid=again.is_valid,
+                        gave_up=again.gave_up,
+                    )
+                )
+
+
+def reprocess_session(
+    store: SolutionStore, executor: Executor, window: int
+) -> tuple[Path, dict[str, Changes]]:
+    """Return the folder of the new records, and model -> what changed.
+
+    executor: of bounded workers; window: how many blocks are in flight in it.
     The new records stand in SESSION/reprocessed/<version>/<model>/<category>.jsonl, in place of
     an earlier reading by the same version; the old ones stay as they are.
     Raises StoreError where they cannot be written, NoWorker where nothing can be read.
@@ -49,14 +92,8 @@ async def reprocess_session(
     try:
         make_folders(store.path, folder.parent)
         shutil.rmtree(building, ignore_errors=True)
-        changes: dict[str, list[Change]] = {}
-        for model, files in store.save_solutions_jsonl().items():
-            changes[model] = []
-            for old in files.values():
-                target = building / old.parent.name / old.name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                changes[model] += await _reprocess_file(old, target, reader)
         building.mkdir(parents=True, exist_ok=True)
+        changes = _Rewriting(building, executor, window).rewrite(store.save_solutions_jsonl())
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     except OSError as error:
@@ -64,48 +101,59 @@ async def reprocess_session(
     return folder, changes
 
 
-async def _reprocess_file(old: Path, target: Path, reader: BoundedReader) -> list[Change]:
-    changes: list[Change] = []
-    with open_to_append(target) as lines:
+class _Rewriting:
+    """The new files, written one after the other while the blocks of the next are being read."""
 
-        def write(record: SolutionRecord, again: SolutionRecord) -> None:
-            lines.write(encode_solution(again)[1])
-            changes.append(_change(record, again))
+    def __init__(self, building: Path, executor: Executor, window: int) -> None:
+        self._building = building
+        self._executor = executor
+        self._window = window
+        self._open = contextlib.ExitStack()
+        self._seen: set[tuple[str, TaskKey]] = set()
 
-        await _read_again((record for _, record in solutions_in(old)), reader, write)
-    flush_file(target)
-    return changes
+    def rewrite(self, files: dict[str, dict[str, Path]]) -> dict[str, Changes]:
+        changes = {model: Changes() for model in files}
+        read_now, read_later = tee(_blocks(files))
+        blocks = (block for _, _, block in read_later)
+        results = map_chunks(self._executor, read_again, blocks, self._window)
+        former: Path | None = None
+        with self._open, contextlib.closing(results):
+            for (model, old, block), result in zip(read_now, results, strict=True):
+                if old != former:
+                    lines, former = self._next_file(old), old
+                for again in self._rereads(block, result):
+                    if (again.model, again.key) not in self._seen:
+                        self._seen.add((again.model, again.key))
+                        lines.write(again.line)
+                        changes[model].add(again)
+        return changes
+
+    def _next_file(self, old: Path) -> BinaryIO:
+        self._open.close()
+        self._seen.clear()
+        target = self._building / old.parent.name / old.name
+        target.parent.mkdir(exist_ok=True)
+        self._open.callback(flush_file, target)
+        return self._open.enter_context(open_to_append(target))
+
+    def _rereads(self, block: bytes, result: bytes | Unfinished) -> Iterator[Reread]:
+        if isinstance(result, bytes):
+            yield from rereads_in(result)
+            return
+        records = records_of(block)
+        replies = (packed_reply(reply_in(record)) for record in records)
+        readings = map_chunks(self._executor, read, replies, self._window)
+        for record, reading in zip(records, readings, strict=True):
+            yield reread(
+                record, unpacked_reading(reading) if isinstance(reading, bytes) else reading
+            )
 
 
-async def _read_again(
-    records: Iterable[SolutionRecord],
-    reader: BoundedReader,
-    write: Callable[[SolutionRecord, SolutionRecord], None],
-) -> None:
-    """Write what is made of each record, in their order; a few are read at a time."""
-    reading: deque[tuple[SolutionRecord, asyncio.Task[SolutionRecord]]] = deque()
-    async with asyncio.TaskGroup() as group:
-        for record in records:
-            reading.append((record, group.create_task(_again(record, reader))))
-            if len(reading) > 2 * reader.at_once:
-                first, again = reading.popleft()
-                write(first, await again)
-        for first, again in reading:
-            write(first, await again)
-
-
-async def _again(record: SolutionRecord, reader: BoundedReader) -> SolutionRecord:
-    reading = await reader.read(reply_in(record))
-    if isinstance(reading, Reading):
-        return with_reading(record, reading)
-    return without_reading(record, reading)
-
-
-def _change(record: SolutionRecord, again: SolutionRecord) -> Change:
-    return Change(
-        task=task_name(record.key),
-        code_changed=again.extracted_solution != record.extracted_solution,
-        was_valid=is_valid(record),
-        is_valid=is_valid(again),
-        gave_up=again.extraction.reason if again.extraction else None,
-    )
+def _blocks(files: dict[str, dict[str, Path]]) -> Iterator[tuple[str, Path, bytes]]:
+    """Yield model, path and a block of lines, at least one of each file."""
+    for model, by_category in files.items():
+        for path in by_category.values():
+            blocks = read_blocks(path)
+            yield model, path, next(blocks, b"")
+            for block in blocks:
+                yield model, path, block

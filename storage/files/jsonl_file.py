@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from storage.files.regular_file import open_regular, open_to_append, open_to_rea
 _OPEN_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 _PADDING = b"\xef\xbb\xbf\0 \t\r\n"  # byte order marks of editors, zeros of a power cut
 _TAIL_BLOCK = 65_536
+_BLOCK_BYTES = 200_000  # some dozens of answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Line:
     @property
     def is_clean(self) -> bool:
         """Nothing but white space stands around the content."""
-        return len(self.raw) == len(self.content) + 1 or self.raw.strip() == self.content
+        line_end = 1 if self.is_whole else 0
+        return len(self.raw) == len(self.content) + line_end or self.raw.strip() == self.content
 
 
 def append_line(path: Path, line: bytes) -> int:
@@ -77,6 +80,23 @@ def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """Yield the whole file as blocks of whole lines, for who passes lines on unread."""
+    try:
+        with open_to_read(path) as file:
+            while lines := file.readlines(_BLOCK_BYTES):
+                yield b"".join(lines)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def lines_of(block: bytes, start: int = 0) -> Iterator[Line]:
+    """Yield the lines of a block that starts at a byte offset, as read_lines does."""
+    for raw in BytesIO(block):
+        yield Line(start, raw, raw.strip(_PADDING))
+        start += len(raw)
+
+
 def damaged_path(path: Path) -> Path:
     """Return where what cannot be read of a file is kept."""
     return path.with_name(f"{path.name}.damaged")
@@ -85,7 +105,7 @@ def damaged_path(path: Path) -> Path:
 def cut_torn_tail(path: Path) -> bool:
     """Return whether a half line was cut off the end and kept in damaged_path.
 
-    A last line that only lacks its end gets it: the record is whole.
+    A last line that only lacks its end, or has zeros there, gets it: the record is whole.
     """
     with os.fdopen(open_regular(path, os.O_RDWR), "r+b") as file:
         end = _end_of_whole_lines(file.fileno())
@@ -94,7 +114,9 @@ def cut_torn_tail(path: Path) -> bool:
         if not tail:
             return False
         if _is_json_object(tail.strip(_PADDING)):
+            file.seek(end + len(tail.rstrip(_PADDING)))
             file.write(b"\n")
+            file.truncate()
             return False
         _keep_damaged(path, [tail])
         file.truncate(end)

@@ -78,12 +78,13 @@ def open_fresh(path: Path) -> tuple[Path, BinaryIO]:
 
 
 def read_regular(path: Path) -> bytes:
-    """Return a whole file; raises as open_regular does, and StoreError for one without measure."""
+    """Return a file as it is now; raises as open_regular does, and StoreError for a huge one."""
     with open_to_read(path) as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise StoreError(f"{path}: is larger than {_MOST_BYTES:,} bytes: it was not read")
-    return content
+        size = os.fstat(file.fileno()).st_size
+        if size > _MOST_BYTES:
+            raise StoreError(f"{path}: is larger than {_MOST_BYTES:,} bytes: it was not read")
+        # Not more: so many bytes are asked of the system at once, and not all grant a gigabyte.
+        return file.read(size)
 
 
 def is_regular(path: Path) -> bool:

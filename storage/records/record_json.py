@@ -78,12 +78,16 @@ def solutions_in(path: Path, start: int = 0) -> Iterator[tuple[Line, SolutionRec
     """
     seen: set[tuple[str, TaskKey]] = set()
     for line in read_lines(path, start):
-        record = decode_solution(line.content) if line.content else None
-        if record is None or not record.llm_call_success:
-            continue
-        if (record.model, record.key) not in seen:
+        record = answer_of(line)
+        if record is not None and (record.model, record.key) not in seen:
             seen.add((record.model, record.key))
             yield line, record
+
+
+def answer_of(line: Line) -> SolutionRecord | None:
+    """Return the answer of a line, None where it is damaged, blank, or a call that failed."""
+    record = decode_solution(line.content) if line.content else None
+    return record if record is not None and record.llm_call_success else None
 
 
 def _decode(decoder: msgspec.json.Decoder[T], content: bytes) -> T | None:

@@ -73,11 +73,14 @@ def read_progress(folder: Path) -> Progress | None:
 def progress_chunks(
     head: Mapping[str, object],
     counts: ProgressCounts,
-    completed_ids: bytes,
+    completed_ids: bytes | None,
     failed_ids: Sequence[str],
     last_saved: float,
 ) -> list[bytes]:
-    """Return progress.json in pieces; completed_ids: its entries, as JSON with commas between."""
+    """Return progress.json in pieces.
+
+    completed_ids: its entries, as JSON with commas between; None where they are too many to list.
+    """
     fields: dict[str, object] = msgspec.structs.asdict(counts)
     estimated = fields.pop("estimated_completion")
     fields |= {
@@ -85,12 +88,14 @@ def progress_chunks(
         "failed_task_ids": failed_ids,
         "estimated_completion": estimated,
     }
+    if completed_ids is None:
+        fields["completed_task_ids_in"] = "<model>/<category>.jsonl"
     whole = {**head, "current_progress": fields, "last_saved": last_saved}
     text = msgspec.json.format(msgspec.json.encode(whole), indent=2)
     # No text inside the JSON can look like this: its quotes would be escaped.
     before, after = text.split(_NO_IDS, 1)
     end = b"\n    ]" if completed_ids else b"]"
-    return [before, _NO_IDS[:-1], completed_ids, end, after, b"\n"]
+    return [before, _NO_IDS[:-1], completed_ids or b"", end, after, b"\n"]
 
 
 _NO_IDS = b'"completed_task_ids": []'

@@ -6,8 +6,10 @@ from pathlib import Path
 from storage.files.csv_cells import csv_line
 from storage.files.durability import replace_file, write_error
 from storage.files.regular_file import is_regular, open_to_append
-from storage.records.record_csv import COLUMNS, csv_row
+from storage.records.record_csv import COLUMNS, csv_row, is_export
 from storage.records.record_json import solutions_in
+
+MOST_CSV_ROWS = 1_000_000  # spreadsheets end at 1,048,576
 
 
 class CsvExporter:
@@ -34,6 +36,21 @@ class CsvExporter:
         except OSError as error:
             raise write_error(target, error) from error
         return target
+
+    def drop(self, source: Path) -> bool:
+        """Return whether there was a .csv of a .jsonl file; it is gone now.
+
+        Raises StoreError where it cannot be deleted.
+        """
+        target = source.with_suffix(".csv")
+        self._written.pop(source, None)
+        try:
+            if not is_export(target):
+                return False
+            target.unlink()
+        except OSError as error:
+            raise write_error(target, error) from error
+        return True
 
 
 def _size(path: Path) -> int | None:

@@ -180,13 +180,15 @@ async def test_where_no_worker_can_be_started_long_replies_wait_on_the_disk(tmp_
 @pytest.mark.slow
 async def test_reprocessing_tries_again_with_other_bounds(tmp_path: Path) -> None:
     async with WatchedServer() as server:
-        server.script("xai", saying(hurting_reply("fail")))
+        server.script("xai", *(saying(hurting_reply(way)) for way in QUICK))
         collection = collection_of(server, tmp_path)
         await (await collection.start(wrapper=HURTING)).finished()
         session = str(collection.session)
         script = ("reprocess_session.py", session, "--seconds-per-reply", "0.5", "--workers", "1")
         hurt = await (await Program.start(*script, environment={}, wrapper=HURTING)).finished()
-        assert "could not be read: ValueError" in hurt.stdout, hurt.output
+        for way in QUICK:
+            assert f"could not be read: {REASONS[way]}" in " ".join(hurt.stdout.split())
+        assert f"grok-4.3 {PROBLEMS} 0 5 5" in " ".join(hurt.stdout.split()), hurt.output
         assert "allow them more seconds" in hurt.stdout
         read = await run(*script)
         assert "other code, not valid before, valid now" in read.stdout, read.output

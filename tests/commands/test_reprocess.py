@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from scripts import reprocess_session
 from storage.session.manifest import SessionMetadata
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
 from tests.support.command import run
+from tests.support.sessions import write_session
 
 REPLY = "Sure:\n\n```python\ndef add(a, b):\n    return a + b\n```\n"
 
@@ -51,6 +55,26 @@ async def test_replies_are_read_again_and_the_old_records_stay(tmp_path: Path) -
     assert all(record["validation"]["is_fully_valid"] for record in records)
     assert all(record["raw_response"] == REPLY for record in records)
     assert len(open_session(tmp_path, "mine").answered("gpt-4")) == 2
+
+
+def test_the_new_records_are_the_same_for_any_number_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.files.jsonl_file._BLOCK_BYTES", 3000)
+    store = write_session(tmp_path, models=2, categories=2, per_category=9)
+    first, *_ = files = sorted(store.path.glob("model-*/*.jsonl"))
+    answers = first.read_bytes()
+    first.write_bytes(answers + b"no record\n" + answers.partition(b"\n")[0])
+    written = []
+    for workers in ("1", "3"):
+        assert reprocess_session.main([str(store.path), "--workers", workers]) == 0
+        written.append([path.read_bytes() for path in sorted(store.path.glob("reprocessed/*/*/*"))])
+    assert written[0] == written[1]
+    lines = [content.splitlines() for content in written[0]]
+    assert len(lines) == len(files)
+    assert [json.loads(line)["task_id"] for line in lines[0]] == [
+        json.loads(line)["task_id"] for line in answers.splitlines()
+    ]
 
 
 async def test_an_unknown_session_is_one_line(tmp_path: Path) -> None:

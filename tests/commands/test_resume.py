@@ -60,16 +60,21 @@ def pending_collection(server: WatchedServer, tmp_path: Path) -> tuple[Collectio
     }
 
 
+async def all_replies_wait(server: WatchedServer, collection: Collection) -> None:
+    """Return once each reply is on the disk, and as many questions about them as may be are out."""
+    # Each of six workers: an answer, a question about it, and meanwhile another answer.
+    await server.has_got(18)
+    waiting = collection.session / "pending_extraction.jsonl"
+    await until(lambda: len(lines_of(waiting)) == 12)
+
+
 @pytest.mark.slow
 async def test_a_reply_that_waits_for_extraction_is_never_asked_for_again(tmp_path: Path) -> None:
     async with ProseServer() as server:
         collection, variables = pending_collection(server, tmp_path)
         server.hold = frozenset({"openai"})
         program = await collection.start(**variables)
-        # Each of six workers: an answer, a question about it, and meanwhile another answer.
-        await server.has_got(18)
-        waiting = collection.session / "pending_extraction.jsonl"
-        await until(lambda: len(lines_of(waiting)) == 12)
+        await all_replies_wait(server, collection)
         await program.killed()
         assert server.arrived == 18
         assert answers_in(collection.session) == {}
@@ -93,7 +98,7 @@ async def test_an_interrupted_extraction_stays_pending(tmp_path: Path) -> None:
         collection, variables = pending_collection(server, tmp_path)
         server.hold = frozenset({"openai"})
         program = await collection.start(**variables)
-        await server.has_got(12)
+        await all_replies_wait(server, collection)
         program.send(SIGINT)
         await program.says("Interrupted")
         program.send(SIGTERM)

@@ -8,6 +8,7 @@ import pytest
 
 from config.errors import StoreError
 from storage.progress_tracker import ProgressTracker
+from storage.session.completed_ids import MOST_LISTED_IDS
 from storage.session.progress_file import read_progress
 from storage.sessions import create_session, list_sessions
 from storage.solution_store import SolutionStore
@@ -23,7 +24,9 @@ from tests.support.store_records import (
 MODELS = ["gpt-4", "claude-3-sonnet"]
 
 
-def tracker_for(folder: Path, clock: HandClock, total_tasks: int = 24) -> ProgressTracker:
+def tracker_for(
+    folder: Path, clock: HandClock, total_tasks: int = 24, most_listed: int = MOST_LISTED_IDS
+) -> ProgressTracker:
     return ProgressTracker(
         folder,
         session_id="session_1234567890",
@@ -32,7 +35,15 @@ def tracker_for(folder: Path, clock: HandClock, total_tasks: int = 24) -> Progre
         models=MODELS,
         categories=["dataclass", "typing"],
         clock=clock,
+        most_listed=most_listed,
     )
+
+
+def saved_progress(tracker: ProgressTracker, folder: Path) -> dict[str, object]:
+    tracker.save()
+    current = read_json(folder / "progress.json")["current_progress"]
+    assert isinstance(current, dict)
+    return current
 
 
 def test_progress_has_guides_shape(tmp_path: Path) -> None:
@@ -254,6 +265,26 @@ def test_a_resume_goes_on_from_the_files_not_from_progress(tmp_path: Path) -> No
     assert current["estimated_completion"] == clock.time() + 18 * 10
     [row] = list_sessions(tmp_path)
     assert (row.successful, row.failed, row.total_tasks) == (6, 0, 8)
+
+
+def test_ids_that_are_too_many_are_counted_and_said_to_be_elsewhere(tmp_path: Path) -> None:
+    store = create_session(tmp_path, "s", metadata())
+    tracker = tracker_for(store.path, HandClock(), most_listed=2)
+    current: dict[str, object] = {}
+    for number in range(3):
+        store.append(solution(f"t{number}"))
+        tracker.answered("gpt-4", (f"t{number}", 1), 1.0, is_valid=True)
+        current = saved_progress(tracker, store.path)
+        assert current["completed_tasks"] == number + 1
+        listed = [f"t{n}_gpt-4" for n in range(number + 1)] if number < 2 else []
+        assert current["completed_task_ids"] == listed
+    assert current["completed_task_ids_in"] == "<model>/<category>.jsonl"
+    again = tracker_for(store.path, HandClock())
+    again.restore(store)
+    current = saved_progress(again, store.path)
+    listed_anew = current["completed_task_ids"]
+    assert isinstance(listed_anew, list) and len(listed_anew) == 3
+    assert "completed_task_ids_in" not in current
 
 
 def test_saving_while_answers_arrive_always_leaves_whole_json(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from storage.records.record_csv import csv_row
 from storage.records.solution_record import SolutionRecord
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
+from storage.views.session_views import has_all_views
 from tests.support.store_records import (
     HandClock,
     failure,
@@ -251,6 +252,23 @@ def test_csv_grown_by_checkpoints_equals_csv_made_anew(tmp_path: Path) -> None:
     assert [row["task_id"] for row in read_csv(path)] == [f"t{number}" for number in range(7)]
     assert read_csv(path)[3]["raw_response"] == 'line one\n"line" two, 3'
     assert json.loads(read_csv(path)[3]["validation"]) == validation()
+
+
+def test_a_category_that_is_too_long_for_a_csv_has_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SolutionStore(tmp_path, "s", most_csv_rows=2)
+    path = store.path / "gpt-4" / "dataclass.csv"
+    store.append(solution("u1", category="typing"))
+    for number in range(4):
+        store.append(solution(f"t{number}"))
+        store.checkpoint()
+        assert path.exists() == (number < 2)
+    assert store.save_solutions_csv() == {"gpt-4": {"typing": store.path / "gpt-4" / "typing.csv"}}
+    store.finish()
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith(f"{path.with_suffix('.jsonl')}: more than 2 answers, too many for")
+    assert has_all_views(store)
 
 
 def test_a_checkpoint_reads_only_what_is_new(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from config.errors import ConfigError, StoreError
 from reports.report import write_report
+from storage.files.jsonl_file import append_line
 from storage.progress_tracker import ProgressTracker
 from storage.session.session_condition import condition_words
 from storage.sessions import create_session, list_sessions, open_session, repair_session
@@ -138,6 +139,22 @@ def test_a_tail_of_zeros_after_a_power_cut_is_removed(tmp_path: Path) -> None:
     _, said = repaired(tmp_path)
     assert len(said) == 1
     assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 2, 4096])
+def test_zeros_in_place_of_a_line_end_leave_the_record_alone(tmp_path: Path, zeros: int) -> None:
+    path = session(tmp_path).path / "gpt-4" / "dataclass.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"\0" * zeros)
+    repaired(tmp_path)
+    assert path.read_bytes() == whole
+
+
+def test_a_line_added_after_zeros_starts_anew(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"a":1}\0\0')
+    append_line(path, b'{"b":2}\n')
+    assert path.read_bytes() == b'{"a":1}\n{"b":2}\n'
 
 
 def test_reading_alone_changes_nothing(tmp_path: Path) -> None:

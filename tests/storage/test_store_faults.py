@@ -45,6 +45,14 @@ except StoreError as error:
     print(kept, error)
 """
 
+READ_IN_HALF_A_GIGABYTE = """
+import resource, sys
+from storage.sessions import open_session
+
+resource.setrlimit(resource.RLIMIT_AS, (1 << 29,) * 2)
+print(open_session(sys.argv[1], "s").answered_counts())
+"""
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
@@ -142,6 +150,19 @@ def test_too_many_open_files_is_an_error_in_one_line(tmp_path: Path) -> None:
     assert "Too many open files" in error
     assert "ulimit -n" in error
     SolutionStore(tmp_path, "s").append(solution("t0"))
+
+
+@linux_only
+def test_a_session_is_read_where_half_a_gigabyte_is_all_there_is(tmp_path: Path) -> None:
+    create_session(tmp_path, "s", metadata()).append(solution("t1"))
+    done = subprocess.run(
+        [sys.executable, "-c", READ_IN_HALF_A_GIGABYTE, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "{'gpt-4': 1}\n", done.stderr
 
 
 def test_a_file_in_the_way_of_a_folder_is_an_error_in_one_line(tmp_path: Path) -> None:
