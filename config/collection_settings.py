@@ -114,11 +114,7 @@ class CollectionSettings:
         Raises ConfigError for a variable that cannot be read.
         """
         quick = bool(args.quick_test)
-        batch_size = _whole_number(environment, "BATCH_SIZE", _BATCH_SIZE)
-        width = _whole_number(environment, "MAX_CONCURRENT_PER_MODEL", _MAX_CONCURRENT)
-        if quick:  # .env.example sets both: a quick test is gentle all the same
-            batch_size = min(batch_size, _QUICK_TEST_BATCH_SIZE)
-            width = min(width, _QUICK_TEST_MAX_CONCURRENT)
+        batch_size, width = _pace(environment, quick=quick)
         request_seconds, task_seconds = _patience(args.tier)
         return cls(
             models=tuple(args.models or ()),
@@ -204,6 +200,16 @@ def locate_dataset(settings: CollectionSettings, root: Path) -> tuple[Path, bool
         if folder.is_dir() and any(folder.glob("*.jsonl")):
             return folder, False
     return root / STARTER_DATASET, True
+
+
+def _pace(environment: Environment, *, quick: bool) -> tuple[int, int]:
+    """Return how many problems are planned together, and how many calls are in flight."""
+    batch_size = _whole_number(environment, "BATCH_SIZE", _BATCH_SIZE)
+    width = _whole_number(environment, "MAX_CONCURRENT_PER_MODEL", _MAX_CONCURRENT)
+    if quick:  # .env.example sets both: a quick test is gentle all the same
+        batch_size = min(batch_size, _QUICK_TEST_BATCH_SIZE)
+        width = min(width, _QUICK_TEST_MAX_CONCURRENT)
+    return batch_size, width
 
 
 def _patience(tier: Tier) -> tuple[float, float]:

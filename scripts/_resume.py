@@ -74,11 +74,9 @@ def resume(
         _judge_the_rest(store, settings, wishes, progress)
         return EXIT_OK
     settings = replace(
-        recorded_settings(settings, environment),
+        recorded_settings(_as_wished(settings, wishes), environment),
         output_dir=output_dir,
         samples=samples,
-        max_cost_usd=wishes.max_cost_usd or settings.max_cost_usd,
-        evaluate=wishes.evaluate or settings.evaluate,
     )
     answered = sum(store.answered_counts().values())
     plan, models, clients = prepare(settings, environment, answered=answered)
@@ -91,6 +89,14 @@ def resume(
         release=wishes.release,
         isolation=_sandbox(settings, wishes),
         wishes=wishes.batches,
+    )
+
+
+def _as_wished(settings: CollectionSettings, wishes: ResumeWishes) -> CollectionSettings:
+    return replace(
+        settings,
+        max_cost_usd=wishes.max_cost_usd or settings.max_cost_usd,
+        evaluate=wishes.evaluate or settings.evaluate,
     )
 
 

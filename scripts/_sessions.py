@@ -19,6 +19,7 @@ from runners.progress.terminal_text import printable
 from scripts._batches import print_open_batches
 from scripts._report import print_reserved, print_unread, reserved_beside_answers, resume_command
 from scripts._terminal import print_table, print_wrapped, terminal_columns
+from storage.session.manifest import SessionMetadata
 from storage.session.progress_file import Progress, read_progress
 from storage.session.session_condition import condition_words
 from storage.session.session_lock import is_locked
@@ -70,9 +71,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
     assert metadata is not None, "open_session refuses a session without metadata"
     started = _moment(metadata.collection_start)
     print(f"Session {store.session_id}: {condition_words(store)}, started {started}")
-    if metadata.shard:
-        of_all = f" of {len(metadata.dataset)}" if metadata.dataset else ""
-        print(f"Shard {metadata.shard}: {metadata.total_problems}{of_all} problems")
+    _print_shard(metadata)
     tasks = metadata.total_problems * metadata.samples
     rows = [_status_row(store, model, tasks) for model in metadata.models]
     _print_status_table(store, rows)
@@ -105,6 +104,12 @@ def print_status(output_dir: Path, session_id: str) -> None:
     elif any(store.failed_tasks.values()):
         print(f"It has ended. To try the failed tasks again:\n  {command}")
     print(f"Results: {store.path}")
+
+
+def _print_shard(metadata: SessionMetadata) -> None:
+    if metadata.shard:
+        of_all = f" of {len(metadata.dataset)}" if metadata.dataset else ""
+        print(f"Shard {metadata.shard}: {metadata.total_problems}{of_all} problems")
 
 
 def _print_status_table(store: SolutionStore, rows: list[list[str]]) -> None:
