@@ -55,10 +55,26 @@ def print_report(
     if (store.path / REPORT_PAGE_NAME).exists():
         print(f"  {REPORT_PAGE_NAME}: everything on one page, for a browser")
     print("  <model>/<category>.jsonl and .csv: the answers; summary.json: the rates")
+    _print_without_csv(store)
     print("  cross_model_comparison.json: problems x models")
     if (store.path / FAILURES_NAME).exists():
         print(f"  {FAILURES_NAME}: what failed, with every attempt")
     print(_next_step(store, outcome, output_dir))
+
+
+def _print_without_csv(store: SolutionStore) -> None:
+    """Print which files of answers have no .csv, if any, and what to use instead."""
+    without = sorted(
+        f"{model}/{category}"
+        for model, category in store.tallies
+        if not store.has_csv(model, category)
+    )
+    if not without:
+        return
+    others = f" and {len(without) - 1} more" if len(without) > 1 else ""
+    export = _command("export_session.py", store.session_id, store.path.parent)
+    print(f"  no .csv of {printable(without[0])}{others}: too long for a spreadsheet; use Parquet:")
+    print(f"    {export} --format parquet")
 
 
 def _print_table(store: SolutionStore, is_evaluated: bool) -> None:

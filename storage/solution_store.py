@@ -14,10 +14,11 @@ from storage.files.utf8_text import clean_text
 from storage.records.answer_log import AnswerLog
 from storage.records.record_json import record_from_fields, solutions_in
 from storage.records.session_scan import size_of
+from storage.records.sidecars import Sidecars
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.session.manifest import SessionMetadata, SessionStatus, write_manifest
 from storage.views.category_csv import MOST_CSV_ROWS, CsvExporter
-from storage.views.comparison import write_comparison
+from storage.views.comparison import MOST_PROBLEMS, write_comparison
 from storage.views.summaries import (
     Extent,
     by_model,
@@ -52,10 +53,13 @@ class SolutionStore(AnswerLog):
         *,
         clock: Clock | None = None,
         most_csv_rows: int = MOST_CSV_ROWS,
+        most_compared: int = MOST_PROBLEMS,
+        sidecars: Sidecars | None = None,
     ) -> None:
         """Open or create output_dir/session_id; without an id make a session that is new.
 
         most_csv_rows: of a category's .csv file; one that would be longer is not written.
+        most_compared: problems in one file of the comparison.
 
         Raises StoreError where the folder cannot be made or read, or is of a newer version.
         """
@@ -63,6 +67,8 @@ class SolutionStore(AnswerLog):
         self._opened_at = self._clock.time()
         self._csv = CsvExporter()
         self._most_csv_rows = most_csv_rows
+        self._most_compared = most_compared
+        self._sidecars = sidecars or Sidecars()
         self._export_lock = threading.Lock()
         self._pacer = Pacer(self._clock, share=0.02, min_seconds=0.5, max_seconds=30.0)
 
@@ -129,7 +135,9 @@ class SolutionStore(AnswerLog):
                 problems = self._index.count_problems()
                 counts_samples = max(self.samples, self._index.most_samples()) > 1
             return write_comparison(
-                self.path, self.session_id, models, paths, problems, counts_samples=counts_samples
+                *(self.path, self.session_id, models, paths, problems),
+                counts_samples=counts_samples,
+                most_problems=self._most_compared,
             )
 
     def load_solutions_from_jsonl(
@@ -159,6 +167,7 @@ class SolutionStore(AnswerLog):
             try:
                 for (model, category), path in paths.items():
                     self._refresh_csv(model, category, path)
+                    self._sidecars.follow(path)
                 self._save_model_summaries({model for model, _ in kinds})
             except BaseException:
                 with self._lock:
@@ -191,6 +200,8 @@ class SolutionStore(AnswerLog):
         self.save_analysis_summary()
         if not any(self._index.pending.values()):
             self._drop_pending()
+        for path in {path for files in self._files().values() for path in files.values()}:
+            self._sidecars.seal(path)
 
     @property
     def samples(self) -> int:

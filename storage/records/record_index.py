@@ -1,10 +1,11 @@
 """What is known of a session's files without holding them: who answered what, counts, places."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.files.safe_names import free_name, name_key
+from storage.records.answer_block import AnswerBlock
 from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
 from storage.session.session_folder import BATCHES_FOLDER, EVALUATION_FOLDER
@@ -27,6 +28,7 @@ class RecordIndex:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._answered: dict[str, set[TaskKey]] = {}
+        self._keys: dict[TaskKey, TaskKey] = {}  # one object for all models
         self._failed: dict[str, dict[TaskKey, FailedTask]] = {}
         self._pending: dict[str, set[TaskKey]] = {}
         self._most_samples = 1
@@ -88,12 +90,26 @@ class RecordIndex:
 
     def add(self, record: SolutionRecord) -> None:
         """Count an answer; it ends the task's failure and its wait for extraction."""
-        key = record.key
+        key = self._keys.setdefault(record.key, record.key)
         self._answered.setdefault(record.model, set()).add(key)
         self._most_samples = max(self._most_samples, record.sample)
         self._tally(record.model, record.category).add(record)
         self._pending.get(record.model, set()).discard(key)
         self._forget_failure(record.model, key)
+
+    def add_block(self, block: AnswerBlock, path: Path) -> None:
+        """Count the answers of a block, none of which is counted yet."""
+        self._place(block.model, block.category, path)
+        keys = [self._keys.setdefault(key, key) for key in block.keys]
+        self._answered.setdefault(block.model, set()).update(keys)
+        self._most_samples = max(self._most_samples, *block.samples, 1)
+        self._tally(block.model, block.category).join(block.tally)
+
+    def has_any_of(self, blocks: Sequence[AnswerBlock]) -> bool:
+        """Return whether an answer of these blocks is counted already, or twice among them."""
+        keys = [key for block in blocks for key in block.keys]
+        answered = self.answered(blocks[0].model)
+        return len(set(keys)) < len(keys) or not answered.isdisjoint(keys)
 
     def add_failure(self, failure: FailureRecord) -> None:
         """Count a failure, unless its task is answered; it takes an earlier one's place."""
@@ -113,12 +129,7 @@ class RecordIndex:
 
     def place(self, record: SolutionRecord, path: Path) -> None:
         """Note that a file that is already there holds records of this kind."""
-        if (record.model, record.category) in self._paths:
-            return
-        self._claim(path.parent)
-        self._claim(path)
-        self._folders.setdefault(record.model, path.parent)
-        self._paths[record.model, record.category] = path
+        self._place(record.model, record.category, path)
 
     def path_for(self, model: str, category: str) -> Path:
         """Return the file for answers of this kind; the first call chooses it."""
@@ -138,6 +149,14 @@ class RecordIndex:
             self._claim(folder)
             self._folders[model] = folder
         return folder
+
+    def _place(self, model: str, category: str, path: Path) -> None:
+        if (model, category) in self._paths:
+            return
+        self._claim(path.parent)
+        self._claim(path)
+        self._folders.setdefault(model, path.parent)
+        self._paths[model, category] = path
 
     def _claim(self, path: Path) -> None:
         name = path.name.removesuffix(".jsonl")

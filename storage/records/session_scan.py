@@ -19,6 +19,7 @@ from storage.files.regular_file import NotRegular, is_regular, refuse_link
 from storage.records.record_csv import is_export
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
+from storage.records.sidecar import read_sidecar
 from storage.session.session_folder import EVALUATION_FOLDER
 
 FAILURES_NAME = "failures.jsonl"
@@ -164,7 +165,8 @@ def _jsonl_files(folder: Path) -> list[Path]:
 
 def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
     damage = Damage(path)
-    for line, record in _records(path, decode_solution, damage):
+    start = _take_sidecar(path, index)
+    for line, record in _records(path, decode_solution, damage, start):
         if not record.llm_call_success:
             continue  # sessions older than format 1 kept failed calls among the answers
         if index.is_answered(record.model, record.key):
@@ -173,6 +175,16 @@ def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
             index.place(record, path)
             index.add(record)
     return damage
+
+
+def _take_sidecar(path: Path, index: RecordIndex) -> int:
+    """Return up to where a sidecar told what the file holds, in bytes; 0 where it did not."""
+    blocks = read_sidecar(path)
+    if not blocks or index.has_any_of(blocks):
+        return 0
+    for block in blocks:
+        index.add_block(block, path)
+    return blocks[-1].end
 
 
 def _scan_failures(path: Path, index: RecordIndex) -> Damage:
@@ -190,10 +202,10 @@ def _scan_pending(path: Path, index: RecordIndex) -> Damage:
 
 
 def _records(
-    path: Path, decode: Callable[[bytes], Record | None], damage: Damage
+    path: Path, decode: Callable[[bytes], Record | None], damage: Damage, start: int = 0
 ) -> Iterator[tuple[Line, Record]]:
     """Yield each line's record as it is read; note in damage what is wrong with the others."""
-    for line in read_lines(path):
+    for line in read_lines(path, start):
         damage.padded |= not line.is_clean
         if not line.content:
             continue

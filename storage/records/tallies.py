@@ -1,5 +1,6 @@
 """Counts of what was collected, kept as records pass by: no record is held for them."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -56,8 +57,13 @@ class Tally:
         timed = self.answered - self.batched
         return round(self.execution_seconds / timed, 3) if timed else 0.0
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether all of it can be the counts and sums of answers."""
+        return all(0 <= value < math.inf for value in _COUNTS(self))
+
     def add(self, record: SolutionRecord) -> None:
-        """Count one answer."""
+        """Count one answer; what a sidecar tells has another form once this counts otherwise."""
         self.answered += 1
         self.valid += is_valid(record)
         self.parses += _parses(record)
@@ -76,6 +82,11 @@ class Tally:
         if record.usage is not None:
             self.input_tokens += record.usage.input_tokens
             self.output_tokens += record.usage.output_tokens
+
+    def join(self, other: "Tally") -> None:
+        """Count what another tally counted."""
+        for name in self.__dataclass_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 # dataclasses.astuple copies each number deeply, which the display would feel each second.

@@ -7,7 +7,7 @@ from storage.records.record_csv import is_export
 from storage.session.manifest import SUMMARY_NAME, decode_or_none
 from storage.session.progress_file import REPORT_NAME, read_progress
 from storage.solution_store import SolutionStore
-from storage.views.comparison import COMPARISON_NAME
+from storage.views.comparison import has_comparison
 
 
 def is_concluded(store: SolutionStore) -> bool:
@@ -30,8 +30,10 @@ def has_all_views(store: SolutionStore) -> bool:
     }
     summaries = {path.parent / SUMMARY_NAME for path in files.values()}
     tables = [path.with_suffix(".csv") for kind, path in files.items() if store.has_csv(*kind)]
-    return all(map(is_export, tables)) and all(
-        map(_is_object, [*summaries, store.path / COMPARISON_NAME])
+    return (
+        all(map(is_export, tables))
+        and all(map(_is_object, summaries))
+        and has_comparison(store.path)
     )
 
 
