@@ -67,7 +67,11 @@ def build_parser() -> CommandParser:
         help="the session's id or folder; for a leaderboard, one or more",
     )
     parser.add_argument(
-        "--format", required=True, choices=(*TABLE_FORMATS, *FOLDER_FORMATS, _LEADERBOARD)
+        "--format",
+        required=True,
+        choices=(*TABLE_FORMATS, *FOLDER_FORMATS, _LEADERBOARD),
+        metavar="FORMAT",
+        help="one of those below",
     )
     parser.add_argument(
         "--out",

@@ -8,11 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Self
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # A node that says nothing for some ten seconds is lost; by default it takes a minute.
@@ -22,6 +25,7 @@ _QUICK_CHECKS = {
     "health_check_timeout_ms": 2000,
     "health_check_failure_threshold": 5,
 }
+TOO_BUSY = "timed out during startup"  # Ray gives a node half a minute
 # A cluster that anybody on this machine may join, with nothing sent home.
 SETTINGS = {
     "RAY_AUTH_MODE": "disabled",
@@ -36,6 +40,7 @@ class RayNodes:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
         self.address = ""
 
     def __enter__(self) -> Self:
@@ -45,6 +50,7 @@ class RayNodes:
             env={**os.environ, **self._environment, **SETTINGS},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._complaints,
             text=True,
         )
         self.address = self._answer()
@@ -52,6 +58,7 @@ class RayNodes:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
+        self._complaints.close()
 
     def say(self, word: str) -> None:
         """Return once it is done."""
@@ -65,7 +72,11 @@ class RayNodes:
         while line := self._process.stdout.readline():
             if line.startswith("> "):  # the rest is Ray's own
                 return line.removeprefix("> ").strip()
-        raise AssertionError("the cluster's process ended")
+        self._complaints.seek(0)
+        complaints = self._complaints.read()
+        if TOO_BUSY in complaints:
+            pytest.skip("this machine is too busy to start Ray")
+        raise AssertionError(f"the cluster's process ended: {complaints[-2000:]}")
 
 
 def _serve() -> None:
