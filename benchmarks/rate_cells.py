@@ -6,6 +6,7 @@ from functools import partial
 
 from benchmarks.outage_cells import outages
 from benchmarks.rate_rows import Cell, Figure, Row, percent, refused, use
+from benchmarks.width_cells import widths
 from tests.support.simulated_provider import LIMIT_KINDS, LimitKind
 from tests.support.simulated_run import TOKENS_PER_REQUEST, Outcome, Scenario, simulate
 from tests.support.virtual_clock import WALL_CLOCK_AT_START
@@ -283,5 +284,6 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield from resumes(quick)
     yield from short_runs(quick)
     yield from unlimited_runs()
+    yield from widths(quick)
     if not quick:
         yield long_run

@@ -24,6 +24,7 @@ from benchmarks import (
     short_run,
     stalls,
     throughput,
+    wide_lane,
 )
 from benchmarks.harness import ROOT, Figure, machine
 from benchmarks.rate_plot import draw
@@ -78,6 +79,7 @@ _TURNS: tuple[dict[str, Callable[[], Iterable[Figure]]], ...] = (
     {"throughput": throughput.figures},
     {"makespan": makespan.figures},
     {"scale": scale.figures},
+    {"wide_lane": wide_lane.figures},
     {"report_page": report_page.figures},
     {"stalls": stalls.figures},
     {"evaluation": evaluation.figures},

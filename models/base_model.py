@@ -32,14 +32,7 @@ from models.wire.reply import Reply
 from models.wire.reply_errors import error_from_reply
 from prompts.prompt_template import Prompt
 
-__all__ = [
-    "BaseModel",
-    "CallOptions",
-    "Completion",
-    "FinishReason",
-    "Usage",
-    "make_model",
-]
+__all__ = ["BaseModel", "CallOptions", "Completion", "FinishReason", "Usage", "make_model"]
 
 logger = logging.getLogger("collector")
 
@@ -115,6 +108,10 @@ class BaseModel:
     def call_url(self) -> str:
         """Where send asks, as far as the class says; "" where it does not."""
         return self.base_url
+
+    def at_each_address(self) -> "list[BaseModel]":
+        """Return the same model once for each address that it is served at."""
+        return [self]
 
     @property
     def requested_tier(self) -> str | None:

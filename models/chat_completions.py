@@ -145,12 +145,14 @@ class ChatCompletionsModel(BaseModel):
 
     async def exchange(self, body: Mapping[str, object]) -> Reply:
         """Return the reply to one body, whatever its status."""
-        identity = (aiohttp.ClientSession, self.base_url, self.api_key)
-        session = await self.clients.get(identity, partial(open_session, self.base_url))
+        return await self.exchange_at(self.base_url, self.call_url, body)
+
+    async def exchange_at(self, base_url: str, url: str, body: Mapping[str, object]) -> Reply:
+        """Return the reply of one address, and a URL at it, to one body."""
+        identity = (aiohttp.ClientSession, base_url, self.api_key)
+        session = await self.clients.get(identity, partial(open_session, base_url))
         # A redirect would take the key to another host, or turn the POST into a GET.
-        request = session.post(
-            self.call_url, json=body, headers=self.headers(), allow_redirects=False
-        )
+        request = session.post(url, json=body, headers=self.headers(), allow_redirects=False)
         async with request as response:
             # Blank lines before the JSON are DeepSeek's way to say "still queued".
             return Reply(response.status, response.headers, await response.read())

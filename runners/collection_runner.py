@@ -24,6 +24,7 @@ from runners.calls.retry_policy import RetryPolicy
 from runners.calls.spending_ledger import SpendingLedger
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.open_files import calls_that_fit
 from runners.lanes.refusal_watch import RefusalWatch
 from runners.lanes.task import Task
 from runners.lanes.watchdog import Watchdog
@@ -117,7 +118,7 @@ class CollectionRunner:
         extracting = self._lane(models.extraction, ()) if models.extraction else None
         self._stop.lanes = [*lanes, extracting] if extracting else lanes
         width = self._settings.max_concurrent_per_model
-        widths = LaneWidths(width, lanes, extracting, self._limiter)
+        widths = LaneWidths(width, lanes, extracting, self._limiter, calls_that_fit())
         keeper = self._keeper(extracting)
         self._stop.abandon_readings = keeper.abandon
         self._stop.stop_batches = self._batches.stop

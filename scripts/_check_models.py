@@ -121,6 +121,23 @@ async def _ask(
 
 
 async def _list(model: BaseModel) -> Listing:
+    """Return what every address of a model lists, or what is wrong with one of them."""
+    each = model.at_each_address()
+    if len(each) == 1:
+        return await _list_at(each[0])
+    listings = await asyncio.gather(*(_list_at(replica) for replica in each))
+    for replica, listing in zip(each, listings, strict=True):
+        if isinstance(listing, str):
+            return f"{replica.base_url} does not answer: {listing}"
+    known = [listing for listing in listings if isinstance(listing, ModelListing)]
+    return ModelListing(
+        ids=frozenset.intersection(*(listing.ids for listing in known)),
+        names=frozenset.intersection(*(listing.names for listing in known)),
+        takes_any_name=all(listing.takes_any_name for listing in known),
+    )
+
+
+async def _list_at(model: BaseModel) -> Listing:
     try:
         return await listed_models(model)
     except CollectionError as error:

@@ -5,6 +5,7 @@ Imports next to nothing, since a list of models has to come at once.
 
 import os
 import threading
+import time
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,20 +42,31 @@ def find_gguf(*, package: str = "", path: str = "") -> Path:
     return file.absolute()
 
 
-def served_models(base_url: str, api_key: str = "", deadline_seconds: float = 0.2) -> list[str]:
-    """Return the model ids that an OpenAI-compatible server lists, sorted.
+def served_models(base_urls: str, api_key: str = "", deadline_seconds: float = 0.2) -> list[str]:
+    """Return the model ids that OpenAI-compatible servers list, sorted.
 
-    Empty where it does not answer before the deadline, which holds for looking up its name too.
+    Without those that do not answer before the deadline, which holds for looking up a name too.
     """
-    if not is_http_address(base_url):
-        return []
     found: list[str] = []
-    asking = threading.Thread(
-        target=_ask_for_models, args=(base_url, api_key, deadline_seconds, found), daemon=True
-    )
-    asking.start()
-    asking.join(deadline_seconds)
-    return sorted(found)
+    asking = [
+        threading.Thread(
+            target=_ask_for_models, args=(address, api_key, deadline_seconds, found), daemon=True
+        )
+        for address in addresses_in(base_urls)
+        if is_http_address(address)
+    ]
+    for thread in asking:
+        thread.start()
+    ends_at = time.monotonic() + deadline_seconds
+    for thread in asking:
+        thread.join(max(0.0, ends_at - time.monotonic()))
+    return sorted(set(found))
+
+
+def addresses_in(base_urls: str) -> list[str]:
+    """Return the addresses of a list with commas, each once and with the path of its API."""
+    named = (address.strip() for address in base_urls.split(","))
+    return list(dict.fromkeys(with_api_path(address) for address in named if address))
 
 
 def with_api_path(base_url: str) -> str:

@@ -65,7 +65,10 @@ def _advice(error: ModelError, model: BaseModel, tasks: int) -> str:
     if isinstance(error, Unreachable):
         variable = model.config.base_url_env
         # A query may hold a key.
-        address = urlsplit(model.base_url)._replace(query="", fragment="").geturl()
+        address = ", ".join(
+            urlsplit(each.base_url)._replace(query="", fragment="").geturl()
+            for each in model.at_each_address()
+        )
         check = (
             f"is the server running, and is that its address ({variable})?"
             if model.config.provider == "local"

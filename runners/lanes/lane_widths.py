@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from runners.lanes.lane import Lane
+from runners.lanes.open_files import MOST_CALLS
 from runners.rate_limiter import AdaptiveRateLimiter
 
 _STARTING_WIDTH_AUTO = 4
@@ -14,6 +15,7 @@ class LaneWidths:
     """Keeps lanes as wide as they should be, and the limiter told of it.
 
     extracting: the lane that the others ask an LLM to read through; it has no workers of its own.
+    most_calls: how many calls of all lanes together auto may come to.
     """
 
     def __init__(
@@ -22,7 +24,9 @@ class LaneWidths:
         lanes: Sequence[Lane],
         extracting: Lane | None,
         limiter: AdaptiveRateLimiter,
+        most_calls: int = MOST_CALLS,
     ) -> None:
+        self._most_calls = most_calls // 2 if extracting else most_calls
         self._asked = asked
         self._lanes = lanes
         self._extracting = extracting
@@ -37,7 +41,11 @@ class LaneWidths:
         """Return how wide the lanes should be now, in their order."""
         if not self.is_auto:
             return [self._bounded(lane, self._starting) for lane in self._lanes]
-        return [self._bounded(lane, self._suggested(lane)) for lane in self._lanes]
+        widths = [self._bounded(lane, self._suggested(lane)) for lane in self._lanes]
+        share = self._most_calls / max(1, sum(widths))
+        if share >= 1:
+            return widths
+        return [max(1, int(share * width)) if width else 0 for width in widths]
 
     def calls_at_most(self, widths: Sequence[int]) -> int:
         """Return how many calls may be out at once with these widths, the surplus included.

@@ -6,12 +6,13 @@ from collections import defaultdict
 from config.rate_signal import Meter
 from runners.rate_control.limit_level import LimitLevel
 from runners.rate_control.ramp import Ramp
+from runners.rate_control.width_search import WidthSearch
 
 OUTPUT_TOKENS_AT_FIRST = 500.0
 LATENCY_AT_FIRST_SECONDS = 4.0
 MEMORY = 0.05
 P95_DEVIATIONS = 1.645
-SLOTS_AT_LEAST, SLOTS_AT_MOST, SLOTS_WITHOUT_LIMIT = 4, 2000, 256
+SLOTS_AT_LEAST, SLOTS_AT_MOST = 4, 2000
 SLOTS_TO_SPARE = 1.5
 
 
@@ -22,6 +23,7 @@ class ModelTraffic:
         self.model = model
         self.level = level
         self.ramp = Ramp(scouts=scouts)
+        self.width_search = WidthSearch()
         self.is_announced = False
         self.slots = 1
         self.output_tokens = OUTPUT_TOKENS_AT_FIRST
@@ -50,6 +52,10 @@ class ModelTraffic:
             return at
         return max(at, self.ramp.ready_at(now, self.in_flight, self.slots))
 
+    def ended(self, now: float, *, answered: bool) -> None:
+        """Note that a call has ended, which is no longer in flight."""
+        self.width_search.ended(now, self.in_flight + 1, self.slots, answered=answered)
+
     def replied(self, latency_seconds: float, output_tokens: int | None) -> None:
         """Learn from one reply."""
         off = math.log(max(latency_seconds, 1e-3)) - self._log_latency
@@ -63,7 +69,7 @@ class ModelTraffic:
         if self.level.in_flight.limit is not None:
             return self.level.in_flight.limit
         if rate_per_second is None:
-            return min(2 * self.slots, max(self.slots, SLOTS_WITHOUT_LIMIT))
+            return self.width_search.suggested(self.slots)
         deviations = P95_DEVIATIONS * math.sqrt(self._log_latency_variance)
         latency = math.exp(self._log_latency + deviations)
         wanted = math.ceil(SLOTS_TO_SPARE * rate_per_second * latency)

@@ -66,6 +66,7 @@ class KeyGate:
         real = charge if tokens_used is None else Charge(*tokens_used)
         self.level.accepted(now, sent_at, charge, real)
         traffic.level.accepted(now, sent_at, charge, real)
+        traffic.ended(now, answered=True)
         traffic.replied(now - sent_at, None if tokens_used is None else tokens_used[1])
         announced = self._announce(permit, now, credible(signals))
         if not traffic.ramp.over:
@@ -94,6 +95,7 @@ class KeyGate:
     def overloaded(self, permit: Permit) -> None:
         """Stop the rates from rising for a while; they do not fall."""
         now = self._finish_unanswered(permit)
+        permit.traffic.ended(now, answered=False)
         self.level.freeze(now)
         permit.traffic.level.freeze(now)
         self._pump()

@@ -215,3 +215,17 @@ async def test_a_provider_of_the_users_own_has_no_list(tmp_path: Path, address: 
     else:
         assert rows(finished)["mine"] == "? not checked: mine: no address to ask for its models"
         assert finished.exit_code == 1
+
+
+async def test_of_several_addresses_the_one_that_does_not_answer_is_named() -> None:
+    async with (
+        ProviderServer(served={"local": ["m1", "m2"]}) as one,
+        ProviderServer(served={"local": ["m1"]}) as two,
+    ):
+        both = f"{one.url('local')},{two.url('local')}"
+        found = rows(await check({"LOCAL_BASE_URL": both}, "local:m1", "local:m2"))
+        assert found["local:m1"] == "✓ served" and found["local:m2"].startswith("✗ not served")
+    async with ProviderServer(served={"local": ["m1"]}) as one:
+        both = f"{one.url('local')},{two.url('local')}"  # the second has gone
+        found = rows(await check({"LOCAL_BASE_URL": both}, "local:m1"))
+        assert found["local:m1"].startswith(f"? not checked: {two.url('local')} does not answer")

@@ -21,7 +21,9 @@ from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
 from prompts.problems import load_problems
 from prompts.prompt_template import Prompt
-from runners.collection_runner import CollectionRunner, RunOutcome
+from runners.collection_runner import CollectionRunner, RunOutcome, rate_scope
+from runners.lanes.lane import Lane
+from runners.lanes.lane_widths import LaneWidths
 from runners.progress.progress_display import Lines
 from runners.rate_limiter import AdaptiveRateLimiter, RateScope, RateStatus
 from runners.session.run_models import RunModels
@@ -452,3 +454,14 @@ async def test_what_an_llm_read_is_not_paid_again_where_the_disk_was_full_for_a_
 async def _refused(run: Awaitable[object]) -> None:
     with pytest.raises(StoreError):
         await run
+
+
+def test_auto_widths_never_come_to_more_calls_than_there_may_be_files(session: Session) -> None:
+    session.limiter.suggested = 5000
+    lanes = [
+        Lane(model=model, scope=rate_scope(model), queue=iter(()), clock=session.clock, tasks=9999)
+        for model in (HeldModel("one"), HeldModel("two"))
+    ]
+    widths = LaneWidths("auto", lanes, None, session.limiter, most_calls=600)
+    assert widths.wanted() == [300, 300]
+    assert LaneWidths("auto", lanes, lanes[0], session.limiter, 600).wanted() == [150, 150]
