@@ -20,6 +20,7 @@ from config.service_tier import (
     TASK_SECONDS,
     Tier,
 )
+from config.shard import Shard
 from config.user_path import absolute_user_path
 
 ProgressForm = Literal["auto", "bars", "lines", "json"]
@@ -55,6 +56,7 @@ class CollectionSettings:
     categories: empty for all.
     dataset_path: None to look in the default places.
     prompt: the words around every problem, None for the default's.
+    shard: the share of the problems that is asked, None for all.
     samples: how many answers every model is asked for to each problem.
     batch_size: problems that are planned and checkpointed together.
     max_concurrent_per_model: calls for solutions in flight to one model at most, those of an
@@ -81,6 +83,7 @@ class CollectionSettings:
     quick_test: bool = False
     dataset_path: Path | None = None
     prompt: PromptText | None = None
+    shard: Shard | None = None
     samples: int = 1
     output_dir: Path
     batch_size: Count = _BATCH_SIZE
@@ -111,11 +114,7 @@ class CollectionSettings:
         Raises ConfigError for a variable that cannot be read.
         """
         quick = bool(args.quick_test)
-        batch_size = _whole_number(environment, "BATCH_SIZE", _BATCH_SIZE)
-        width = _whole_number(environment, "MAX_CONCURRENT_PER_MODEL", _MAX_CONCURRENT)
-        if quick:  # .env.example sets both: a quick test is gentle all the same
-            batch_size = min(batch_size, _QUICK_TEST_BATCH_SIZE)
-            width = min(width, _QUICK_TEST_MAX_CONCURRENT)
+        batch_size, width = _pace(environment, quick=quick)
         request_seconds, task_seconds = _patience(args.tier)
         return cls(
             models=tuple(args.models or ()),
@@ -123,6 +122,7 @@ class CollectionSettings:
             categories=tuple(dict.fromkeys(args.categories or ())),
             quick_test=quick,
             dataset_path=_dataset_path(args.dataset_path, environment, root),
+            shard=args.shard,
             samples=args.samples or _samples(environment),
             output_dir=output_dir(args.output_dir, environment, root),
             batch_size=args.batch_size or batch_size,
@@ -146,8 +146,9 @@ class CollectionSettings:
     def to_parameters(self) -> dict[str, Any]:
         """Return the JSON object that summary.json keeps as session_parameters."""
         parameters: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
-        if self.prompt is None:
-            del parameters["prompt"]
+        for name in ("prompt", "shard"):
+            if parameters[name] is None:
+                del parameters[name]
         return parameters
 
     @classmethod
@@ -199,6 +200,16 @@ def locate_dataset(settings: CollectionSettings, root: Path) -> tuple[Path, bool
         if folder.is_dir() and any(folder.glob("*.jsonl")):
             return folder, False
     return root / STARTER_DATASET, True
+
+
+def _pace(environment: Environment, *, quick: bool) -> tuple[int, int]:
+    """Return how many problems are planned together, and how many calls are in flight."""
+    batch_size = _whole_number(environment, "BATCH_SIZE", _BATCH_SIZE)
+    width = _whole_number(environment, "MAX_CONCURRENT_PER_MODEL", _MAX_CONCURRENT)
+    if quick:  # .env.example sets both: a quick test is gentle all the same
+        batch_size = min(batch_size, _QUICK_TEST_BATCH_SIZE)
+        width = min(width, _QUICK_TEST_MAX_CONCURRENT)
+    return batch_size, width
 
 
 def _patience(tier: Tier) -> tuple[float, float]:

@@ -136,7 +136,7 @@ def _problems(session: Path) -> list[Problem]:
     if metadata is None or not isinstance(dataset, str):
         raise StoreError(f"{session}: does not say which problems it asks")
     problems = load_problems(Path(dataset))
-    asked = metadata.dataset
+    asked = metadata.asked
     if asked is None:
         return problems
     return [each for each in problems if asked.get(each.task_id) == each.content_hash]

@@ -53,6 +53,8 @@ def dry_run(
     """
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, _ = prepare(settings, environment, needs_keys=False)
+    if has_nothing_to_ask(plan):
+        return EXIT_OK
     check_sessions_can_be_made(settings.output_dir)
     sandbox(settings.evaluate)
     if show_prompts:
@@ -74,6 +76,8 @@ def collect(
     """Run a new session; returns the exit code. detach: leave once its batches are created."""
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, clients = prepare(settings, environment)
+    if has_nothing_to_ask(plan):
+        return EXIT_OK
     isolation = sandbox(settings.evaluate)
     if not settings.models:  # what was not named is no surprise on the bill
         cost = expected_cost(models, plan.problems, settings)
@@ -134,6 +138,14 @@ def prepare(
         logger.info("Already answered, not asked again: %d", answered)
     logger.info("Total tasks to complete: %d", plan.total_tasks - answered)
     return plan, models, clients
+
+
+def has_nothing_to_ask(plan: CollectionPlan) -> bool:
+    """Return whether the plan's shard holds no problem; it is said."""
+    if plan.problems:
+        return False
+    logger.warning("Shard %s holds no problem: nothing was sent", plan.settings.shard)
+    return True
 
 
 def sandbox(mode: EvaluateMode) -> "Isolation | None":

@@ -18,7 +18,7 @@ from runners.session.model_choice import recorded_settings
 from runners.session.session_run import finish_session, judge_the_rest
 from scripts._batches import may_cancel
 from scripts._cli import EXIT_OK
-from scripts._collect import prepare, run_and_report, sandbox
+from scripts._collect import has_nothing_to_ask, prepare, run_and_report, sandbox
 from scripts._pass_rates import print_pass_rates
 from storage.records.batch_ledger import BatchLedger
 from storage.session.manifest import SessionMetadata
@@ -74,21 +74,29 @@ def resume(
         _judge_the_rest(store, settings, wishes, progress)
         return EXIT_OK
     settings = replace(
-        recorded_settings(settings, environment),
+        recorded_settings(_as_wished(settings, wishes), environment),
         output_dir=output_dir,
         samples=samples,
-        max_cost_usd=wishes.max_cost_usd or settings.max_cost_usd,
-        evaluate=wishes.evaluate or settings.evaluate,
     )
     answered = sum(store.answered_counts().values())
     plan, models, clients = prepare(settings, environment, answered=answered)
     _refuse_other_models(plan, metadata)
     _check_dataset(plan, metadata, wishes.accept_changes)
+    if has_nothing_to_ask(plan):
+        return EXIT_OK
     return run_and_report(
         *(plan, models, clients, lambda: store, progress),
         release=wishes.release,
         isolation=_sandbox(settings, wishes),
         wishes=wishes.batches,
+    )
+
+
+def _as_wished(settings: CollectionSettings, wishes: ResumeWishes) -> CollectionSettings:
+    return replace(
+        settings,
+        max_cost_usd=wishes.max_cost_usd or settings.max_cost_usd,
+        evaluate=wishes.evaluate or settings.evaluate,
     )
 
 
@@ -132,10 +140,10 @@ def _wanted_samples(metadata: SessionMetadata, samples: int | None) -> int:
 
 
 def _is_finished(store: SolutionStore, metadata: SessionMetadata, samples: int) -> bool:
-    if metadata.dataset is None:
+    if metadata.asked is None:
         counts, wanted = store.answered_counts(), metadata.total_problems * samples
         return all(counts.get(model, 0) >= wanted for model in metadata.models)
-    wanted_of_each = set(product(metadata.dataset, range(1, samples + 1)))
+    wanted_of_each = set(product(metadata.asked, range(1, samples + 1)))
     return all(wanted_of_each <= store.answered(model) for model in metadata.models)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config.collection_settings import output_dir
 from config.errors import ConfigError
+from config.user_path import absolute_user_path
 from scripts._cli import load_environment
 from scripts._root import ROOT
 from storage.session.session_folder import session_folder
@@ -36,3 +37,16 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # a name that is too long for any file
         return False
+
+
+def new_session_place(session: str, output_flag: str | None) -> tuple[Path, Path]:
+    """Return the folder of sessions, and in it the folder of a session that is to be made.
+
+    session: an id for --output-dir, or the path of a folder that is not there yet.
+    Raises ConfigError for a name that no session can have.
+    """
+    if "/" not in session and os.sep not in session:
+        sessions = output_dir(output_flag, load_environment(), ROOT)
+        return sessions, session_folder(sessions, session)
+    place = absolute_user_path(session, "--into", Path.cwd())
+    return place.parent, session_folder(place.parent, place.name)

@@ -19,10 +19,11 @@ from runners.progress.terminal_text import printable
 from scripts._batches import print_open_batches
 from scripts._report import print_reserved, print_unread, reserved_beside_answers, resume_command
 from scripts._terminal import print_table, print_wrapped, terminal_columns
+from storage.session.manifest import SessionMetadata
 from storage.session.progress_file import Progress, read_progress
 from storage.session.session_condition import condition_words
 from storage.session.session_lock import is_locked
-from storage.sessions import existing_folder, list_sessions, open_session
+from storage.sessions import SessionRow, existing_folder, list_sessions, open_session
 from storage.solution_store import SolutionStore
 from storage.views.verdicts import has_verdicts
 
@@ -47,7 +48,7 @@ def print_sessions(output_dir: Path) -> None:
             _moment(row.started),
             f"{row.successful}/{row.total_tasks}",
             str(row.failed),
-            textwrap.shorten(" ".join(row.models), room, placeholder=" ...") or "-",
+            textwrap.shorten(_asked(row), room, placeholder=" ...") or "-",
         ]
         for row in rows
     ]
@@ -58,6 +59,11 @@ def print_sessions(output_dir: Path) -> None:
             print_wrapped(f"{row.session_id} is broken: {row.trouble}", indent="  ")
 
 
+def _asked(row: SessionRow) -> str:
+    models = " ".join(row.models)
+    return f"shard {row.shard}: {models}" if row.shard else models
+
+
 def print_status(output_dir: Path, session_id: str) -> None:
     """Print how one session stands, running or not; changes nothing."""
     store = open_session(output_dir, session_id)
@@ -65,6 +71,7 @@ def print_status(output_dir: Path, session_id: str) -> None:
     assert metadata is not None, "open_session refuses a session without metadata"
     started = _moment(metadata.collection_start)
     print(f"Session {store.session_id}: {condition_words(store)}, started {started}")
+    _print_shard(metadata)
     tasks = metadata.total_problems * metadata.samples
     rows = [_status_row(store, model, tasks) for model in metadata.models]
     _print_status_table(store, rows)
@@ -97,6 +104,12 @@ def print_status(output_dir: Path, session_id: str) -> None:
     elif any(store.failed_tasks.values()):
         print(f"It has ended. To try the failed tasks again:\n  {command}")
     print(f"Results: {store.path}")
+
+
+def _print_shard(metadata: SessionMetadata) -> None:
+    if metadata.shard:
+        of_all = f" of {len(metadata.dataset)}" if metadata.dataset else ""
+        print(f"Shard {metadata.shard}: {metadata.total_problems}{of_all} problems")
 
 
 def _print_status_table(store: SolutionStore, rows: list[list[str]]) -> None:

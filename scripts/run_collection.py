@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 from scripts._root import ROOT  # noqa: I001 - first: it checks what the others need
 from config.collection_settings import CollectionSettings
 from config.environment import Environment
+from config.shard import Shard, parse_shard
 from runners.progress.terminal_text import shortened
 from scripts._batch_flags import add_batch_flags, refuse_flags_without_batch
 from scripts._parser import CommandParser
@@ -87,6 +88,12 @@ def _add_what_to_collect(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--dataset-path", metavar="DIR", help="a folder of .jsonl problems (or one such file)"
+    )
+    group.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="only share I of N of the problems, for N machines; merge_sessions.py joins them",
     )
     group.add_argument("--session-id", metavar="ID", help="the session's name (default: the time)")
 
@@ -221,6 +228,13 @@ def _add_money(parser: argparse.ArgumentParser) -> None:
 
 def _concurrency(text: str) -> int | str:
     return text if text == "auto" else positive_int(text)
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return parse_shard(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r}: {error}") from None
 
 
 def _temperature(text: str) -> float:

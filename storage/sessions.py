@@ -10,6 +10,7 @@ from typing import Literal
 
 from config.clock import Clock, SystemClock
 from config.errors import ConfigError, StoreError
+from config.shard import Shard
 from storage.files.durability import flush_folder, write_error
 from storage.files.jsonl_file import keep_whole_file
 from storage.files.leftovers import drop_leftovers
@@ -38,6 +39,7 @@ from storage.views.summaries import write_session_summary
 class SessionRow:
     """One session for a list.
 
+    shard: the share of the problems that it asks, None for all.
     trouble: why it is broken, None where it is not.
     """
 
@@ -48,6 +50,7 @@ class SessionRow:
     successful: int
     failed: int
     models: tuple[str, ...]
+    shard: Shard | None = None
     trouble: str | None = None
 
 
@@ -219,6 +222,7 @@ def _session_row(folder: Path) -> SessionRow:
         successful=answered,
         failed=failed,
         models=tuple(metadata.models),
+        shard=metadata.shard,
     )
 
 

@@ -1,5 +1,6 @@
 """Settings in, everything that a run needs to know out: nothing is sent, nothing is written."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,9 @@ class CollectionPlan:
     settings: with nothing left to look up.
     reader: the model that reads the replies that rules cannot, None for rules alone.
     problems: what every model is asked, in order.
+    content_hashes: task_id -> a hash that changes with what is asked; of all problems, also where
+        the settings ask a shard of them.
+    categories: of all problems, in order.
     notes, warnings: what the user should know about what was chosen, a line each.
     """
 
@@ -26,21 +30,14 @@ class CollectionPlan:
     models: tuple[ModelConfig, ...]
     reader: ModelConfig | None = None
     problems: tuple[Problem, ...]
+    content_hashes: Mapping[str, str]
+    categories: list[str]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def total_tasks(self) -> int:
         return len(self.models) * len(self.problems) * self.settings.samples
-
-    @property
-    def content_hashes(self) -> dict[str, str]:
-        """task_id -> a hash that changes with what is asked."""
-        return {problem.task_id: problem.content_hash for problem in self.problems}
-
-    @property
-    def categories(self) -> list[str]:
-        return list(dict.fromkeys(problem.category for problem in self.problems))
 
 
 def plan_collection(
@@ -65,11 +62,18 @@ def plan_collection(
         notes.append(f"No dataset at the default places: using the starter problems in {dataset}")
     read = read_dataset(dataset, settings.categories)
     problems = first_of_each_category(read.problems) if settings.quick_test else read.problems
+    asked = problems
+    if settings.shard:
+        asked = [problem for problem in problems if settings.shard.holds(problem.task_id)]
+        share = f"{len(asked) or 'none'} of the {len(problems)} problems"
+        notes.append(f"Shard {settings.shard}: {share}")
     return CollectionPlan(
         settings=settings.resolved(models=choice.models, reader=reader, dataset_path=dataset),
         models=tuple(choice.models),
         reader=reader,
-        problems=tuple(problems),
+        problems=tuple(asked),
+        content_hashes={problem.task_id: problem.content_hash for problem in problems},
+        categories=list(dict.fromkeys(problem.category for problem in problems)),
         notes=(*notes, *read.notes),
         warnings=(*choice.warnings, *read.warnings),
     )

@@ -13,6 +13,7 @@ import msgspec
 
 from config.collection_settings import MOST_SAMPLES
 from config.errors import StoreError
+from config.shard import Shard
 from storage.files.durability import replace_file
 from storage.files.regular_file import read_regular
 from storage.files.utf8_text import clean_value
@@ -38,7 +39,8 @@ class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
     total_problems: problems that every model is asked.
     models, categories: labels and category names, in the order of the run.
     session_parameters: the settings of the run, as CollectionSettings writes and reads them.
-    dataset: task_id -> content hash of the problem; None where it is not known any more.
+    dataset: task_id -> content hash of the problem; None where it is not known any more. Of a
+        shard it holds all problems: asked are those that the shard holds.
     """
 
     collection_start: Moment
@@ -53,6 +55,21 @@ class SessionMetadata(msgspec.Struct, frozen=True, kw_only=True):
         """How many answers every model is asked for to each problem: 1 in older sessions."""
         samples = self.session_parameters.get("samples")
         return samples if isinstance(samples, int) and 1 <= samples <= MOST_SAMPLES else 1
+
+    @property
+    def shard(self) -> Shard | None:
+        """Return which share of the problems is asked, None for all."""
+        try:
+            return msgspec.convert(self.session_parameters.get("shard"), Shard | None)
+        except msgspec.ValidationError:
+            return None
+
+    @property
+    def asked(self) -> Mapping[str, str] | None:
+        """Return the part of dataset that every model is asked."""
+        if self.dataset is None or (shard := self.shard) is None:
+            return self.dataset
+        return {task: value for task, value in self.dataset.items() if shard.holds(task)}
 
     @property
     def total_tasks(self) -> int:

@@ -5,7 +5,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,22 +33,36 @@ def read_rate_limits(folder: Path, now_wall_seconds: float) -> Mapping[str, obje
     if os.path.lexists(folder / RATE_LIMITS_NAME):
         own = _read(folder / RATE_LIMITS_NAME)
         return {"version": own.version, "keys": own.keys} if own else None
-    siblings = list(_siblings(folder.parent))
-    lately: dict[str, dict[str, object]] = {}
-    for learned in siblings:
-        for key, facts in learned.keys.items():
-            at = _learned_at(facts)
-            is_recent = now_wall_seconds - RECENT_SECONDS <= at <= now_wall_seconds + 1.0
-            is_same_version = learned.version == siblings[0].version
-            if is_recent and is_same_version and at > _learned_at(lately.get(key, {})):
-                lately[key] = facts
-    return {"version": siblings[0].version, "keys": lately} if lately else None
+    return _latest(
+        list(_siblings(folder.parent)), now_wall_seconds - RECENT_SECONDS, now_wall_seconds
+    )
 
 
 def write_rate_limits(folder: Path, learned: Mapping[str, object]) -> None:
     """Keep what was learned; raises StoreError, and leaves the old file, where it cannot."""
     path = folder / RATE_LIMITS_NAME
     replace_file(path, pretty_json(learned, path), durable=False)
+
+
+def merge_rate_limits(folder: Path, sessions: Iterable[Path]) -> None:
+    """Keep what runs of several sessions learned, of each key the latest; raises StoreError."""
+    read = [_read(session / RATE_LIMITS_NAME) for session in sessions]
+    known = _latest([learned for learned in read if learned], -math.inf, math.inf)
+    if known:
+        write_rate_limits(folder, known)
+
+
+def _latest(read: Sequence[_Learned], since: float, until: float) -> Mapping[str, object] | None:
+    """Return what was learned last of each key between two moments, None for nothing."""
+    latest: dict[str, dict[str, object]] = {}
+    for learned in read:
+        for key, facts in learned.keys.items():
+            at = _learned_at(facts)
+            is_same_version = learned.version == read[0].version
+            is_in_time = since <= at <= until + 1.0
+            if is_in_time and is_same_version and at > _learned_at(latest.get(key, {})):
+                latest[key] = facts
+    return {"version": read[0].version, "keys": latest} if latest else None
 
 
 def _learned_at(facts: Mapping[str, object]) -> float:

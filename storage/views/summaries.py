@@ -144,6 +144,8 @@ def _collection_metadata(
         "session_id": session_id,
         "session_parameters": metadata.session_parameters,
     }
+    if metadata.shard:
+        described["shard"] = str(metadata.shard)
     if "extraction_model" in metadata.session_parameters:
         described["extraction"] = {
             "mode": metadata.session_parameters.get("extraction"),

@@ -130,7 +130,7 @@ def test_verdicts_are_neither_read_nor_written_elsewhere(
     verdicts: SessionBench, tmp_path: Path, name: str, kind: Callable[[Path, Path], None]
 ) -> None:
     outside = tmp_path / "outside"
-    views = [COMMANDS[name] for name in ("status", "report", "board", "leaderboard")]
+    views = [COMMANDS[name] for name in ("status", "report", "board", "leaderboard", "merge")]
     for command in (*views, COMMANDS["resume"], EVALUATE):
         path = verdicts.fresh_copy() / name
         if path.is_dir():

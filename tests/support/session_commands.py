@@ -21,6 +21,7 @@ from scripts import (
     compare_sessions,
     evaluate_session,
     export_session,
+    merge_sessions,
     report,
     reprocess_session,
     resume_collection,
@@ -69,6 +70,7 @@ COMMANDS: Mapping[str, SessionCommand] = {
         export_session.main, ("--format", "leaderboard", "--out", "{output}/leaderboard.html")
     ),
     "board": SessionCommand(look_at_board),
+    "merge": SessionCommand(merge_sessions.main, ("--into", "{output}/.elsewhere/merged")),
     "reprocess": SessionCommand(reprocess_session.main, ("--workers", "1"), is_slow=True),
     "resume": SessionCommand(resume_collection.main, is_slow=True),
 }
