@@ -43,7 +43,7 @@ def figures() -> list[Figure]:
 
 def answers(folder: Path, dataset: Path, width: str) -> list[float]:
     """Return when each answer of a run came, in wall seconds."""
-    with server("--median", str(_MEDIAN_SECONDS)) as port:
+    with server("--wide", "--median", str(_MEDIAN_SECONDS)) as port:
         run(
             "run_collection.py",
             *("--models", "grok-4.3", "--dataset-path", str(dataset), "--output-dir"),
