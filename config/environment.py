@@ -12,6 +12,7 @@ from config.model_config import ModelConfig
 
 # The values of .env.example; a copy that was not edited must not be taken for a key.
 _PLACEHOLDER = re.compile(r"\A(?:your_\w+_here|org-x+|proj_x+)\Z", re.IGNORECASE)
+_NUMBER = re.compile(r"_\d+\Z")  # of one more key: OPENAI_API_KEY_2
 
 
 class Environment:
@@ -43,9 +44,15 @@ class Environment:
     def secrets(self, named: Iterable[str] = ()) -> frozenset[str]:
         """Return every key that is set, for whatever provider: no text may repeat one.
 
-        named: variables that hold one though their names do not end in API_KEY.
+        named: variables that hold one though their names do not end in API_KEY. Numbered ones, such
+        as OPENAI_API_KEY_2, hold one too.
         """
-        names = {name for name in self._variables if name.endswith("API_KEY")} | set(named)
+        known = set(named)
+        names = known | {
+            name
+            for name in self._variables
+            if (plain := _NUMBER.sub("", name)).endswith("API_KEY") or plain in known
+        }
         return frozenset(key for name in names if (key := self.get(name)))
 
     def base_url(self, config: ModelConfig) -> str | None:

@@ -39,6 +39,14 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
+def session_place_anywhere(session: str, output_flag: str | None) -> tuple[Path, str]:
+    """Return the same for a command whose --output-dir says where ids are, not where paths lead."""
+    with contextlib.suppress(ConfigError):
+        if "/" in session or os.sep in session:
+            return session_place(session, None)
+    return session_place(session, output_flag)
+
+
 def new_session_place(session: str, output_flag: str | None) -> tuple[Path, Path]:
     """Return the folder of sessions, and in it the folder of a session that is to be made.
 

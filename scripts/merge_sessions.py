@@ -12,7 +12,7 @@ from runners.session.session_merge import Merged, merge_sessions
 from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, run_command
 from scripts._parser import CommandParser
 from scripts._report import print_reserved, resume_command
-from scripts._session_place import new_session_place, session_place
+from scripts._session_place import new_session_place, session_place_anywhere
 from scripts._terminal import print_wrapped
 from storage.merging.merged_answers import ASIDE_NAME
 from storage.session.session_condition import condition_words
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    places = [session_place(session, args.output_dir) for session in args.sessions]
+    places = [session_place_anywhere(session, args.output_dir) for session in args.sessions]
     folders = [existing_folder(*place) for place in places]
     output_dir, new = new_session_place(args.into, args.output_dir)
     merged = merge_sessions(folders, new, SystemClock())

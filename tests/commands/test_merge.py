@@ -68,6 +68,7 @@ def change(path: Path, **fields: Any) -> None:
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 
+@pytest.mark.slow
 async def test_merged_shards_are_the_whole_session(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         await collect(tmp_path, server, "whole")
@@ -269,6 +270,36 @@ def test_replies_that_wait_and_damage_of_killed_runs(
     merged = tmp_path / "out" / "c"
     assert (merged / "pending_extraction.jsonl").read_bytes() == waiting
     assert (merged / path.relative_to(first)).read_bytes() == b"".join(kept)
+
+
+def test_costs_and_failures_of_other_models_add_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for session, seed in (("one", 3), ("two", 4)):
+        labels = [f"{session}-a", f"{session}-b"]
+        made = write_session(
+            tmp_path / session, models=2, categories=2, per_category=40, seed=seed, labels=labels
+        )
+        settings = CollectionSettings(
+            models=tuple(labels), api_ids=("x", "y"), max_cost_usd=2.0, output_dir=tmp_path
+        )
+        change(made.path, **settings.to_parameters())
+        write_spending(made.path, Spending(committed_usd=1.0, held_usd={session: 0.25}))
+    parts = [tmp_path / session / "out" / "session_1" for session in ("one", "two")]
+    finished = merged_here(tmp_path, *map(str, parts), capsys=capsys)
+    assert finished.exit_code == 0, finished.output
+    merged = tmp_path / "out" / "c"
+    failed = [len(lines_of(part / "failures.jsonl")) for part in parts]
+    assert min(failed) > 0
+    assert len(lines_of(merged / "failures.jsonl")) == sum(failed)
+    answers = sum(len(lines_of(path)) for path in merged.glob("*-*/*.jsonl"))
+    assert answers + sum(failed) == 4 * 80
+    spending = read_object(merged / "spending.json")
+    assert spending == {"committed_usd": 2.0, "held_usd": {"one": 0.25, "two": 0.25}}
+    manifest = read_object(merged / "manifest.json")["metadata"]
+    assert manifest["models"] == ["one-a", "one-b", "two-a", "two-b"]
+    assert manifest["session_parameters"]["max_cost_usd"] == 4.0
+    assert read_object(merged / "progress.json")["current_progress"]["failed_tasks"] == sum(failed)
 
 
 # Runs a merge that kills itself (-9) before its N-th step on the disk.

@@ -30,6 +30,7 @@ async def command(script: str, tmp_path: Path, server: WatchedServer, *arguments
     return await run(script, *arguments, *output, environment=pointed_at(server, *PROVIDERS))
 
 
+@pytest.mark.slow
 async def test_a_shard_asks_its_share_and_says_so_everywhere(tmp_path: Path) -> None:
     async with WatchedServer() as server:
         dry = await collect(tmp_path, server, "s", "--shard", "2/2", "--dry-run")

@@ -116,6 +116,11 @@ def test_keys_of_every_provider_and_of_extraction_are_known() -> None:
     assert Environment(variables).secrets(["ODD_NAME", "NOT_SET"]) == set(KEYS)
 
 
+def test_numbered_keys_are_known_though_no_model_uses_them() -> None:
+    variables = {"OPENAI_API_KEY_2": KEYS[0], "XAI_API_KEY_10": KEYS[1], "ODD_NAME_3": KEYS[2]}
+    assert Environment(variables).secrets(["ODD_NAME"]) == set(KEYS[:3])
+
+
 @pytest.fixture
 def plain_factory() -> Iterator[None]:
     before = logging.getLogRecordFactory()
