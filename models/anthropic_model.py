@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import anthropic
 import httpx2
 import msgspec
 
@@ -14,8 +14,12 @@ from models.wire.json_border import field_of, read_json
 from models.wire.rate_headers import read_rate_signals
 from models.wire.reply import Reply
 from models.wire.reply_errors import read_request_id
+from models.wire.sdk_import import import_sdk, is_imported
 from models.wire.sdk_transport import open_sdk_client
 from prompts.prompt_template import Prompt
+
+if TYPE_CHECKING:
+    import anthropic
 
 # In version 2026-10-21, which the SDK asks for, the API refuses every temperature, its own
 # default included (developersdigest.tech, 2026-10-21).
@@ -70,7 +74,8 @@ class AnthropicModel(BaseModel):
 
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
-        identity = (anthropic.AsyncAnthropic, self.base_url, self.api_key)
+        await import_sdk("anthropic")
+        identity = ("anthropic", self.base_url, self.api_key)
         client = await self.clients.get(identity, self._open_client)
         body = self.request_body(prompt)
         # The SDK's own way to any path. Its messages.create refuses a temperature and a long
@@ -93,6 +98,10 @@ class AnthropicModel(BaseModel):
 
     def read_error(self, error: Exception) -> ModelError:
         """Return the ModelError that an error of the SDK, or of what is below it, stands for."""
+        if not is_imported("anthropic"):
+            return super().read_error(error)
+        import anthropic
+
         if isinstance(error, anthropic.APIStatusError):
             response = error.response
             return self.reply_error(Reply(response.status_code, response.headers, response.content))
@@ -102,7 +111,9 @@ class AnthropicModel(BaseModel):
             return super().read_error(error.__cause__)
         return super().read_error(error)
 
-    def _open_client(self) -> anthropic.AsyncAnthropic:
+    def _open_client(self) -> "anthropic.AsyncAnthropic":
+        import anthropic
+
         # With ANTHROPIC_LOG=debug it shows replies' headers, which may repeat the key.
         logging.getLogger("anthropic").setLevel(logging.WARNING)
         client = anthropic.AsyncAnthropic(

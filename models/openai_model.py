@@ -4,11 +4,10 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import httpx2
 import msgspec
-import openai
 
 from config.errors import ConfigError, ModelError
 from config.model_config import ModelConfig
@@ -17,8 +16,12 @@ from models.chat_completions import ChatCompletionsModel, TokenDetails
 from models.wire.client_pool import ClientPool
 from models.wire.json_border import read_json
 from models.wire.reply import Reply
+from models.wire.sdk_import import import_sdk, is_imported
 from models.wire.sdk_transport import open_sdk_client
 from prompts.prompt_template import Prompt
+
+if TYPE_CHECKING:
+    import openai
 
 _ENDPOINTS = {"chat": "/chat/completions", "responses": "/responses"}
 _INCOMPLETE: Mapping[str, FinishReason] = {
@@ -125,9 +128,10 @@ class OpenAIModel(ChatCompletionsModel):
         return {**body, **extra}
 
     async def exchange(self, body: Mapping[str, object]) -> Reply:
+        await import_sdk("openai")
         options = self.options
         identity = (
-            openai.AsyncOpenAI,
+            "openai",
             self.base_url,
             self.api_key,
             options.openai_organization,
@@ -152,6 +156,10 @@ class OpenAIModel(ChatCompletionsModel):
         return super().usage_of(counts) if self.endpoint == "chat" else _responses_usage(counts)
 
     def read_error(self, error: Exception) -> ModelError:
+        if not is_imported("openai"):
+            return super().read_error(error)
+        import openai
+
         if isinstance(error, openai.APIStatusError):
             response = error.response
             return self.reply_error(Reply(response.status_code, response.headers, response.content))
@@ -174,7 +182,9 @@ class OpenAIModel(ChatCompletionsModel):
             usage=self.usage_of(reply.usage),
         )
 
-    def _open_client(self) -> AbstractAsyncContextManager[openai.AsyncOpenAI]:
+    def _open_client(self) -> "AbstractAsyncContextManager[openai.AsyncOpenAI]":
+        import openai
+
         # With OPENAI_LOG=debug it shows replies' headers, which may repeat the key.
         logging.getLogger("openai").setLevel(logging.WARNING)
         organization, project = self.options.openai_organization, self.options.openai_project
