@@ -180,6 +180,7 @@ async def _serve(
 def main() -> None:
     """Serve until standard input ends."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--wide", action="store_true", help="more than 1,000 calls at once")
     parser.add_argument("--median", type=float, default=0.0, help="seconds most calls take")
     parser.add_argument("--tail", type=float, default=0.0, help="seconds the slow ones take")
     parser.add_argument("--tail-share", type=float, default=0.0, help="share of slow ones")
@@ -189,7 +190,9 @@ def main() -> None:
     args = parser.parse_args()
     bucket = _Bucket(args.per_minute) if args.per_minute else None
     delays = tail_delays(args.median, args.tail, args.tail_share, args.seed)
-    with asyncio.Runner(loop_factory=_exact_loop if args.median else None) as runner:
+    with asyncio.Runner(
+        loop_factory=_exact_loop if args.median and not args.wide else None
+    ) as runner:
         runner.run(_serve(delays, bucket, _hostile_texts(args.hostile_every)))
 
 

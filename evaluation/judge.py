@@ -23,6 +23,7 @@ from evaluation.judgement import (
 )
 from evaluation.policy import Policy
 from evaluation.problem_tests import ProblemTests, ReadyProblem, problem_tests
+from evaluation.sandbox import NewSandbox, Sandbox
 from evaluation.self_test import (
     HASH_SEEDS,
     SelfTestRecord,
@@ -52,13 +53,16 @@ class Judge:
         *,
         clock: Clock | None = None,
         random: Random | None = None,
+        new_sandbox: NewSandbox = Worker,
     ) -> None:
+        """new_sandbox: makes what runs jobs; by default a worker on this machine."""
         self.isolation = isolation
         self.policy = policy
         self._count = workers
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom()
-        self._pools: dict[int, asyncio.Queue[Worker]] = {}
+        self._new_sandbox = new_sandbox
+        self._pools: dict[int, asyncio.Queue[Sandbox]] = {}
         self._stack = contextlib.AsyncExitStack()
         self._ready: dict[str, ReadyProblem] = {}
         self._bad: dict[str, str] = {}
@@ -211,9 +215,9 @@ class Judge:
         finally:
             pool.put_nowait(worker)
 
-    async def _pool(self, hash_seed: int) -> asyncio.Queue[Worker]:
+    async def _pool(self, hash_seed: int) -> asyncio.Queue[Sandbox]:
         if hash_seed not in self._pools:
-            pool: asyncio.Queue[Worker] = asyncio.Queue()
+            pool: asyncio.Queue[Sandbox] = asyncio.Queue()
             self._pools[hash_seed] = pool
             for number in range(self._count):
                 plan = ZygotePlan(
@@ -223,7 +227,7 @@ class Judge:
                     hash_seed=hash_seed,
                     number=number * len(HASH_SEEDS) + hash_seed,
                 )
-                worker = Worker(plan)
+                worker = self._new_sandbox(plan)
                 self._stack.push_async_callback(worker.stop)
                 pool.put_nowait(worker)
         return self._pools[hash_seed]

@@ -145,6 +145,12 @@ def read_record(outcome: Outcome) -> SolutionRecord | FailureRecord | None:
     return found[1] if found else None
 
 
+def read_line(outcome: Outcome) -> bytes:
+    """Return the line of an outcome's record, for who passes it on; b"" where there is none."""
+    line = next(read_lines(outcome.path, outcome.offset), None)
+    return line.content if line else b""
+
+
 def verdict_of(record: SolutionRecord) -> Verdict:
     """Return the one word for an answer: valid, or the first reason why it is not."""
     if is_valid(record):

@@ -5,16 +5,19 @@ from pathlib import Path
 from shlex import join
 from typing import Literal
 
+from processors.workers.chunks import window_for
+from processors.workers.executor import WIDE_BOUNDS, SameProcess, WorkerExecutor
 from reports.exports.harness_samples import HarnessFormat, Samples, write_samples
 from reports.exports.runcodeeval import benchmark_folder, write_folders
-from reports.exports.table_files import TableFormat, write_table
-from reports.exports.tidy_table import tidy_rows
+from reports.exports.table_files import TableFormat, TableWriter
+from storage.records.tallies import total
 from storage.session.session_folder import check_out
 from storage.solution_store import SolutionStore
 
 FolderFormat = HarnessFormat | Literal["runcodeeval"]
 ExportFormat = TableFormat | FolderFormat
 FOLDER_FORMATS: tuple[FolderFormat, ...] = ("runcodeeval", "humaneval", "evalplus")
+_MANY_ANSWERS = 5000  # that take more time than starting processes
 TABLE_FORMATS: tuple[TableFormat, ...] = ("parquet", "jsonl", "csv")
 
 
@@ -41,10 +44,13 @@ def default_target(store: SolutionStore, kind: ExportFormat) -> Path:
     return store.path / (kind if kind in FOLDER_FORMATS else f"solutions.{kind}")
 
 
-def export_session(store: SolutionStore, kind: ExportFormat, target: Path) -> Exported:
+def export_session(
+    store: SolutionStore, kind: ExportFormat, target: Path, workers: int = 1
+) -> Exported:
     """Write a session in a format and return what was written.
 
     target: a file, or for an evaluator a folder that gets one folder a model.
+    workers: processes that make the rows of a table; for a few rows none is started.
     Raises ConfigError where the target is among a session's own files, a library is missing or
     the evaluator does not know the session's problems; StoreError where it cannot be written.
     """
@@ -54,7 +60,17 @@ def export_session(store: SolutionStore, kind: ExportFormat, target: Path) -> Ex
         return _runcodeeval(store, target)
     if kind == "humaneval" or kind == "evalplus":
         return _harness(kind, write_samples(store, kind, target))
-    return Exported(write_table(lambda: tidy_rows(store), kind, target))
+    return Exported(_table(store, kind, target, workers))
+
+
+def _table(store: SolutionStore, kind: TableFormat, target: Path, workers: int) -> int:
+    """Write the table and return how many rows it has."""
+    answers = total(store.tallies.values()).answered
+    is_small = workers == 1 or answers < _MANY_ANSWERS
+    with SameProcess() if is_small else WorkerExecutor(workers, WIDE_BOUNDS) as executor:
+        writer = TableWriter(store, executor, 1 if is_small else window_for(workers))
+        writer.write(kind, target)
+        return writer.rows
 
 
 def _runcodeeval(store: SolutionStore, target: Path) -> Exported:

@@ -16,12 +16,15 @@ from evaluation.evaluation_log import EvaluationLog, Key, Known
 from evaluation.isolation import find_isolation
 from evaluation.judge import Judge
 from evaluation.policy import Policy
+from evaluation.sandbox import NewSandbox
 from evaluation.score_files import write_conditions, write_scores
 from evaluation.scores import pairs, scores
+from evaluation.worker import Worker
 from prompts.problems import Problem
 from reports.report import write_report_or_warn
 from runners.progress.judging_progress import JudgingProgress
 from runners.progress.terminal_text import printable
+from scripts._engine import joined_cluster, warn
 from scripts._evaluation_report import print_bad_problems, print_scores
 from storage.session.session_lock import SessionLock
 from storage.sessions import open_session
@@ -36,12 +39,14 @@ class EvaluationRequest:
     """What one command line asks for.
 
     places: output folder and id of each session. isolation: None for the best that holds.
+    ray: the address of a cluster to judge on, None for this machine.
     """
 
     places: list[tuple[Path, str]]
     policy: Policy
     isolation: Isolation | None
     workers: int
+    ray: str | None
     models: list[str]
     categories: list[str]
     dataset: Path | None
@@ -56,19 +61,55 @@ async def evaluate_sessions(request: EvaluationRequest) -> bool:
     """
     stores = [open_session(*place) for place in request.places]
     work = [(store, _problems(store, request)) for store in stores]
-    isolation = await find_isolation(request.isolation, request.policy)
-    _say_isolation(isolation)
+    async with _sandboxes(request) as sandboxes:
+        return await _evaluate_all(work, sandboxes, request)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sandboxes:
+    """Where jobs run, and how many at once."""
+
+    isolation: Isolation
+    count: int
+    new: NewSandbox
+
+
+@contextlib.asynccontextmanager
+async def _sandboxes(request: EvaluationRequest) -> AsyncIterator[_Sandboxes]:
+    """Yield where jobs run: on this machine, or on the nodes of a cluster."""
+    if request.ray is None:
+        isolation = await find_isolation(request.isolation, request.policy)
+        _say_isolation(isolation)
+        yield _Sandboxes(isolation, request.workers, Worker)
+        return
+    from runners.cluster.cluster_sandboxes import ClusterSandboxes
+
+    with joined_cluster(request.ray) as cluster:
+        there = ClusterSandboxes(cluster, request.policy)
+        isolation = await there.open(request.isolation)
+        warn(there.warnings)
+        _say_isolation(isolation)
+        yield _Sandboxes(isolation, there.count, there.new_sandbox)
+        if there.lost:
+            warn([f"processors lost: {there.lost}; what they had in hand was judged again"])
+
+
+async def _evaluate_all(
+    work: list[tuple[SolutionStore, list[Problem]]],
+    sandboxes: _Sandboxes,
+    request: EvaluationRequest,
+) -> bool:
     all_known: list[tuple[Key, Known]] = []
     is_whole = True
     for store, problems in work:
-        known, is_judged = await _evaluate(store, problems, isolation, request)
+        known, is_judged = await _evaluate(store, problems, sandboxes, request)
         is_whole = is_whole and is_judged
         all_known += [
             # One problem in two sessions is the same one where its tests are.
             ((f"{store.session_id}/{model}", known.basis.tests_sha or task, sample), known)
             for (model, task, sample), known in known
         ]
-    if len(stores) > 1:
+    if len(work) > 1:
         found = scores(all_known)
         print("\nAll sessions:")
         print_scores(found, pairs(found))
@@ -76,23 +117,29 @@ async def evaluate_sessions(request: EvaluationRequest) -> bool:
 
 
 async def _evaluate(
-    store: SolutionStore, problems: list[Problem], isolation: Isolation, request: EvaluationRequest
+    store: SolutionStore,
+    problems: list[Problem],
+    sandboxes: _Sandboxes,
+    request: EvaluationRequest,
 ) -> tuple[list[tuple[Key, Known]], bool]:
     files = _files(store, request)
     log = EvaluationLog(store.path)
     with SessionLock(log.folder):
         for said in log.open():
             print(printable(said))
-        async with Judge(isolation, request.policy, request.workers) as judge:
+        judge = Judge(
+            sandboxes.isolation, request.policy, sandboxes.count, new_sandbox=sandboxes.new
+        )
+        async with judge:
             await _self_test(judge, problems, log)
             if not request.self_test_only:
-                await _judge_answers(judge, log, files, request)
+                await _judge_answers(judge, log, files, sandboxes.count, again=request.again)
             bad = dict(judge.bad_problems)
         models = {file.model for file in files}
         known = [(key, known) for key, known in log.known.items() if key[0] in models]
         found = scores(known)
         compared = pairs(found)
-        write_conditions(log, isolation, request.policy, problems)
+        write_conditions(log, sandboxes.isolation, request.policy, problems)
         write_scores(log, found, compared, bad)
     _refresh_views(store)
     if found:
@@ -125,14 +172,14 @@ async def _self_test(judge: Judge, problems: list[Problem], log: EvaluationLog) 
 
 
 async def _judge_answers(
-    judge: Judge, log: EvaluationLog, files: list[AnswerFile], request: EvaluationRequest
+    judge: Judge, log: EvaluationLog, files: list[AnswerFile], workers: int, *, again: bool
 ) -> None:
     progress = JudgingProgress()
     evaluation = Evaluation(
         judge,
         log,
-        workers=request.workers,
-        again=request.again,
+        workers=workers,
+        again=again,
         on_progress=progress.show,
     )
     evaluation.counts.total = sum(1 for file in files for _ in answers_in(file))

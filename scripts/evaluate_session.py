@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
+from config.errors import ConfigError
 from evaluation.cage import Isolation
 from evaluation.isolation import LAYERS
 from evaluation.policy import DEFAULT_CPU_SECONDS, DEFAULT_MEMORY_MB, Policy
@@ -22,6 +23,7 @@ from scripts._cli import (
     run_command,
     seconds,
 )
+from scripts._engine import add_engine_flags
 from scripts._evaluate import EvaluationRequest, evaluate_sessions
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
@@ -71,13 +73,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to judge")
-    group.add_argument(
-        "--workers",
-        type=positive_int,
-        default=usable_cores(),
-        metavar="N",
-        help="answers judged at once (default: one per core)",
-    )
+    add_engine_flags(group, "answers judged at once (default: one per core)")
     _add_isolation(group)
     group.add_argument(
         "--cpu-limit",
@@ -123,6 +119,9 @@ def _add_isolation(group: argparse._ArgumentGroup) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     isolation: Isolation | None = None if args.isolation == "auto" else args.isolation
+    if args.ray and (args.unsafe_no_sandbox or args.allow_packages):
+        # Nobody looks after a node, and its packages need not be those of another.
+        raise ConfigError("--ray judges in sandboxes only, and without installed packages")
     if args.unsafe_no_sandbox:
         if not _means_it():
             return EXIT_USAGE
@@ -139,7 +138,8 @@ def _run(args: argparse.Namespace) -> int:
             is_unsafe=args.unsafe_no_sandbox,
         ),
         isolation=isolation,
-        workers=args.workers,
+        workers=args.workers or usable_cores(),
+        ray=args.ray,
         models=args.models,
         categories=args.categories,
         dataset=Path(args.dataset_path).expanduser() if args.dataset_path else None,

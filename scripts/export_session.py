@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from config.errors import ConfigError
 from config.user_path import user_path
+from processors.workers.pool import usable_cores
 from reports.board.leaderboard import write_leaderboard
 from reports.session_export import (
     FOLDER_FORMATS,
@@ -17,7 +18,13 @@ from reports.session_export import (
     default_target,
     export_session,
 )
-from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, run_command
+from scripts._cli import (
+    EXIT_OK,
+    add_output_dir_flag,
+    parse_arguments,
+    positive_int,
+    run_command,
+)
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from storage.sessions import open_session
@@ -60,13 +67,24 @@ def build_parser() -> CommandParser:
         help="the session's id or folder; for a leaderboard, one or more",
     )
     parser.add_argument(
-        "--format", required=True, choices=(*TABLE_FORMATS, *FOLDER_FORMATS, _LEADERBOARD)
+        "--format",
+        required=True,
+        choices=(*TABLE_FORMATS, *FOLDER_FORMATS, _LEADERBOARD),
+        metavar="FORMAT",
+        help="one of those below",
     )
     parser.add_argument(
         "--out",
         metavar="PATH",
         help="the file (for an evaluator: the folder) to write; default: "
         "solutions.<format>, or <format>/, inside the session; a leaderboard needs it",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="processes that make the rows of a large table (default: one a core); only for "
+        "parquet, jsonl and csv",
     )
     add_output_dir_flag(parser)
     return parser
@@ -81,6 +99,8 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     places = dict.fromkeys(session_place(each, args.output_dir) for each in args.sessions)
     stores = [open_session(*place) for place in places]
+    if args.workers and args.format not in TABLE_FORMATS:
+        raise ConfigError(f"--workers is for tables: {', '.join(TABLE_FORMATS)}")
     if args.format == _LEADERBOARD:
         return _write_leaderboard(stores, args.out)
     if len(stores) > 1:
@@ -105,7 +125,7 @@ def _write_leaderboard(stores: list[SolutionStore], out: str | None) -> int:
 
 def _export(store: SolutionStore, args: argparse.Namespace) -> int:
     target = user_path(args.out, "--out") if args.out else default_target(store, args.format)
-    exported = export_session(store, args.format, target)
+    exported = export_session(store, args.format, target, args.workers or usable_cores())
     print(f"{exported.rows} rows: {target}")
     for note in exported.notes:
         print(note)

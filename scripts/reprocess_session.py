@@ -9,8 +9,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from processors.workers.bounds import Bounds
-from processors.workers.chunks import window_for
-from processors.workers.executor import WorkerExecutor
 from runners.answers.reprocess import MOST_NAMED, Change, Changes, reprocess_session
 from scripts._cli import (
     EXIT_OK,
@@ -20,6 +18,7 @@ from scripts._cli import (
     run_command,
     seconds,
 )
+from scripts._engine import add_engine_flags, open_engine
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
 from scripts._terminal import print_table, print_wrapped
@@ -32,12 +31,7 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(description=__doc__)
     parser.add_argument("session", metavar="SESSION", help="the session's id or folder")
-    parser.add_argument(
-        "--workers",
-        type=positive_int,
-        metavar="N",
-        help="reading processes (default: one a core)",
-    )
+    add_engine_flags(parser, "reading processes (default: one a core)")
     parser.add_argument(
         "--seconds-per-reply",
         type=seconds,
@@ -65,8 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     store = open_session(*session_place(args.session, args.output_dir))
     bounds = Bounds(cpu_seconds=args.seconds_per_reply, memory_mb=args.memory_per_reply)
-    with WorkerExecutor(args.workers, bounds) as executor:
-        written, changes = reprocess_session(store, executor, window_for(executor.count))
+    with open_engine(args, bounds) as engine:
+        written, changes = reprocess_session(store, engine.executor, engine.window)
     headings = ["model", "answers", "other code", "valid before", "valid now"]
     rows = [_row(model, found) for model, found in changes.items()]
     print_table(headings, rows, groups=(4,))

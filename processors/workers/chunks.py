@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Executor, Future
 
+from config.errors import NoWorker
 from processors.workers.bounds import Unfinished
 from processors.workers.messages import Work
 
@@ -35,3 +36,10 @@ def map_chunks(
     finally:
         for future in in_flight:
             future.cancel()
+
+
+def whole(result: bytes | Unfinished) -> bytes:
+    """Return a result that cannot be done without. Raises NoWorker where a worker gave it up."""
+    if isinstance(result, Unfinished):
+        raise NoWorker(f"a worker process gave up: {result.reason}")
+    return result

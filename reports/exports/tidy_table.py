@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from reports.exports.asked_problems import AskedProblems
-from reports.outcomes import Verdict, read_outcomes, read_record, verdict_of
+from reports.outcomes import Verdict, read_line, read_outcomes, read_record, verdict_of
+from storage.records.record_json import decode_failure, decode_solution, encode_failure
 from storage.records.solution_record import FailureRecord, JsonObject, SolutionRecord
 from storage.solution_store import SolutionStore
 from storage.views.verdicts import JudgedAnswer, last_judgements
@@ -65,22 +66,44 @@ class TidyRow(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str | None = None
 
 
-def tidy_rows(store: SolutionStore) -> Iterator[TidyRow]:
-    """Yield a row for every answer and every failure without one; one record is held at a time."""
+class RowSource(msgspec.Struct, frozen=True, array_like=True):
+    """What a row is made of: the line of an answer or of a failure, and what its tests came to."""
+
+    line: bytes
+    is_answer: bool
+    judged: JudgedAnswer | None = None
+
+
+def row_sources(store: SolutionStore) -> Iterator[RowSource]:
+    """Yield the source of each row, one for every answer and every failure without one."""
     outcomes = read_outcomes(store)
     asked = AskedProblems(store, outcomes)
     judgements = last_judgements(
         path for model in outcomes.models for path in store.get_category_files(model).values()
     )
     for problem in outcomes.problems:
-        for outcome in problem.outcomes:
-            record = read_record(outcome)
-            if isinstance(record, SolutionRecord):
-                row = _answer_row(store.session_id, record)
-                judged = judgements.get((record.model, record.task_id, record.sample))
-                yield _judged_row(row, judged) if judged else row
-            elif record is not None:
-                yield _failure_row(store.session_id, asked.whole(record, problem))
+        for model, of_model in problem.by_model.items():
+            for outcome in of_model:
+                if outcome.verdict == "failed":
+                    failure = read_record(outcome)
+                    if isinstance(failure, FailureRecord):
+                        whole = encode_failure(asked.whole(failure, problem))[1]
+                        yield RowSource(whole, is_answer=False)
+                else:
+                    judged = judgements.get((model, problem.task_id, outcome.sample))
+                    yield RowSource(read_line(outcome), is_answer=True, judged=judged)
+
+
+def row_of(session_id: str, source: RowSource) -> TidyRow | None:
+    """Return the row, None where its line is none any more."""
+    if not source.is_answer:
+        failure = decode_failure(source.line)
+        return _failure_row(session_id, failure) if failure else None
+    record = decode_solution(source.line)
+    if record is None:
+        return None
+    row = _answer_row(session_id, record)
+    return _judged_row(row, source.judged) if source.judged else row
 
 
 def iso_moment(timestamp: float) -> str:

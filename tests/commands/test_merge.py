@@ -13,7 +13,8 @@ import pytest
 from config.collection_settings import CollectionSettings
 from scripts import merge_sessions
 from storage.records.batch_ledger import BatchLedger
-from storage.records.batch_steps import Planned
+from storage.records.batch_steps import Dropped, Planned
+from storage.session.rate_limits_file import write_rate_limits
 from storage.session.session_lock import SessionLock
 from storage.session.spending_file import Spending, write_spending
 from tests.support.command import ROOT, Finished, bare_environment, pointed_at, run
@@ -224,24 +225,46 @@ def test_a_running_session_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
             is_refused(tmp_path, capsys, "is being run: wait for its end, then merge", 1)
 
 
+PLANNED = Planned(
+    token="abcd2345",
+    at=1e9,
+    model="model-1",
+    provider="xai",
+    base_url="http://127.0.0.1:9",
+    key_digest="00",
+    tasks=[("category_00_1", 1, "00")],
+    size=1,
+    sha256="00",
+    worst_usd=0.5,
+)
+
+
 def test_open_batches_are_to_be_landed_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, second = written(tmp_path, "s1", "s2")
-    planned = Planned(
-        token="abcd2345",
-        at=1e9,
-        model="model-1",
-        provider="xai",
-        base_url="http://127.0.0.1:9",
-        key_digest="00",
-        tasks=[("category_00_1", 1, "00")],
-        size=1,
-        sha256="00",
-        worst_usd=0.5,
-    )
-    BatchLedger(second).append(planned)
+    BatchLedger(second).append(PLANNED)
     is_refused(tmp_path, capsys, "s2: has 1 open batch: resume it first, then merge")
+
+
+def test_settled_batches_and_learned_limits_come_along(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = written(tmp_path, "s1", "s2")
+    for part in (first, second):  # one is a copy of the other: the batch was made once
+        BatchLedger(part).append(PLANNED)
+        BatchLedger(part).append(Dropped(token=PLANNED.token, at=1e9, why="refused"))
+        (part / "batches").mkdir()
+        (part / "batches" / "abcd2345.requests.ndjson").write_bytes(b"{}\n")
+    for part, keys in ((first, {"x": 1.0, "y": 5.0}), (second, {"x": 2.0})):
+        learned = {key: {"learned_at": at} for key, at in keys.items()}
+        write_rate_limits(part, {"version": 1, "keys": learned})
+    assert merged_here(tmp_path, "s1", "s2", capsys=capsys).exit_code == 0
+    merged = tmp_path / "out" / "c"
+    for name in ("batches.jsonl", "batches/abcd2345.requests.ndjson"):
+        assert (merged / name).read_bytes() == (first / name).read_bytes()
+    keys = read_object(merged / "rate_limits.json")["keys"]
+    assert keys == {"x": {"learned_at": 2.0}, "y": {"learned_at": 5.0}}
 
 
 def test_a_taken_place_and_a_session_named_twice_are_refused(

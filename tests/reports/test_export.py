@@ -12,13 +12,14 @@ import pytest
 
 from config.errors import ConfigError
 from prompts.problems import load_problems
-from reports.session_export import export_session
+from reports.exports.table_files import TableFormat
+from reports.session_export import TABLE_FORMATS, export_session
 from storage.sessions import create_session, open_session
 from storage.solution_store import SolutionStore
 from tests.support.command import pointed_at, run
 from tests.support.datasets import write_dataset
 from tests.support.provider_server import ProviderServer
-from tests.support.sessions import write_session
+from tests.support.sessions import write_judgements, write_session
 from tests.support.slow import few
 from tests.support.store_records import answers_on_disk, failure, metadata, solution
 
@@ -139,6 +140,32 @@ def test_parquet_takes_objects_of_any_shape(tmp_path: Path) -> None:
     ]
     assert {row["validation"]["syntax"] for row in table} == {'"no object"'}
     assert {row["validation"]["by"] for row in table} == {"others"}
+
+
+@pytest.mark.parametrize("kind", TABLE_FORMATS)
+def test_a_table_is_the_same_for_any_number_of_workers(
+    store: SolutionStore, kind: TableFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow.parquet", reason=f"pyarrow: {PIP_LINE}")
+    write_judgements(store)
+    monkeypatch.setattr("reports.exports.row_work._ROWS_A_CHUNK", 7)
+    files = [tmp_path / name for name in ("here", "small", "workers")]
+    export_session(store, kind, files[0], workers=1)
+    with monkeypatch.context() as patched:  # for a few rows no process is started
+        patched.setattr("reports.session_export.WorkerExecutor", None)
+        export_session(store, kind, files[1], workers=2)
+    monkeypatch.setattr("reports.session_export._MANY_ANSWERS", 0)
+    exported = export_session(store, kind, files[2], workers=2)
+    assert exported.rows == 120
+    assert len({file.read_bytes() for file in files}) == 1
+
+
+async def test_workers_are_for_tables_alone(store: SolutionStore) -> None:
+    arguments = ("export_session.py", str(store.path), "--format", "runcodeeval", "--workers", "2")
+    finished = await run(*arguments)
+    assert finished.exit_code == 2
+    assert finished.stderr.startswith("error: --workers is for tables: parquet, jsonl, csv")
 
 
 def test_a_failed_row_is_a_whole_row(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.exports.tidy_table import tidy_rows
+from reports.exports.tidy_table import row_of, row_sources
 from storage.sessions import open_session
 from tests.support.batch_server.mischief import Creation, Mischief, RowKind
 from tests.support.batch_server.openai_server import OpenAIBatchServer
@@ -403,7 +403,8 @@ async def test_a_session_of_batches_flex_and_live_calls_is_like_any_other(
     (batch,) = server.batches.values()
     assert all("service_tier" not in body for body in batch.requests.values())
     store = open_session(session.folder.parent, "s")
-    rows = [row for row in tidy_rows(store) if row.model == "gpt-4o"]
+    made = (row_of(store.session_id, source) for source in row_sources(store))
+    rows = [row for row in made if row and row.model == "gpt-4o"]
     assert {(row.batch_id, row.execution_time) for row in rows} == {("batch_0", None)}
     summary = read_object(session.folder / "summary.json")["model_summaries"]
     assert summary["gpt-4o"]["overall_performance"]["avg_execution_time"] == 0.0
