@@ -1,7 +1,8 @@
 """What an evaluation found, as report.html shows it: letters, counts, and the isolation."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
@@ -13,6 +14,7 @@ from storage.solution_store import SolutionStore
 from storage.views.verdicts import (
     NO_ISOLATION,
     JudgedAnswer,
+    judged_answers,
     judgement_file,
     placed_judgements,
     read_score_summary,
@@ -60,6 +62,23 @@ class JudgedModel(msgspec.Struct):
     categories: list[tuple[int, int]]
 
 
+@dataclass(slots=True)
+class JudgedCounts:
+    """How many answers were judged in which isolation, and how many of them passed or failed."""
+
+    isolations: Counter[str] = field(default_factory=Counter)
+    decided: int = 0
+
+    @classmethod
+    def of(cls, judged: Iterable[JudgedAnswer]) -> "JudgedCounts":
+        """Return the counts of some answers."""
+        counts = cls()
+        for answer in judged:
+            counts.isolations[answer.isolation] += 1
+            counts.decided += answer.passed is not None
+        return counts
+
+
 def read_judgements(
     store: SolutionStore, outcomes: SessionOutcomes, wanted: Container[str] | None = None
 ) -> Judgements:
@@ -79,32 +98,45 @@ def read_judgements(
     return found
 
 
-def evaluation_line(store: SolutionStore, judgements: Judgements) -> EvaluationLine:
+def count_judged(
+    store: SolutionStore, outcomes: SessionOutcomes, judgements: Judgements
+) -> JudgedCounts:
+    """Return the counts of the whole session, of which judgements may be a sample."""
+    if not outcomes.is_sample:
+        return JudgedCounts.of(placed.answer for placed in judgements.values())
+    files = {path for m in outcomes.models for path in store.get_category_files(m).values()}
+    return JudgedCounts.of(
+        judged
+        for path in sorted(files)
+        for judged in {(j.model, j.task_id, j.sample): j for j in judged_answers(path)}.values()
+    )
+
+
+def evaluation_line(store: SolutionStore, counts: JudgedCounts) -> EvaluationLine:
     """Return which isolation was in force, or how to get an evaluation."""
-    if not judgements:
+    if not counts.isolations:
         place = clean_text(str(store.path))
         return EvaluationLine(
             "Not evaluated: no tests were run, so which answers are right is not known. Run them:",
             f"python scripts/evaluate_session.py {quote(place)}",
             is_unsafe=False,
         )
-    ways = [judged.answer.isolation for judged in judgements.values()]
-    unsafe = ways.count(NO_ISOLATION)
+    ways = counts.isolations
+    unsafe = ways[NO_ISOLATION]
     named = ", ".join(sorted({clean_text(way) for way in ways if way})) or "not known"
-    text = f"Evaluated: {len(ways):,} answers judged by their problems' tests; isolation: {named}."
-    text += _unscored(store, judgements)
+    text = f"Evaluated: {ways.total():,} answers judged by their problems' tests; "
+    text += f"isolation: {named}." + _unscored(store, counts)
     if unsafe:
         text += f" UNSAFE: {unsafe:,} of them ran without a sandbox (--unsafe-no-sandbox)."
     return EvaluationLine(text, "", is_unsafe=unsafe > 0)
 
 
-def _unscored(store: SolutionStore, judgements: Judgements) -> str:
+def _unscored(store: SolutionStore, counts: JudgedCounts) -> str:
     """Return a sentence on what ranks and intervals leave out, "" where they have it all."""
     scores = read_score_summary(store.path)
     if scores is None:
         return " The evaluation has not ended: ranks and intervals appear once it has."
-    judged = sum(placed.answer.passed is not None for placed in judgements.values())
-    missing = judged - sum(model.judged for model in scores.models.values())
+    missing = counts.decided - sum(model.judged for model in scores.models.values())
     if missing <= 0:
         return ""
     return f" Ranks and intervals leave out {missing:,} of them, judged since the last one ended."

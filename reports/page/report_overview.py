@@ -14,6 +14,7 @@ from reports.page.judged import (
     EvaluationLine,
     JudgedModel,
     Judgements,
+    count_judged,
     evaluation_line,
     judged_model,
 )
@@ -123,6 +124,7 @@ def make_overview(
     answered = {m: [o.finished for o in answers_of(outcomes, m)] for m in outcomes.models}
     timeline = make_timeline(list(chain(*answered.values(), *errors.values())))
     counts = {model: timeline.counts(moments) for model, moments in answered.items()}
+    judged = count_judged(store, outcomes, judgements)
     return Overview(
         session_id=store.session_id,
         status=condition_words(store),
@@ -140,8 +142,8 @@ def make_overview(
         starts=timeline.starts,
         errors={kind: timeline.counts(moments) for kind, moments in sorted(errors.items())},
         notes=[clean_text(note) for note in notes],
-        evaluation=evaluation_line(store, judgements),
-        ranking=session_ranking(store, outcomes) if judgements else [],
+        evaluation=evaluation_line(store, judged),
+        ranking=session_ranking(store, outcomes) if judged.isolations else [],
     )
 
 

@@ -1,5 +1,6 @@
 """report.html of a session with too many problems for a page: all totals, and a sample of them."""
 
+import json
 from pathlib import Path
 
 from reports.problem_sample import problem_sample
@@ -49,6 +50,21 @@ def test_totals_are_the_whole_sessions_and_the_table_is_a_sample(tmp_path: Path)
             assert sample.model(label)["verdicts"][place] == whole.model(label)["verdicts"][before]
             letters = sample.model(label)["tests"]["letters"]
             assert letters[place] == whole.model(label)["tests"]["letters"][before]
+
+
+def test_what_ran_without_a_sandbox_is_said_wherever_it_is(tmp_path: Path) -> None:
+    store = session_of(tmp_path)
+    write_judgements(store)
+    drawn = problem_sample(store, most=59, size=10)
+    assert drawn is not None
+    for path in (store.path / "evaluation").glob("*/*.jsonl"):
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+        for line in lines:
+            line["isolation"] = line["isolation"] if line["task_id"] in drawn.task_ids else "none"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    whole, sample = page_of(store, most=60), page_of(store, most=59)
+    assert sample.overview["evaluation"] == whole.overview["evaluation"]
+    assert sample.overview["evaluation"]["is_unsafe"] is True
 
 
 def test_the_same_problems_are_drawn_whatever_became_of_them(tmp_path: Path) -> None:
