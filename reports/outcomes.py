@@ -3,11 +3,12 @@
 import hashlib
 import re
 from array import array
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
+from sys import intern
 from typing import Literal
 
 from storage.files.jsonl_file import Line, read_lines
@@ -131,7 +132,7 @@ def read_outcomes(store: SolutionStore, wanted: Container[str] | None = None) ->
     for problem in problems.values():
         for outcomes in problem.by_model.values():
             outcomes.sort(key=attrgetter("sample"))
-    rows = sorted(problems.values(), key=_place)
+    rows = _in_order(problems.values())
     return SessionOutcomes(models, rows, failed_attempts, seconds)
 
 
@@ -185,11 +186,13 @@ def _answers(
 def _add_answer(
     record: SolutionRecord, path: Path, offset: int, problems: dict[str, ProblemOutcomes]
 ) -> None:
-    problem = problems.setdefault(record.task_id, ProblemOutcomes(record.task_id, record.category))
+    # Every record has strings of its own: of those that are alike one is kept.
+    model, category = intern(record.model), intern(record.category)
+    problem = problems.setdefault(record.task_id, ProblemOutcomes(record.task_id, category))
     if not problem.title:
         problem.complexity, problem.name = record.complexity, record.name
         problem.title = _first_line(record.problem)
-    problem.by_model.setdefault(record.model, []).append(
+    problem.by_model.setdefault(model, []).append(
         Outcome(
             verdict_of(record),
             record.latency,
@@ -243,10 +246,22 @@ def _kind(attempt: AttemptRecord, failure: FailureRecord) -> str:
     return f"{kind} ({attempt.status})" if attempt.status else kind
 
 
-def _place(problem: ProblemOutcomes) -> tuple[str, list[tuple[int, str]]]:
-    """Return what sorts by category, and by task id with its numbers as numbers."""
+def _in_order(problems: Iterable[ProblemOutcomes]) -> list[ProblemOutcomes]:
+    """Return them by category, and by task id; a category at a time, since keys are large."""
+    by_category: dict[str, list[ProblemOutcomes]] = {}
+    for problem in problems:
+        by_category.setdefault(problem.category, []).append(problem)
+    return [
+        problem
+        for category in sorted(by_category)
+        for problem in sorted(by_category[category], key=_place)
+    ]
+
+
+def _place(problem: ProblemOutcomes) -> list[tuple[int, str]]:
+    """Return what sorts by task id with its numbers as numbers."""
     parts = re.split(r"([0-9]{1,18})", problem.task_id)
-    return problem.category, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _hash(code: str) -> int:

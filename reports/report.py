@@ -15,7 +15,7 @@ from reports.page.judged import Judgements, read_judgements
 from reports.page.report_bodies import Reference, packed_bodies
 from reports.page.report_overview import make_overview
 from reports.page.report_page import REPORT
-from reports.page.shell import data_block
+from reports.page.shell import data_block, data_pieces
 from reports.problem_sample import MOST_PROBLEMS, SAMPLED_PROBLEMS, problem_sample
 from reports.references import references_of
 from storage.files.durability import replace_file
@@ -116,5 +116,5 @@ def _chunks(
             "higher --max-megabytes.",
         ]
     overview = make_overview(store, outcomes, judgements, notes, written)
-    yield data_block("overview", msgspec.json.encode(overview).decode("utf-8"))
+    yield from data_pieces("overview", msgspec.json.encode(overview).decode("utf-8"))
     yield REPORT.end()

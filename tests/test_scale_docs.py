@@ -21,6 +21,7 @@ def test_the_page_is_short_and_links_to_what_exists() -> None:
     assert PAGE.count("\n") <= 100
     links = re.findall(r"\]\((?!http)([^)#]+)", PAGE)
     assert links and [link for link in links if not (ROOT / "docs" / link).exists()] == []
+    assert (ROOT / "requirements-ray.txt").exists()
 
 
 @pytest.mark.parametrize(("script", "arguments"), COMMANDS)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+_PIECE = 2**20  # characters
 _ASSETS = Path(__file__).parent / "assets"
 _STYLE = "style.css"
 # Without it Prism would colour every <code> of the page by itself as soon as it is loaded.
@@ -81,8 +82,15 @@ class Shell:
 
 def data_block(name: str, text: str) -> str:
     """Return an element that holds JSON or base64; no text in it can end it or run."""
-    escaped = text.replace("<", "\\u003c")
-    return f'<script type="application/json" id="{name}">{escaped}</script>\n'
+    return "".join(data_pieces(name, text))
+
+
+def data_pieces(name: str, text: str) -> Iterator[str]:
+    """Yield the same in pieces, for a text of which there should not be several copies."""
+    yield f'<script type="application/json" id="{name}">'
+    for start in range(0, len(text), _PIECE):
+        yield text[start : start + _PIECE].replace("<", "\\u003c")
+    yield "</script>\n"
 
 
 def asset(name: str) -> str:
