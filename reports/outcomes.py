@@ -44,7 +44,7 @@ class Outcome:
 
     seconds: of the last attempt; None for a failure, or an answer of a batch.
     finished: seconds since 1970.
-    code_hash: changes with the extracted code; 0 for a failure.
+    code_hash: changes with the extracted code; 0 for a failure, and where it was not wanted.
     """
 
     verdict: Verdict
@@ -70,7 +70,7 @@ class ProblemOutcomes:
     complexity: int | None = None
     name: str = ""
     title: str = ""
-    by_model: dict[str, list[Outcome]] = field(default_factory=dict)
+    by_model: dict[str, tuple[Outcome, ...]] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Iterator[Outcome]:
@@ -109,10 +109,12 @@ class SessionOutcomes:
     is_sample: bool
 
 
-def read_outcomes(store: SolutionStore, wanted: Container[str] | None = None) -> SessionOutcomes:
+def read_outcomes(
+    store: SolutionStore, wanted: Container[str] | None = None, *, with_code: bool = False
+) -> SessionOutcomes:
     """Return what came of every task, reading each file once and holding no texts.
 
-    wanted: the task ids to tell of; None tells of all.
+    wanted: the task ids to tell of; None tells of all. with_code: with code_hash, which costs.
     Raises StoreError where a file cannot be read.
     """
     problems: dict[str, ProblemOutcomes] = {}
@@ -127,11 +129,12 @@ def read_outcomes(store: SolutionStore, wanted: Container[str] | None = None) ->
                 if answer.latency is not None:
                     seconds[model].append(answer.latency)
                 if isinstance(answer, SolutionRecord):
-                    _add_answer(answer, path, line.offset, problems)
+                    _add_answer(answer, path, line.offset, problems, with_code=with_code)
     failed_attempts = _add_failures(store.path / FAILURES_NAME, problems, wanted)
     for problem in problems.values():
-        for outcomes in problem.by_model.values():
-            outcomes.sort(key=attrgetter("sample"))
+        for model, outcomes in problem.by_model.items():
+            if len(outcomes) > 1:
+                problem.by_model[model] = tuple(sorted(outcomes, key=attrgetter("sample")))
     rows = _in_order(problems.values())
     return SessionOutcomes(models, rows, failed_attempts, seconds, is_sample=wanted is not None)
 
@@ -184,7 +187,12 @@ def _answers(
 
 
 def _add_answer(
-    record: SolutionRecord, path: Path, offset: int, problems: dict[str, ProblemOutcomes]
+    record: SolutionRecord,
+    path: Path,
+    offset: int,
+    problems: dict[str, ProblemOutcomes],
+    *,
+    with_code: bool,
 ) -> None:
     # Every record has strings of its own: of those that are alike one is kept.
     model, category = intern(record.model), intern(record.category)
@@ -192,19 +200,18 @@ def _add_answer(
     if not problem.title:
         problem.complexity, problem.name = record.complexity, record.name
         problem.title = _first_line(record.problem)
-    problem.by_model.setdefault(model, []).append(
-        Outcome(
-            verdict_of(record),
-            record.latency,
-            record.timestamp,
-            record.finish_reason,
-            record.attempts,
-            _hash(record.extracted_solution),
-            path,
-            offset,
-            record.sample,
-        )
+    outcome = Outcome(
+        verdict_of(record),
+        record.latency,
+        record.timestamp,
+        record.finish_reason,
+        record.attempts,
+        _hash(record.extracted_solution) if with_code else 0,
+        path,
+        offset,
+        record.sample,
     )
+    problem.by_model[model] = (*problem.by_model.get(model, ()), outcome)
 
 
 def _add_failures(
@@ -218,13 +225,11 @@ def _add_failures(
         problem = problems.setdefault(
             failure.task_id, ProblemOutcomes(failure.task_id, failure.category)
         )
-        outcomes = problem.by_model.setdefault(failure.model, [])
+        outcomes = problem.by_model.get(failure.model, ())
         earlier = next((o for o in outcomes if o.sample == failure.sample), None)
-        if earlier is not None and earlier.verdict != "failed":
-            continue
-        if earlier is not None:
-            outcomes.remove(earlier)
-        outcomes.append(_failed(failure, path, offset))
+        if earlier is None or earlier.verdict == "failed":
+            others = (outcome for outcome in outcomes if outcome is not earlier)
+            problem.by_model[failure.model] = (*others, _failed(failure, path, offset))
     return attempts
 
 

@@ -194,7 +194,7 @@ def compare(stores: Sequence[SolutionStore]) -> SessionComparison:
 
 
 def _columns(store: SolutionStore) -> Iterator[Column]:
-    outcomes = read_outcomes(store)
+    outcomes = read_outcomes(store, with_code=True)
     problems = {problem.task_id: problem for problem in outcomes.problems}
     for model in outcomes.models:
         passed = _passed(store, model)

@@ -24,6 +24,7 @@ from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from runners.session.collection_plan import CollectionPlan
 from runners.session.earlier_spending import dearest_call_usd, take_up_money
+from runners.session.freed_memory import give_back_freed_memory
 from runners.session.interrupt import on_interrupt
 from runners.session.judging import Judging
 from runners.session.loop_watch import watched_loop
@@ -289,4 +290,5 @@ def _log_rate_change(change: RateChange) -> None:
 def _conclude(store: SolutionStore, tracker: ProgressTracker, outcome: RunOutcome) -> None:
     store.finish(outcome.status)
     tracker.finish(outcome.status)
+    give_back_freed_memory()  # the report of many problems takes as much again
     write_report_or_warn(store)
