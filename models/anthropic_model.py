@@ -14,7 +14,7 @@ from models.wire.json_border import field_of, read_json
 from models.wire.rate_headers import read_rate_signals
 from models.wire.reply import Reply
 from models.wire.reply_errors import read_request_id
-from models.wire.sdk_import import import_sdk, is_imported
+from models.wire.sdk_import import is_imported
 from models.wire.sdk_transport import open_sdk_client
 from prompts.prompt_template import Prompt
 
@@ -67,6 +67,7 @@ class AnthropicModel(BaseModel):
     """
 
     default_base_url = "https://api.anthropic.com"
+    sdk = "anthropic"
 
     @property
     def call_url(self) -> str:
@@ -74,7 +75,6 @@ class AnthropicModel(BaseModel):
 
     async def send(self, prompt: Prompt) -> Completion:
         """Return the reply to one prompt: one request, no retries."""
-        await import_sdk("anthropic")
         identity = ("anthropic", self.base_url, self.api_key)
         client = await self.clients.get(identity, self._open_client)
         body = self.request_body(prompt)

@@ -30,6 +30,7 @@ from models.wire.client_pool import ClientPool
 from models.wire.flex_capacity import without_room
 from models.wire.reply import Reply
 from models.wire.reply_errors import error_from_reply
+from models.wire.sdk_import import import_sdk
 from prompts.prompt_template import Prompt
 
 __all__ = ["BaseModel", "CallOptions", "Completion", "FinishReason", "Usage", "make_model"]
@@ -46,11 +47,12 @@ class BaseModel:
     (Prompt in, Completion out). Either may raise what it likes; complete turns it into a
     ModelError. A model is an async context manager: whatever it opens itself, it closes there.
 
-    most_at_once: how many calls in flight are of use, None for no such bound.
-    knows_flex: it can ask for its provider's flex tier.
+    most_at_once: how many calls in flight are of use, None for no such bound. knows_flex: it can
+    ask for its provider's flex tier. sdk: the package that its calls need, "" for none.
     """
 
     default_base_url: ClassVar[str] = ""
+    sdk: ClassVar[str] = ""
     most_at_once: int | None = None
     knows_flex: ClassVar[bool] = False
 
@@ -165,6 +167,7 @@ class BaseModel:
         key of the run.
         """
         try:
+            await import_sdk(self.sdk)  # outside the time that the request has
             async with asyncio.timeout(self.request_timeout_seconds):
                 return self.kept(await self.send(prompt), prompt)
         except Exception as error:  # noqa: BLE001 - the border where foreign errors become ours

@@ -16,7 +16,7 @@ from models.chat_completions import ChatCompletionsModel, TokenDetails
 from models.wire.client_pool import ClientPool
 from models.wire.json_border import read_json
 from models.wire.reply import Reply
-from models.wire.sdk_import import import_sdk, is_imported
+from models.wire.sdk_import import is_imported
 from models.wire.sdk_transport import open_sdk_client
 from prompts.prompt_template import Prompt
 
@@ -73,6 +73,7 @@ class OpenAIModel(ChatCompletionsModel):
     """
 
     default_base_url = "https://api.openai.com/v1"
+    sdk = "openai"
     knows_flex = True
     max_tokens_field = "max_completion_tokens"  # max_tokens is refused from the o-series on
 
@@ -128,7 +129,6 @@ class OpenAIModel(ChatCompletionsModel):
         return {**body, **extra}
 
     async def exchange(self, body: Mapping[str, object]) -> Reply:
-        await import_sdk("openai")
         options = self.options
         identity = (
             "openai",

@@ -1,14 +1,23 @@
-"""A provider's SDK, imported when the first call is made: a run of batches alone does without."""
+"""A provider's SDK, imported only where calls are made: a run of batches alone does without."""
 
 import asyncio
 import importlib
 import sys
 
+_IMPORTED: set[str] = set()
+
+
+def import_now(name: str) -> None:
+    """Import an SDK, "" for none; it takes up to two seconds, so do it before calls are made."""
+    if name and name not in _IMPORTED:
+        importlib.import_module(name)
+        _IMPORTED.add(name)
+
 
 async def import_sdk(name: str) -> None:
     """Return once an SDK is imported; the event loop goes on meanwhile."""
-    if name not in sys.modules:
-        await asyncio.to_thread(importlib.import_module, name)
+    if name and name not in _IMPORTED:
+        await asyncio.to_thread(import_now, name)
 
 
 def is_imported(name: str) -> bool:

@@ -11,12 +11,13 @@ from config.model_config import ModelConfig
 from models.base_model import BaseModel, CallOptions, make_model
 from models.catalog.pricing import load_prices, worst_case_price
 from models.wire.client_pool import ClientPool
+from models.wire.sdk_import import import_now
 from runners.session.collection_plan import CollectionPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunModels:
-    """The run's models, their SDKs imported; nothing is open yet.
+    """The run's models; nothing is open yet.
 
     extraction: the model that is asked for code where rules find none; None for no LLM.
     """
@@ -33,6 +34,8 @@ class RunModels:
 def build_models(plan: CollectionPlan, environment: Environment, clients: ClientPool) -> RunModels:
     """Return the plan's models; call it before the event loop starts: SDKs take 0.5 to 2 s.
 
+    With batches an SDK is imported once a call needs it, which may be never.
+
     Raises ConfigError where a model's class, or what it imports, is missing, and under a cap for
     models without a known price.
     """
@@ -44,6 +47,9 @@ def build_models(plan: CollectionPlan, environment: Environment, clients: Client
         if plan.reader
         else None,
     )
+    if not settings.batch:
+        for model in models:
+            import_now(model.sdk)
     if settings.max_cost_usd is not None and not settings.allow_unknown_prices:
         _refuse_unknown_prices(list(models))
     return models
