@@ -115,8 +115,10 @@ async def test_a_cluster_started_for_the_command_writes_the_same_and_sees_no_key
 
 @needs_ray
 @pytest.mark.slow
-async def test_records_are_the_same_where_a_node_is_killed_and_where_one_is_frozen(
-    tmp_path: Path, ray_folder: Path
+@pytest.mark.cluster
+@pytest.mark.parametrize("word", ["kill 0", "freeze 0"])
+async def test_records_are_the_same_where_a_node_is_killed_or_frozen(
+    tmp_path: Path, ray_folder: Path, word: str
 ) -> None:
     session = write_replies(tmp_path, SEVERAL_SECONDS_OF_WORK).path
     alone = await run("reprocess_session.py", str(session))
@@ -128,25 +130,25 @@ async def test_records_are_the_same_where_a_node_is_killed_and_where_one_is_froz
         refused = await other.finished()
         assert refused.exit_code == 2
         assert "has msgspec " in refused.stderr and ", not 99.9" in refused.stderr
-        for word in ("kill 0", "freeze 1"):
-            if word != "kill 0":
-                nodes.say("add")
-            shutil.rmtree(session / "reprocessed")
-            running = asyncio.create_task(run(*arguments, environment=environment))
-            await has_begun(session, running)
-            nodes.say(word)
-            finished = await running
-            assert finished.exit_code == 0, finished.output
-            assert finished.stdout == alone.stdout
-            assert "asks for no token" in finished.stderr
-            assert finished.stderr.count("was lost") == 1
-            assert records(session) == expected
+        shutil.rmtree(session / "reprocessed")
+        running = asyncio.create_task(run(*arguments, environment=environment))
+        await has_begun(session, running)
+        nodes.say(word)
+        finished = await running
+    assert finished.exit_code == 0, finished.output
+    assert finished.stdout == alone.stdout
+    assert "asks for no token" in finished.stderr
+    # None where the rest was done before the cluster itself saw what had become of the node.
+    assert finished.stderr.count("was lost") <= 1
+    assert records(session) == expected
 
 
 @needs_ray
 @pytest.mark.slow
-async def test_verdicts_are_the_same_where_a_node_is_killed_and_where_one_is_frozen(
-    tmp_path: Path, ray_folder: Path
+@pytest.mark.cluster
+@pytest.mark.parametrize("word", ["kill 0", "freeze 0"])
+async def test_verdicts_are_the_same_where_a_node_is_killed_or_frozen(
+    tmp_path: Path, ray_folder: Path, word: str
 ) -> None:
     best_layer()
     codes = (right(2), "def f(x): return abs(x)\n", "def f(x): return [][x]\n")
@@ -161,20 +163,17 @@ async def test_verdicts_are_the_same_where_a_node_is_killed_and_where_one_is_fro
     expected = verdicts(place)
     environment = {**SETTINGS, "RAY_TMPDIR": str(ray_folder)}
     with RayNodes(environment) as nodes:
-        for word in ("kill 0", "freeze 1"):
-            if word != "kill 0":
-                nodes.say("add")
-            shutil.rmtree(place / "evaluation")
-            command = ("evaluate_session.py", str(place), "--ray", nodes.address)
-            running = asyncio.create_task(run(*command, environment=environment))
-            while not any((place / "evaluation").glob("model*/*.jsonl")):
-                assert not running.done(), running.result().output
-                await asyncio.sleep(0.01)
-            nodes.say(word)
-            finished = await running
-            assert finished.exit_code == 0, finished.output
-            assert verdicts(place) == expected
-            assert "processors lost: 1;" in finished.stderr
+        shutil.rmtree(place / "evaluation")
+        command = ("evaluate_session.py", str(place), "--ray", nodes.address)
+        running = asyncio.create_task(run(*command, environment=environment))
+        while not any((place / "evaluation").glob("model*/*.jsonl")):
+            assert not running.done(), running.result().output
+            await asyncio.sleep(0.01)
+        nodes.say(word)
+        finished = await running
+    assert finished.exit_code == 0, finished.output
+    assert verdicts(place) == expected
+    assert "processors lost: 1;" in finished.stderr
 
 
 def verdicts(place: Path) -> dict[tuple[str, str], tuple[str, str, int]]:

@@ -1,6 +1,6 @@
 """A Ray cluster on this machine, in a process of its own: a head without processors, and nodes.
 
-Run as a program it says where it is, then obeys a word a line: kill N, freeze N, add.
+Run as a program it says where it is, then obeys a word a line: kill N, freeze N.
 """
 
 import contextlib
@@ -88,8 +88,6 @@ def _serve() -> None:
         print(f"> {cluster.address}", flush=True)
         for line in sys.stdin:
             match line.split():
-                case ["add"]:
-                    nodes.append(cluster.add_node())
                 case ["kill", number]:
                     _send_to_all(nodes[int(number)], signal.SIGKILL)
                 case ["freeze", number]:
