@@ -8,7 +8,7 @@ from config.batch_limits import BATCH_LIMITS
 from config.errors import ConfigError
 from runners.collection_runner import RunOutcome
 from runners.lanes.open_batches import moment
-from scripts._terminal import print_wrapped
+from scripts._terminal import agrees, print_wrapped
 from storage.records.batch_ledger import BatchLedger, LedgerBatch
 from storage.session.progress_file import Progress, read_progress
 from storage.session.spending_file import read_spending
@@ -70,10 +70,7 @@ def may_cancel(ledger: BatchLedger, *, ask: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise ConfigError("--cancel-batches asks first, and nobody is here to answer: add --yes")
-    try:
-        return input("Cancel them? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
+    return agrees("Cancel them? [y/N] ")
 
 
 def _words(batches: list[LedgerBatch], progress: Progress | None = None) -> str:

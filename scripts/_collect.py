@@ -29,6 +29,7 @@ from scripts._estimate import expected_cost, print_estimate
 from scripts._prompts import print_first_prompts
 from scripts._report import print_report, resume_command
 from scripts._root import ROOT
+from scripts._terminal import agrees
 from storage.files.durability import WriteError
 from storage.session.session_folder import check_sessions_can_be_made, session_folder
 from storage.sessions import create_session
@@ -261,10 +262,4 @@ def _refuse_taken_id(output_dir: Path, session_id: str | None) -> None:
 
 def _confirmed() -> bool:
     """Ask whether to go on; where nobody is there to answer, go on."""
-    if not sys.stdin.isatty():
-        return True
-    try:
-        answer = input("Go on? [y/N] ")
-    except EOFError:
-        return False
-    return answer.strip().lower() in ("y", "yes")
+    return not sys.stdin.isatty() or agrees("Go on? [y/N] ")

@@ -29,6 +29,15 @@ def print_wrapped(text: str, indent: str = "") -> None:
     )
 
 
+def agrees(question: str, words: Sequence[str] = ("y", "yes")) -> bool:
+    """Ask on the terminal, and return whether one of the words was typed; Ctrl-D is no."""
+    try:
+        return input(question).strip().lower() in words
+    except EOFError:
+        print()
+        return False
+
+
 def print_entries(entries: Sequence[tuple[str, str]]) -> None:
     """Print a line a name with what is said of it, beside each other where there is room."""
     room = terminal_columns()

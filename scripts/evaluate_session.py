@@ -27,6 +27,7 @@ from scripts._engine import add_engine_flags
 from scripts._evaluate import EvaluationRequest, evaluate_sessions
 from scripts._parser import CommandParser
 from scripts._session_place import session_place
+from scripts._terminal import agrees
 
 
 def build_parser() -> CommandParser:
@@ -154,7 +155,7 @@ def _means_it() -> bool:
     if not sys.stdin.isatty():
         return True
     print("Answers will run with nothing between them and this machine, as you, with your files.")
-    return input("Type yes to continue: ").strip().lower() == "yes"
+    return agrees("Type yes to continue: ", words=("yes",))
 
 
 if __name__ == "__main__":

@@ -97,10 +97,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    places = dict.fromkeys(session_place(each, args.output_dir) for each in args.sessions)
-    stores = [open_session(*place) for place in places]
     if args.workers and args.format not in TABLE_FORMATS:
         raise ConfigError(f"--workers is for tables: {', '.join(TABLE_FORMATS)}")
+    places = dict.fromkeys(session_place(each, args.output_dir) for each in args.sessions)
+    stores = [open_session(*place) for place in places]
     if args.format == _LEADERBOARD:
         return _write_leaderboard(stores, args.out)
     if len(stores) > 1:

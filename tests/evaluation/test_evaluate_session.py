@@ -1,6 +1,8 @@
 """The command, as its users run it: verdicts on disk, a table, resumed, refused."""
 
+import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from tests.evaluation.host import zygotes
 from tests.evaluation.layers import best_layer, need
 from tests.evaluation.sessions import (
     POWERS,
+    ROOT,
     command,
     evaluate,
     records,
@@ -24,6 +27,7 @@ from tests.evaluation.sessions import (
     session,
     write_problems,
 )
+from tests.support.terminal import Terminal
 
 NAMESPACES = "mount,unshare,clone"  # what Docker's default profile refuses
 LANDLOCK = "444"
@@ -229,6 +233,26 @@ def test_without_any_sandbox_nothing_runs(tmp_path: Path) -> None:
     assert "NO SANDBOX" in unsafe.stdout
     assert {record.isolation for record in records(folder)} == {"none"}
     assert {record.policy for record in records(folder)} == {"1 unsafe"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("typed", "code"), [("yes\n", 0), ("y\n", 2), ("\x04", 2)])
+async def test_without_a_sandbox_a_terminal_is_asked_first(
+    tmp_path: Path, typed: str, code: int
+) -> None:
+    folder = mixed(tmp_path)
+    terminal = Terminal(80, 40)
+    asking = command("s", "--output-dir", str(tmp_path), "--unsafe-no-sandbox")
+    running = asyncio.create_task(terminal.run(asking, os.environ, ROOT))
+    await terminal.shows("Type yes to continue:")
+    assert not records(folder)
+    terminal.type(typed)
+    assert await running == code, terminal.text
+    assert bool(records(folder)) == (code == 0)
+    assert "Traceback" not in terminal.text
+    if code == 0:
+        page = (folder / "report.html").read_text(encoding="utf-8")
+        assert "UNSAFE: 10 of them ran without a sandbox" in page and '"is_unsafe":true' in page
 
 
 @pytest.mark.slow
