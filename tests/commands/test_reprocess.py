@@ -57,6 +57,18 @@ async def test_replies_are_read_again_and_the_old_records_stay(tmp_path: Path) -
     assert len(open_session(tmp_path, "mine").answered("gpt-4")) == 2
 
 
+def test_every_sample_is_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = write_session(tmp_path, models=1, categories=1, per_category=2, samples=3)
+    assert reprocess_session.main([str(store.path)]) == 0
+    old, new = (
+        [(r["task_id"], r["sample"]) for r in map(json.loads, path.read_text().splitlines())]
+        for pattern in ("model-*/*.jsonl", "reprocessed/*/model-*/*.jsonl")
+        for path in store.path.glob(pattern)
+    )
+    assert new == old and {sample for _, sample in new} == {1, 2, 3}
+    assert "#2: other code" in capsys.readouterr().out
+
+
 def test_the_new_records_are_the_same_for_any_number_of_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

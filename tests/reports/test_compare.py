@@ -231,16 +231,40 @@ async def test_a_path_where_no_session_is_names_the_path(tmp_path: Path) -> None
         assert finished.exit_code == 0, finished.output
 
 
-def judge(store: SolutionStore, model: str, verdicts: dict[str, str]) -> None:
-    """Write verdicts as an evaluation leaves them, for answers of one category."""
+def judge(store: SolutionStore, model: str, *verdicts: dict[str, str]) -> None:
+    """Write verdicts as an evaluation leaves them, for answers of one category, by sample."""
     for answers in store.get_category_files(model).values():
         path = store.path / "evaluation" / answers.parent.name / answers.name
         path.parent.mkdir(parents=True)
         lines = [
-            msgspec.json.encode({"task_id": t, "model": model, "sample": 1, "verdict": verdict})
-            for t, verdict in verdicts.items()
+            msgspec.json.encode(
+                {"task_id": t, "model": model, "sample": sample, "verdict": verdict}
+            )
+            for sample, of_sample in enumerate(verdicts, start=1)
+            for t, verdict in of_sample.items()
         ]
         path.write_bytes(b"\n".join(lines) + b"\n")
+
+
+async def test_samples_are_compared_as_k_of_n(tmp_path: Path) -> None:
+    samples = {"before": ("valid", "syntax", "syntax"), "after": ("valid", "valid", "syntax")}
+    for name, outcomes in samples.items():
+        described = metadata(models=("gpt-4",))
+        parameters = {**described.session_parameters, "samples": 3}
+        described = msgspec.structs.replace(described, session_parameters=parameters)
+        store = create_session(tmp_path, name, described)
+        for sample, outcome in enumerate(outcomes, start=1):
+            verdict = validation(valid=outcome == "valid", parses=outcome == "valid")
+            answer = solution("t_1", "gpt-4", verdict=verdict)
+            store.append(msgspec.structs.replace(answer, sample=sample))
+        store.finish()
+        judge(store, "gpt-4", *({"t_1": "passed" if o == "valid" else "failed"} for o in outcomes))
+    said = (await compare(tmp_path, "before", "after")).stdout
+    assert "  1 valid more often\n    t_1: 1/3 valid -> 2/3 valid\n" in said
+    assert "  1 right more often\n    t_1: 1/3 right -> 2/3 right\n" in said
+    assert cells(said)["before/gpt-4"]["passed"] == "1 of 3"
+    table = rows(tmp_path / "comparison_before_after.csv")
+    assert table["t_1"]["after/gpt-4 by tests"] == "2/3 right"
 
 
 async def test_problems_that_became_right_or_wrong(tmp_path: Path) -> None:
