@@ -97,7 +97,7 @@ class ProblemOutcomes:
 class SessionOutcomes:
     """A session's problems, by category and task id, and every attempt that is known to fail.
 
-    is_sample: only some problems were wanted; the others are in `seconds` alone.
+    is_partial: only some problems were wanted; the others are in `seconds` alone.
     failed_attempts: (started in seconds since 1970, kind of error).
     seconds: model -> the times of all its answers that have one of their own.
     """
@@ -106,7 +106,7 @@ class SessionOutcomes:
     problems: list[ProblemOutcomes]
     failed_attempts: list[tuple[float, str]]
     seconds: dict[str, "array[float]"]
-    is_sample: bool
+    is_partial: bool
 
 
 def read_outcomes(
@@ -136,7 +136,7 @@ def read_outcomes(
             if len(outcomes) > 1:
                 problem.by_model[model] = tuple(sorted(outcomes, key=attrgetter("sample")))
     rows = _in_order(problems.values())
-    return SessionOutcomes(models, rows, failed_attempts, seconds, is_sample=wanted is not None)
+    return SessionOutcomes(models, rows, failed_attempts, seconds, is_partial=wanted is not None)
 
 
 def read_record(outcome: Outcome) -> SolutionRecord | FailureRecord | None:

@@ -59,8 +59,7 @@ class SolutionStore(AnswerLog):
         """Open or create output_dir/session_id; without an id make a session that is new.
 
         most_csv_rows: of a category's .csv file; one that would be longer is not written.
-        most_compared: problems in one file of the comparison.
-
+        most_compared: problems in one file of the comparison. sidecars: those of its long files.
         Raises StoreError where the folder cannot be made or read, or is of a newer version.
         """
         super().__init__(output_dir, session_id, clock=clock)

@@ -101,8 +101,8 @@ def read_judgements(
 def count_judged(
     store: SolutionStore, outcomes: SessionOutcomes, judgements: Judgements
 ) -> JudgedCounts:
-    """Return the counts of the whole session, of which judgements may be a sample."""
-    if not outcomes.is_sample:
+    """Return the counts of the whole session, of which judgements may tell a part."""
+    if not outcomes.is_partial:
         return JudgedCounts.of(placed.answer for placed in judgements.values())
     files = {path for m in outcomes.models for path in store.get_category_files(m).values()}
     return JudgedCounts.of(

@@ -59,11 +59,10 @@ def write_comparison(
 ) -> Path:
     """Write the comparison and return its path; only verdicts of one category are held at a time.
 
-    most_problems: in one file; more are in further ones.
-
     models: the labels, in the order of the columns; null stands where a model has no answer.
     paths: (model, category) -> file of answers.
     counts_samples: write how many of a model's samples are answered and valid.
+    most_problems: in one file; more are in further ones.
     """
     target = folder / COMPARISON_NAME
     summary = {
