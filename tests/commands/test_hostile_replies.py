@@ -29,6 +29,7 @@ A_HANDFUL = (
 )
 
 
+@pytest.mark.slow
 async def test_a_handful_of_hostile_replies_hurts_no_run(tmp_path: Path) -> None:
     by_name = {kind.name: kind for part in PARTS for kind in part.kinds}
     plan = {CHAT: [by_name[name] for name in A_HANDFUL]}

@@ -43,6 +43,7 @@ def resume_arguments(finished: Finished) -> list[str]:
     return shlex.split(found[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "signal",
     [SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (SIGTERM, SIGHUP))],

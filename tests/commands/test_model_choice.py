@@ -75,6 +75,7 @@ def forget_ids(path: Path) -> None:
     path.write_text(json.dumps(content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [pytest.param("y", marks=pytest.mark.slow), "n"])
 async def test_a_default_says_what_it_costs_and_asks_first(tmp_path: Path, answer: str) -> None:
     terminal = Terminal(80, 40)

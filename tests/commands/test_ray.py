@@ -71,6 +71,7 @@ async def test_without_ray_installed_one_line_says_what_to_install(tmp_path: Pat
     )
 
 
+@pytest.mark.slow
 @needs_ray
 @pytest.mark.parametrize(
     ("address", "said"),

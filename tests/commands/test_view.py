@@ -196,6 +196,7 @@ async def test_a_folder_that_changes_under_it_breaks_nothing(output: Path, tmp_p
         assert page.status == 200 and board_of(page, tmp_path) == {}
 
 
+@pytest.mark.slow
 async def test_a_session_that_runs_is_followed_by_events(output: Path) -> None:
     async with view(output) as address:
         reader, writer = await listening(address)

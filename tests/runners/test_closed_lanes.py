@@ -204,6 +204,7 @@ async def test_a_task_that_is_always_refused_fails_alone(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 async def test_three_tasks_refused_in_a_row_close_a_lane(tmp_path: Path) -> None:
     finished, server = await collect_locally(tmp_path, Answer(), *[WALL] * 5)
     assert finished.exit_code == 1, finished.output

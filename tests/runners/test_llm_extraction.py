@@ -60,6 +60,7 @@ async def test_agentic_asks_for_every_reply_and_keeps_a_faithful_copy(tmp_path: 
     assert not (session / "pending_extraction.jsonl").exists()
 
 
+@pytest.mark.slow
 async def test_auto_asks_only_where_rules_find_nothing_and_invention_is_refused(
     tmp_path: Path,
 ) -> None:
@@ -79,6 +80,7 @@ async def test_auto_asks_only_where_rules_find_nothing_and_invention_is_refused(
     assert good["validation"]["is_fully_valid"] and good["extraction"]["model"] is None
 
 
+@pytest.mark.slow
 async def test_a_model_that_nobody_named_is_never_asked(tmp_path: Path) -> None:
     """Keys are there to collect with: that is no leave to send replies to their models."""
     out = ("--output-dir", str(tmp_path / "out"))

@@ -282,6 +282,7 @@ async def test_a_cap_that_covers_one_call_is_not_said_to_send_none(tmp_path: Pat
         assert server.requests
 
 
+@pytest.mark.slow
 async def test_a_cap_that_does_not_cover_one_call_sends_none(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 10})
     async with ProviderServer() as server:

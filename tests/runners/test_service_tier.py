@@ -34,6 +34,7 @@ def tiers_sent(server: ProviderServer) -> list[Json]:
     return [request.body.get("service_tier") for request in server.sent_to("openai")]
 
 
+@pytest.mark.slow
 async def test_answers_at_flex_are_priced_as_served_and_say_so(tmp_path: Path) -> None:
     models = "gpt-5-nano gpt-4o gemini-2.5-flash-lite deepseek-flash"
     async with ProviderServer() as server:

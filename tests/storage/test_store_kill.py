@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from storage.progress_tracker import ProgressTracker
 from storage.session.progress_file import read_progress
 from storage.sessions import create_session, open_session, repair_session
@@ -68,6 +70,7 @@ def acknowledged_until_killed(output: Path, kill_after: int) -> set[str]:
         return {line.strip() for line in [*heard, *run.stdout] if line.endswith("\n")}
 
 
+@pytest.mark.slow
 def test_five_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     random = Random(5)
     create_session(tmp_path, "s", metadata(MODELS, tuple(f"c{n}" for n in range(5)), TASKS))

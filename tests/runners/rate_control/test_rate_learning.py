@@ -260,6 +260,7 @@ def test_a_configured_bound_is_kept_and_learning_goes_on_below_it() -> None:
     assert tighter.refused_share(600, 1200) <= 0.005
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", [False, True])
 def test_a_resume_starts_where_the_last_run_had_got_to(headers: bool) -> None:
     first = simulate(Scenario(minutes=8, headers=headers))
