@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.harness import Figure, at_most, run, server, write_problems
+from benchmarks.harness import Figure, Finished, at_most, run, server, write_problems
 
 _PART = "stalls"
 _ORDINARY, _HOSTILE = 5_000, 50
@@ -33,15 +33,7 @@ def figures() -> Iterator[Figure]:
         dataset = write_problems(folder / "data", tasks)
         replies = ("--hostile-every", str(tasks // _HOSTILE), "--median", str(_LATENCY_SECONDS))
         with server(*replies, core=None) as port, _idler() as idled:
-            finished = run(
-                "run_collection.py",
-                *("--models", "grok-4.3", "--dataset-path", str(dataset)),
-                *("--output-dir", str(folder / "out"), "--session-id", "stalls"),
-                *("--max-concurrent", str(_WIDTH), "--progress", "json"),
-                *("--log-file", str(folder / "run.log")),
-                ports={"xai": port},
-                core=None,  # replies are read in processes of their own
-            )
+            finished = _collect(folder, dataset, port)
         log = (folder / "run.log").read_text(encoding="utf-8")
         methods = _methods(folder / "out" / "stalls")
     what = f"{_ORDINARY:,} ordinary replies and {_HOSTILE} hostile ones"
@@ -66,6 +58,18 @@ def figures() -> Iterator[Figure]:
     )
     peak_mb = max(sample.resident_mb for sample in finished.samples)  # without its readers'
     yield at_most(_PART, f"{what}: memory of the collector's process", peak_mb, 400, "MB")
+
+
+def _collect(folder: Path, dataset: Path, port: int) -> Finished:
+    return run(
+        "run_collection.py",
+        *("--models", "grok-4.3", "--dataset-path", str(dataset)),
+        *("--output-dir", str(folder / "out"), "--session-id", "stalls"),
+        *("--max-concurrent", str(_WIDTH), "--progress", "json"),
+        *("--log-file", str(folder / "run.log")),
+        ports={"xai": port},
+        core=None,  # replies are read in processes of their own
+    )
 
 
 @contextmanager

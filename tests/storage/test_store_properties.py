@@ -230,11 +230,13 @@ class DisturbedRun(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_a_disturbed_run_ends_as_an_undisturbed_one() -> None:
+    # What has to hold is asserted by the machine: its invariant, lose_power and teardown.
     limits = settings(max_examples=12, stateful_step_count=25, deadline=None)
     run_state_machine_as_test(DisturbedRun, settings=limits)
 
 
 @pytest.mark.slow
 def test_many_disturbed_runs_end_as_an_undisturbed_one() -> None:
+    # What has to hold is asserted by the machine: its invariant, lose_power and teardown.
     limits = settings(max_examples=200, stateful_step_count=50, deadline=None)
     run_state_machine_as_test(DisturbedRun, settings=limits)
