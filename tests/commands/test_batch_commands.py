@@ -8,6 +8,8 @@ from signal import SIGINT
 
 import pytest
 
+from tests.evaluation.layers import best_layer
+from tests.evaluation.sessions import records
 from tests.support.batch_server.mischief import Mischief
 from tests.support.batch_server.openai_server import OpenAIBatchServer
 from tests.support.batch_session import twice_billed
@@ -16,6 +18,7 @@ from tests.support.datasets import write_dataset
 from tests.support.killed_steps import NEVER, WRAPPER
 from tests.support.program import Program
 from tests.support.session_check import answers_in, check_agreement
+from tests.support.tables import cells
 
 _FOR_EVER = 10**6
 
@@ -78,6 +81,50 @@ async def test_batches_go_on_without_the_program(server: OpenAIBatchServer, tmp_
     assert finished.exit_code == 0, finished.output
     assert len(check_agreement(commands.folder)) == 10
     assert not twice_billed(server) and len(server.batches) == 1
+
+
+@pytest.mark.slow
+async def test_a_resume_may_submit_and_leave_too(server: OpenAIBatchServer, tmp_path: Path) -> None:
+    server.mischief += [Mischief(polls=_FOR_EVER)] * 2
+    commands = Commands(server, tmp_path)
+    await commands.collect("--batch-detach")
+    more = await commands.resume("--samples", "2", "--batch-detach")
+    assert more.exit_code == 0, more.output
+    assert "gpt-4o: 2 batches open, 10 requests" in more.stdout
+    for batch in server.batches.values():
+        batch.mischief.polls = 0
+    finished = await commands.resume()
+    assert finished.exit_code == 0, finished.output
+    assert len(answers_in(commands.folder)) == 20  # of two models, two samples each
+    assert sum(server.billed.values()) == 20 and len(server.batches) == 2
+
+
+@pytest.mark.slow
+async def test_answers_of_batches_are_judged_as_they_land(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    best_layer()
+    finished = await Commands(server, tmp_path).collect("--evaluate")
+    assert finished.exit_code == 0, finished.output
+    assert "Answers are judged as they arrive" in finished.stdout
+    judged = [(each.model, each.verdict) for each in records(tmp_path / "out" / "s")]
+    assert sorted(judged) == [("deepseek-flash-chat", "passed")] * 5 + [("gpt-4o", "passed")] * 5
+
+
+@pytest.mark.slow
+async def test_a_dry_run_shows_the_price_of_a_batch_only_where_there_is_one(
+    server: OpenAIBatchServer, tmp_path: Path
+) -> None:
+    names = ("gpt-4o", "deepseek-flash-chat", "llama-3.3-70b-instruct-turbo")
+    planned = await run("run_collection.py", "--dry-run", "--batch", "--models", *names)
+    assert planned.exit_code == 0, planned.output
+    prices = cells(planned.stdout)
+    live, in_batch = prices["gpt-4o"]["USD expected"], prices["gpt-4o"]["USD in batch"]
+    assert float(in_batch) == pytest.approx(float(live) / 2, abs=1e-4)
+    assert [prices[name]["USD in batch"] for name in names[1:]] == ["-", "-"]
+    assert "deepseek-flash-chat: no batch API of deepseek is known: asked live" in planned.stdout
+    assert "discount that the price data lacks: counted in full" in planned.stdout
+    assert server.batches == {}
 
 
 @pytest.mark.slow
