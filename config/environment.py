@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -12,7 +13,15 @@ from config.model_config import ModelConfig
 
 # The values of .env.example; a copy that was not edited must not be taken for a key.
 _PLACEHOLDER = re.compile(r"\A(?:your_\w+_here|org-x+|proj_x+)\Z", re.IGNORECASE)
-_NUMBER = re.compile(r"_\d+\Z")  # of one more key: OPENAI_API_KEY_2
+_NUMBER = re.compile(r"_\d+\Z", re.ASCII)  # of one more key: OPENAI_API_KEY_2
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key of a provider, and the variable that holds it: that may be shown, the key never."""
+
+    variable: str
+    key: str = field(repr=False)
 
 
 class Environment:
@@ -37,9 +46,30 @@ class Environment:
             raise ConfigError(f"{name}={value!a} in the environment is not UTF-8")
         return value
 
+    def api_keys(self, config: ModelConfig) -> list[ApiKey]:
+        """Return the keys of a model's provider, each once, in the order of their numbers.
+
+        Those are its variable's and the numbered ones': OPENAI_API_KEY, OPENAI_API_KEY_2, ...
+        """
+        return self.keys_in(config.api_key_env) if config.api_key_env else []
+
+    def keys_in(self, variable: str) -> list[ApiKey]:
+        """Return the keys in a variable and in those that have a number after its name."""
+        names = [n for n in self._variables if variable in (n, _NUMBER.sub("", n))]
+        variable_of: dict[str, str] = {}
+        for name in sorted(names, key=lambda name: (_number_of(name, variable), name)):
+            if key := self.get(name):
+                variable_of.setdefault(key, name)
+        return [ApiKey(name, key) for key, name in variable_of.items()]
+
     def api_key(self, config: ModelConfig) -> str | None:
-        """Return the key of a model's provider, None where it is unset or none is needed."""
-        return self.get(config.api_key_env) if config.api_key_env else None
+        """Return the first key of a model's provider, None where none is set or needed."""
+        return next((each.key for each in self.api_keys(config)), None)
+
+    def beside(self, name: str, key: ApiKey) -> str | None:
+        """Return the variable that goes with a key: NAME, or NAME_2 with OPENAI_API_KEY_2."""
+        number = _NUMBER.search(key.variable)
+        return self.get(name + number[0] if number else name)
 
     def secrets(self, named: Iterable[str] = ()) -> frozenset[str]:
         """Return every key that is set, for whatever provider: no text may repeat one.
@@ -88,6 +118,11 @@ def _read_env_file(path: Path) -> dict[str, str]:
         if key and value:
             variables[key.removeprefix("export ").strip()] = value
     return variables
+
+
+def _number_of(name: str, variable: str) -> int:
+    """Return a key's number; the one without comes first."""
+    return int(name.removeprefix(variable).removeprefix("_") or 0)
 
 
 def _clean(value: str) -> str:

@@ -70,11 +70,11 @@ class BaseModel:
         options: CallOptions | None = None,
         clients: ClientPool | None = None,
     ) -> None:
-        options = options or CallOptions()
+        self.options = options = options or CallOptions()
         params = dict(config.model_params)
         self.config = config
-        self.options = options
         self.api_key = api_key
+        self.key_variable = options.key_variable or config.api_key_env
         self.redactor = Redactor({api_key, *options.secrets})
         self.base_url = (base_url or self.home()).rstrip("/")
         self._check_address()
@@ -96,7 +96,7 @@ class BaseModel:
         """Raise ConfigError for a key or an address with which no request could be made."""
         row = self.config
         if not (self.api_key.isascii() and self.api_key.isprintable()):
-            raise ConfigError(f"{row.api_key_env} holds a character that no key has")
+            raise ConfigError(f"{self.key_variable} holds a character that no key has")
         if re.match(r"\A[^/]*//[^/]*@", self.base_url):
             raise ConfigError(f"{row.base_url_env} names a user: set {row.api_key_env} instead")
         if self.base_url and not is_http_address(self.base_url):

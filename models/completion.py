@@ -42,6 +42,7 @@ class CallOptions:
     tier: what calls ask for where the model has it.
     openai_organization, openai_project: ids that go to OpenAI alone (OPENAI_ORG_ID,
         OPENAI_PROJECT_ID).
+    key_variable: the variable that holds the key, "" for the one that the model's row names.
     secrets: every key of the run, which no text may repeat.
     """
 
@@ -51,4 +52,5 @@ class CallOptions:
     tier: CallTier = "default"
     openai_organization: str | None = None
     openai_project: str | None = None
+    key_variable: str = ""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from random import Random
@@ -22,8 +22,9 @@ from runners.calls.budget import Budget, CapReached
 from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
 from runners.calls.spending_ledger import SpendingLedger
-from runners.lanes.lane import Lane
+from runners.lanes.lane import Lane, of_each_model, why_closed
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.model_tasks import ModelTasks
 from runners.lanes.open_files import calls_that_fit
 from runners.lanes.refusal_watch import RefusalWatch
 from runners.lanes.task import Task
@@ -113,9 +114,10 @@ class CollectionRunner:
         Raises StoreError where an answer cannot be written; those that could be are.
         """
         self._limiter.restore(read_rate_limits(self._store.path, self._clock.time()))
-        lanes = [self._lane(model, problems) for model in models.answering]
+        lanes = self._lanes(models, problems)
         # The extraction lane has no work of its own: the others' replies are read through it.
-        extracting = self._lane(models.extraction, ()) if models.extraction else None
+        reader = models.extraction
+        extracting = self._lane(reader, self._tasks(reader, ())) if reader else None
         self._stop.lanes = [*lanes, extracting] if extracting else lanes
         width = self._settings.max_concurrent_per_model
         widths = LaneWidths(width, lanes, extracting, self._limiter, calls_that_fit())
@@ -156,22 +158,18 @@ class CollectionRunner:
         executor = ParallelExecutor(self._caller, keeper, self._settings.prompt)
 
         async def go_live(lane: Lane, tasks: list[Task]) -> None:
-            lane.queue, lane.exhausted, lane.is_batched = iter(tasks), False, False
+            lane.tasks.add(tasks)
+            lane.exhausted = lane.is_batched = False
             await self._upkeep.expect_calls(widths.calls_at_most(widths.wanted()))
             widths.set(widths.wanted())
             executor.fill(lane)
 
+        first_lanes = [first for first, *_ in of_each_model(self._stop.lanes).values()]
         batches = self._batches.work(
-            *(self._stop.lanes, problems, keeper, executor.read, go_live, self._stop.break_off)
+            *(first_lanes, problems, keeper, executor.read, go_live, self._stop.break_off)
         )
-        refusals = RefusalWatch(
-            self._stop.lanes,
-            self._limiter,
-            self._clock,
-            task_timeout_seconds=self._settings.task_timeout_seconds,
-        )
-        looks = (Watchdog(self._stop.lanes, self._clock).look, refusals.look)
-        loops = self._upkeep.loops(keeper, watch, looks, widths, executor, self._stop.break_off)
+        looks, break_off = self._looks(), self._stop.break_off
+        loops = self._upkeep.loops(keeper, watch, looks, widths, executor, break_off)
         with spare_files() as spare:
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(loop) for loop in (*loops, self._stop.wait_for_break())]
@@ -185,6 +183,14 @@ class CollectionRunner:
         was_abandoned = pending.cancelled()
         stopped_by = executor.stopped_by or self._batches.stopped_by
         return stopped_by or (None if was_abandoned else pending.result())
+
+    def _looks(self) -> tuple[Callable[[], None], ...]:
+        """Return what looks after calls in flight, and after refusals without end."""
+        lanes, timeout_seconds = self._stop.lanes, self._settings.task_timeout_seconds
+        refusals = RefusalWatch(
+            lanes, self._limiter, self._clock, task_timeout_seconds=timeout_seconds
+        )
+        return Watchdog(lanes, self._clock).look, refusals.look
 
     async def _miss_what_is_gone(self) -> None:
         """Say which answers somebody deleted meanwhile, and count them as undone."""
@@ -206,20 +212,36 @@ class CollectionRunner:
             self._stop.break_off,
         )
 
-    def _lane(self, model: BaseModel, problems: Sequence[Problem]) -> Lane:
+    def _lanes(self, models: RunModels, problems: Sequence[Problem]) -> list[Lane]:
+        """Return a lane a model and key; batches belong to the account of the first key alone."""
+        lanes: list[Lane] = []
+        for model in models.answering:
+            tasks = self._tasks(model, problems)
+            of_each_key = (model,) if self._is_batched(model) else models.of_each_key(model)
+            lanes += [self._lane(each, tasks) for each in of_each_key]
+        return lanes
+
+    def _tasks(self, model: BaseModel, problems: Sequence[Problem]) -> ModelTasks:
         label, batches = model.config.label, self._batches
-        is_batched = batches.takes(model) or self._wishes.cancel
         left = sum(1 for _ in batches.undone(label, problems))
+        return ModelTasks(
+            () if self._is_batched(model) else batches.undone(label, problems),
+            (0 if self._wishes.cancel else left) + batches.waits_for(label, problems),
+        )
+
+    def _lane(self, model: BaseModel, tasks: ModelTasks) -> Lane:
         return Lane(
             model=model,
             scope=rate_scope(model),
-            queue=iter(()) if is_batched else batches.undone(label, problems),
-            tasks=(0 if self._wishes.cancel else left) + batches.waits_for(label, problems),
+            tasks=tasks,
             clock=self._clock,
-            answered_before=bool(self._store.answered(label)),
+            answered_before=bool(self._store.answered(model.config.label)),
             fallback=self._fallback(model),
-            is_batched=is_batched,
+            is_batched=self._is_batched(model),
         )
+
+    def _is_batched(self, model: BaseModel) -> bool:
+        return self._batches.takes(model) or self._wishes.cancel
 
     def _fallback(self, model: BaseModel) -> BaseModel | None:
         is_wanted = self._settings.tier == "flex-or-default" and model.requested_tier == "flex"
@@ -232,10 +254,10 @@ class CollectionRunner:
         failed = self._store.failed_tasks
         task_ids = [problem.task_id for problem in problems]
         undone = (
-            key not in failed.get(lane.label, {})
-            for lane in lanes
+            key not in failed.get(label, {})
+            for label in of_each_model(lanes)
             for key in product(task_ids, range(1, self._settings.samples + 1))
-            if not self._store.is_answered(lane.label, key)
+            if not self._store.is_answered(label, key)
         )
         return RunOutcome(
             interrupted=self._stop.interrupted,
@@ -243,7 +265,11 @@ class CollectionRunner:
             failed=counts.failed_tasks,
             undone=sum(undone),
             stopped_by=str(stopped_by) if stopped_by else None,
-            closed={lane.label: str(lane.closed_by) for lane in lanes if lane.closed_by},
+            closed={
+                label: reason
+                for label, of_model in of_each_model(lanes).items()
+                if (reason := why_closed(of_model)) is not None
+            },
         )
 
 

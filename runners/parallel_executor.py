@@ -30,6 +30,7 @@ class ParallelExecutor:
         self._caller = caller
         self._keeper = keeper
         self._group: asyncio.TaskGroup | None = None
+        self._lanes: Sequence[Lane] = ()
         self.stopped_by: CapReached | None = None
 
     async def run(
@@ -39,6 +40,7 @@ class ParallelExecutor:
 
         beside: what runs meanwhile, and may fill lanes when their time has come.
         """
+        self._lanes = lanes
         async with asyncio.TaskGroup() as self._group:
             for work in beside:
                 self._group.create_task(work)
@@ -72,10 +74,15 @@ class ParallelExecutor:
         """Return the reply where it is kept, but has to be read yet."""
         with self._stopping(lane):
             prompt = build_prompt(task.problem, self._prompt)
-            outcome = await self._caller.call(lane, prompt, task.name)
+            with _put_back(lane, task):
+                outcome = await self._caller.call(lane, prompt, task.name)
+            error = outcome.error if isinstance(outcome, GaveUp) else None
+            if error and lane.pass_on(task, error):
+                self._wake_other_keys(lane)
+                return None
             if unread := self._keeper.keep(lane, task, outcome):
                 return unread
-            lane.end_task(outcome.error if isinstance(outcome, GaveUp) else None)
+            lane.end_task(error)
         return None
 
     async def read(self, lane: Lane, unread: UnreadReply) -> None:
@@ -86,7 +93,7 @@ class ParallelExecutor:
 
     @contextmanager
     def _stopping(self, lane: Lane) -> Iterator[None]:
-        """Let the lane end with what ends it; the task in hand stays undone."""
+        """Let the lane end with what ends it; another key, if there is one, goes on."""
         try:
             yield
         except LaneClosed as error:
@@ -98,6 +105,25 @@ class ParallelExecutor:
             lane.stop()  # what other lanes ask may still fit
         except LaneStopped:
             pass  # the lane hands out no more work
+        if lane.stopping:
+            self._wake_other_keys(lane)
+
+    def _wake_other_keys(self, lane: Lane) -> None:
+        """Give workers to the lanes that share a lane's tasks: some may have come back."""
+        for other in self._lanes:
+            if other.tasks is lane.tasks and other is not lane:
+                other.exhausted = False
+                self.fill(other)
+
+
+@contextmanager
+def _put_back(lane: Lane, task: Task) -> Iterator[None]:
+    """Let a task be taken again of which the lane's end leaves it open what it comes to."""
+    try:
+        yield
+    except (LaneClosed, LaneStopped, CapReached):
+        lane.tasks.put_back(task)
+        raise
 
 
 async def _say_what_is_served(lane: Lane, error: ModelGone) -> None:

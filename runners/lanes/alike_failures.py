@@ -46,14 +46,21 @@ class AlikeFailures:
             self._enough_at = now
 
     def verdict(
-        self, error: ModelError, model: BaseModel, calls_out_since: Iterable[float]
+        self,
+        error: ModelError,
+        model: BaseModel,
+        calls_out_since: Iterable[float],
+        *,
+        others_answer: bool = False,
     ) -> AllAlike | None:
         """Return why the lane is to close, None while its other tasks may fare better.
 
         error: the last one. Calls that were out when there were enough failures are waited for:
-        an answer takes longer than a refusal.
+        an answer takes longer than a refusal. others_answer: the same model with another key has
+        had an answer in this run, so that earlier ones say nothing about this key.
         """
-        speaks_against = isinstance(error, Unreachable) or not self._answered_before
+        is_in_doubt = others_answer or not self._answered_before
+        speaks_against = isinstance(error, Unreachable) or is_in_doubt
         if isinstance(error, _PASSING) or not speaks_against or self._count < self._enough:
             return None
         if any(since <= self._enough_at for since in calls_out_since):

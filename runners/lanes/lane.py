@@ -1,18 +1,22 @@
-"""One model's lane: its work, its slots, what it has out, and why it closed."""
+"""The lane of a model and a key: its slots, what it has out, and why it closed."""
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from config.clock import Clock
-from config.errors import LaneClosed, ModelError
+from config.errors import LaneClosed, ModelError, NoCapacity, PermanentError, RateLimited
 from models.base_model import BaseModel
 from runners.lanes.alike_failures import AlikeFailures
+from runners.lanes.model_tasks import ModelTasks
 from runners.lanes.open_batches import OpenBatches
 from runners.lanes.refusals import GivenUp, Refusals
 from runners.lanes.task import Task
 from runners.rate_limiter import RateScope
+
+logger = logging.getLogger("collector")
 
 _REFUSED_TASKS = 3
 
@@ -42,12 +46,12 @@ class Wait:
 
 @dataclass(slots=True)
 class Lane:
-    """One model and the tasks that it still has to do.
+    """One model with one of its keys, and the tasks that the model still has to do.
 
-    queue: shared by the lane's workers; each takes the next. tasks: how many there are.
+    tasks: shared by the lanes of the model's keys, and by their workers; each takes the next.
     width: how many workers there should be; workers: how many there are.
     readings_left: how many workers have ended but for their last reply, which an LLM reads.
-    exhausted: the last task was taken. ended: how many tasks were answered or given up.
+    exhausted: there was no task to take.
     fallback: the same model at the default tier, for calls that flex has no room for.
     has_answers: a call was answered in this run; answered_before: in an earlier one.
     is_batched: its tasks go into batches, so that it has no workers; false once what those left
@@ -56,16 +60,14 @@ class Lane:
 
     model: BaseModel
     scope: RateScope
-    queue: Iterator[Task]
+    tasks: ModelTasks
     clock: Clock
-    tasks: int = 0
     width: int = 0
     closed_by: LaneClosed | None = None
     stopping: bool = False
     workers: int = 0
     readings_left: int = 0
     exhausted: bool = False
-    ended: int = 0
     has_answers: bool = False
     answered_before: bool = False
     fallback: BaseModel | None = None
@@ -80,16 +82,17 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.refusals = Refusals(self.clock)
-        self._failures = AlikeFailures(self.tasks, answered_before=self.answered_before)
+        self._failures = AlikeFailures(self.tasks.total, answered_before=self.answered_before)
+        self.tasks.open(self.model.key_variable)
 
     @property
     def label(self) -> str:
         return self.model.config.label
 
     @property
-    def undone(self) -> int:
-        """How many tasks are still to end in this run: none where the lane was stopped."""
-        return self.out if self.stopping else self.tasks - self.ended
+    def has_another_key(self) -> bool:
+        """Whether the model goes on with another key where this lane ends."""
+        return self.tasks.has_another_key(self.model.key_variable)
 
     @property
     def out(self) -> int:
@@ -115,13 +118,27 @@ class Lane:
         """Return the next task for a worker, None where the worker is to end."""
         if self.stopping or self.workers > self.width:
             return None
-        task = next(self.queue, None)
+        task = self.tasks.take(self.model.key_variable)
         self.exhausted = task is None
         return task
 
+    def pass_on(self, task: Task, error: ModelError) -> bool:
+        """Leave a task that was given up to a key that has not tried it; return whether there is.
+
+        That is for what another key may not meet: a limit, or any refusal where this key has had
+        no answer yet.
+        """
+        kinds = (RateLimited, LaneClosed) if self.has_answers else (RateLimited, PermanentError)
+        if not isinstance(error, kinds) or isinstance(error, NoCapacity):
+            return False
+        if not self.tasks.pass_on(task, self.model.key_variable):
+            return False
+        self._note_failure(error)
+        return True
+
     def answered(self) -> None:
         """Note an answer to a call."""
-        self.has_answers = True
+        self.has_answers = self.tasks.has_answers = True
         self._refused_tasks.clear()
 
     def is_closed_to(self, task_name: str) -> bool:
@@ -138,12 +155,17 @@ class Lane:
 
         The lane closes where tasks fail alike, others are left, and none was answered.
         """
-        self.ended += 1
-        if error is None or self.has_answers or self.ended == self.tasks:
+        self.tasks.ended += 1
+        if error and self.tasks.ended != self.tasks.total:
+            self._note_failure(error)
+
+    def _note_failure(self, error: ModelError) -> None:
+        if self.has_answers:
             return
         self._failures.note(error, self.clock.monotonic())
         since = (call.since for call in self._out.values())
-        if reason := self._failures.verdict(error, self.model, since):
+        others_answer = self.tasks.has_answers
+        if reason := self._failures.verdict(error, self.model, since, others_answer=others_answer):
             self.close(reason)
 
     @contextmanager
@@ -183,6 +205,7 @@ class Lane:
     def stop(self) -> None:
         """Send nothing more; requests that are out may still come back."""
         self.stopping = True
+        self.tasks.close(self.model.key_variable)
         self._call_off(LaneStopped())
 
     def give_up(self) -> None:
@@ -206,7 +229,29 @@ class Lane:
         """Stop because every request of this lane would fail."""
         if self.closed_by is None:
             self.closed_by = error
+            if self.has_another_key and not self.stopping:
+                logger.warning(
+                    "%s: %s is not used any more, its tasks go to another key: %s",
+                    *(self.label, self.model.key_variable, error),
+                )
         self.stop()
+
+
+def of_each_model(lanes: Iterable[Lane]) -> dict[str, list[Lane]]:
+    """Return label -> the lanes of a model's keys, in their order."""
+    by_label: dict[str, list[Lane]] = {}
+    for lane in lanes:
+        by_label.setdefault(lane.label, []).append(lane)
+    return by_label
+
+
+def why_closed(lanes: Sequence[Lane]) -> str | None:
+    """Return why a model was closed, given the lanes of its keys; None while one of them is not."""
+    if not all(lane.closed_by for lane in lanes):
+        return None
+    if len(lanes) == 1:
+        return str(lanes[0].closed_by)
+    return "; ".join(f"{lane.model.key_variable}: {lane.closed_by}" for lane in lanes)
 
 
 def _current_worker() -> asyncio.Task[None]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from runners.lanes.lane import Lane
+from runners.lanes.model_tasks import ModelTasks
 from runners.lanes.open_files import MOST_CALLS
 from runners.rate_limiter import AdaptiveRateLimiter
 
@@ -52,7 +53,10 @@ class LaneWidths:
 
         For auto that is rounded up to a power of two, so that it seldom changes.
         """
-        total = sum(map(self._calls_of, self._lanes, widths))
+        calls: Counter[ModelTasks] = Counter()
+        for lane, width in zip(self._lanes, widths, strict=True):
+            calls[lane.tasks] += self._calls_of(lane, width)
+        total = sum(min(of_model, tasks.total) for tasks, of_model in calls.items())
         if self._extracting:
             total += 1  # about a reply of an earlier run
         return 1 << (total - 1).bit_length() if self.is_auto else total
@@ -70,7 +74,7 @@ class LaneWidths:
         calls = max(lane.workers, width)
         if self._extracting:  # it may be asked about each worker's last reply
             calls += calls + lane.readings_left
-        return min(calls, lane.tasks)
+        return calls
 
     @property
     def _starting(self) -> int:
@@ -79,7 +83,7 @@ class LaneWidths:
     def _bounded(self, lane: Lane, width: int) -> int:
         if lane.is_batched:
             return 0
-        return max(1, min(width, lane.tasks, lane.model.most_at_once or width))
+        return max(1, min(width, lane.tasks.total, lane.model.most_at_once or width))
 
     def _suggested(self, lane: Lane) -> int:
         """Return the lane's share of what its scope has use for."""

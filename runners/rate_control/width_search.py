@@ -16,6 +16,8 @@ FULL, OVERFULL = 0.8, 1.15
 GAIN_OF_DOUBLING, LOSS_OF_HALVING = 0.04, 0.05
 FINEST_FACTOR = 1.3
 MEASURED_TURNS, FINELY_MEASURED_TURNS, FEWEST_MEASURED = 2, 4, 256
+PLAIN_GAIN = 1.5
+"""A doubling that gains so much is believed after one turn: chance is some 6 % then."""
 MOST_FAILED = 0.1
 HOLD_SECONDS, HOLD_AT_MOST_SECONDS = 60.0, 960.0
 HOLD_STAGES = 12.0  # at least: trials cost answers
@@ -88,7 +90,7 @@ class WidthSearch:
         failed = stage.ends - stage.answers
         if self._direction > 0 and failed > MOST_FAILED * self._enough_ends:
             self._go_back(now)
-        elif stage.ends >= self._enough_ends:
+        elif stage.ends >= self._enough_ends or self._gains_plainly(stage, now):
             seconds = self._stage_seconds = now - stage.began_at
             if seconds > 0 and FULL <= stage.area / seconds / self.width <= OVERFULL:
                 self._judge(stage.throughput(now), now)
@@ -114,6 +116,11 @@ class WidthSearch:
     def _enough_ends(self) -> int:
         turns = MEASURED_TURNS if self._factor == 2 else FINELY_MEASURED_TURNS
         return max(turns * self.width, FEWEST_MEASURED)
+
+    def _gains_plainly(self, stage: _Stage, now: float) -> bool:
+        if self._direction <= 0 or stage.ends < max(self.width, FEWEST_MEASURED):
+            return False
+        return stage.throughput(now) >= PLAIN_GAIN * self._kept_throughput
 
     def _enough(self) -> float:
         """Return the throughput at which the trial's width is the better one."""

@@ -47,17 +47,33 @@ async def has_begun(session: Path, finished: asyncio.Task[Finished]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_without_the_flag_nothing_of_ray_is_there(tmp_path: Path) -> None:
-    session = write_replies(tmp_path, 20).path
-    nobody = {"RAY_ADDRESS": "127.0.0.1:1"}
-    finished = await (
-        await Program.start(
-            *("reprocess_session.py", str(session), "--workers", "1"),
-            environment=nobody,
-            wrapper=SAYING_ITS_MODULES,
-        )
-    ).finished()
-    assert (finished.exit_code, finished.stderr) == (0, "ray: False\n")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("reprocess_session.py", "{session}", "--workers", "1"),
+        ("evaluate_session.py", "{session}"),
+        ("export_session.py", "{session}", "--format", "jsonl"),
+        ("report.py", "{session}"),
+        ("resume_collection.py", "{session}", "--status"),
+        ("run_collection.py", "--dry-run", "--models", "local:x"),
+    ],
+    ids=lambda command: command[0],
+)
+async def test_without_the_flag_nothing_of_ray_is_there(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    best_layer()
+    session = judged_session(tmp_path, [("local:x", f"power_{n}", right(n)) for n in (1, 2, 3)])
+    script, *arguments = (part.format(session=session.path) for part in command)
+    program = await Program.start(
+        *(script, *arguments),
+        environment={"RAY_ADDRESS": "127.0.0.1:1", "LOCAL_BASE_URL": "http://127.0.0.1:1"},
+        wrapper=SAYING_ITS_MODULES,
+    )
+    finished = await program.finished()
+    assert finished.exit_code == 0, finished.output
+    assert finished.stderr.endswith("ray: False\n"), finished.output
 
 
 async def test_without_ray_installed_one_line_says_what_to_install(tmp_path: Path) -> None:

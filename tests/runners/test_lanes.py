@@ -24,6 +24,7 @@ from prompts.prompt_template import Prompt
 from runners.collection_runner import CollectionRunner, RunOutcome, rate_scope
 from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.model_tasks import ModelTasks
 from runners.progress.progress_display import Lines
 from runners.rate_limiter import AdaptiveRateLimiter, RateScope, RateStatus
 from runners.session.run_models import RunModels
@@ -459,7 +460,12 @@ async def _refused(run: Awaitable[object]) -> None:
 def test_auto_widths_never_come_to_more_calls_than_there_may_be_files(session: Session) -> None:
     session.limiter.suggested = 5000
     lanes = [
-        Lane(model=model, scope=rate_scope(model), queue=iter(()), clock=session.clock, tasks=9999)
+        Lane(
+            model=model,
+            scope=rate_scope(model),
+            tasks=ModelTasks((), total=9999),
+            clock=session.clock,
+        )
         for model in (HeldModel("one"), HeldModel("two"))
     ]
     widths = LaneWidths("auto", lanes, None, session.limiter, most_calls=600)

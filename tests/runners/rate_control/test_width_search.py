@@ -22,6 +22,16 @@ def test_a_lane_steps_back_where_more_calls_bring_no_more_answers() -> None:
     assert run.throughput(450, 900) >= 0.9 * 4
 
 
+def test_a_doubling_that_gains_plainly_takes_two_rounds_of_answers() -> None:
+    search, now, ends = WidthSearch(), 0.0, 0
+    while search.width < 2048:
+        now += 2.0 / search.width
+        search.ended(now, search.width, search.width, answered=True)
+        ends += 1
+    rounds_of_256 = 1 + 2  # to settle, and to measure what the others are compared with
+    assert ends <= rounds_of_256 * 256 + 2 * (512 + 1024) + 10
+
+
 def test_failures_in_a_trial_end_it() -> None:
     search, now = WidthSearch(), 0.0
     widths = set()
