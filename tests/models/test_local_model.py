@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -371,8 +372,8 @@ async def test_the_errors_of_servers(
 
 
 async def test_no_server_at_the_address() -> None:
-    with pytest.raises(ConnectionLost, match=r"127\.0\.0\.1"):
-        async with make_model(row(), base_url=f"http://127.0.0.1:{unused_port()}/v1") as model:
+    with pytest.raises(ConnectionLost, match=r"127\.0\.0\.1"), closed_port() as port:
+        async with make_model(row(), base_url=f"http://127.0.0.1:{port}/v1") as model:
             await model.complete(PROMPT)
 
 
@@ -385,7 +386,8 @@ async def test_the_models_of_a_server_are_listed(server: ProviderServer) -> None
 
 
 def test_no_server_has_no_models() -> None:
-    assert served_models(f"http://127.0.0.1:{unused_port()}/v1") == []
+    with closed_port() as port:
+        assert served_models(f"http://127.0.0.1:{port}/v1") == []
     assert served_models("http://no such host/v1") == []
     assert served_models("localhost:11434") == []
 
@@ -395,6 +397,9 @@ def test_a_server_that_keeps_silent_has_no_models() -> None:
         assert served_models(f"http://127.0.0.1:{silent.getsockname()[1]}", "", 0.05) == []
 
 
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Yield a port at which nobody listens, and which nobody else can take meanwhile."""
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        yield int(unheard.getsockname()[1])
