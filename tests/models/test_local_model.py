@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from models.embedded.embedded_llama import SLOTS, EmbeddedLlama
 from models.embedded.local_catalog import find_gguf, served_models
 from models.wire.client_pool import ClientPool
 from prompts.prompt_template import Prompt
+from tests.support.nobody_there import nobody_there
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer, ProviderServer
 
@@ -372,8 +372,8 @@ async def test_the_errors_of_servers(
 
 
 async def test_no_server_at_the_address() -> None:
-    with pytest.raises(ConnectionLost, match=r"127\.0\.0\.1"), closed_port() as port:
-        async with make_model(row(), base_url=f"http://127.0.0.1:{port}/v1") as model:
+    with pytest.raises(ConnectionLost, match=r"127\.0\.0\.1"), nobody_there() as url:
+        async with make_model(row(), base_url=url) as model:
             await model.complete(PROMPT)
 
 
@@ -386,8 +386,8 @@ async def test_the_models_of_a_server_are_listed(server: ProviderServer) -> None
 
 
 def test_no_server_has_no_models() -> None:
-    with closed_port() as port:
-        assert served_models(f"http://127.0.0.1:{port}/v1") == []
+    with nobody_there() as url:
+        assert served_models(url) == []
     assert served_models("http://no such host/v1") == []
     assert served_models("localhost:11434") == []
 
@@ -395,11 +395,3 @@ def test_no_server_has_no_models() -> None:
 def test_a_server_that_keeps_silent_has_no_models() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert served_models(f"http://127.0.0.1:{silent.getsockname()[1]}", "", 0.05) == []
-
-
-@contextmanager
-def closed_port() -> Iterator[int]:
-    """Yield a port at which nobody listens, and which nobody else can take meanwhile."""
-    with socket.socket() as unheard:
-        unheard.bind(("127.0.0.1", 0))
-        yield int(unheard.getsockname()[1])
