@@ -222,6 +222,7 @@ async def test_a_session_that_runs_is_followed_by_events(output: Path) -> None:
         writer.close()
 
 
+@pytest.mark.slow
 async def test_ctrl_c_ends_it_while_a_session_takes_minutes_to_read(output: Path) -> None:
     with (output / "session_1" / "failures.jsonl").open("wb") as file:
         file.truncate(10**12)  # a hole, which takes no room on the disk
@@ -300,6 +301,7 @@ async def listening_after(
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_wrong_lines_are_said_in_one(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     async with server:
@@ -312,6 +314,7 @@ async def test_wrong_lines_are_said_in_one(tmp_path: Path) -> None:
         assert wrong.exit_code == 2 and "is not a port" in wrong.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a screen")
 async def test_the_browser_is_opened_where_there_is_a_screen(tmp_path: Path) -> None:
     opened = tmp_path / "opened"

@@ -1,10 +1,11 @@
 """Pass rates against published values, and against scipy."""
 
+import importlib
 import math
 from random import Random
+from types import ModuleType
 
 import pytest
-from scipy import stats
 
 from evaluation.pass_rates import (
     Samples,
@@ -20,6 +21,12 @@ from evaluation.pass_rates import (
 from evaluation.scores import ModelScore, pairs
 
 
+@pytest.fixture(scope="module")
+def stats() -> ModuleType:
+    """Return scipy.stats, which takes a second to import: not where other tests are collected."""
+    return importlib.import_module("scipy.stats")
+
+
 @pytest.mark.parametrize(
     ("passed", "count", "low", "high"),
     # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
@@ -32,7 +39,7 @@ def test_wilson_as_published(passed: int, count: int, low: float, high: float) -
 
 
 @pytest.mark.parametrize("count", [1, 3, 24, 72, 164])
-def test_wilson_as_scipy(count: int) -> None:
+def test_wilson_as_scipy(count: int, stats: ModuleType) -> None:
     for passed in range(count + 1):
         ours = wilson(passed, count)
         theirs = stats.binomtest(passed, count).proportion_ci(0.95, method="wilson")
@@ -87,7 +94,7 @@ def test_several_samples_have_an_interval_of_problems_not_of_samples() -> None:
     assert rate.interval.high - rate.interval.low > 2 * (pooled.high - pooled.low)
 
 
-def test_bootstrap_as_scipy() -> None:
+def test_bootstrap_as_scipy(stats: ModuleType) -> None:
     random = Random(4)
     values = [random.random() for _ in range(80)]
     ours = bootstrap(values, Random(1))
@@ -100,7 +107,7 @@ def test_bootstrap_as_scipy() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (3, 9), (10, 10), (0, 8), (25, 4), (72, 0)])
-def test_mcnemar_as_scipy(first: int, second: int) -> None:
+def test_mcnemar_as_scipy(first: int, second: int, stats: ModuleType) -> None:
     expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
     assert mcnemar(first, second) == pytest.approx(min(1.0, expected), rel=1e-9)
 

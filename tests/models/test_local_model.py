@@ -111,6 +111,7 @@ def test_a_server_model_without_an_address_says_what_to_set() -> None:
 # ---- the embedded model
 
 
+@pytest.mark.slow
 @needs_weights
 async def test_the_embedded_model_answers(capfd: pytest.CaptureFixture[str]) -> None:
     async with embedded(max_tokens=200, temperature=0.0) as model:

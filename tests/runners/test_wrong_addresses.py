@@ -40,6 +40,7 @@ def why_it_stopped(finished: Finished, label: str) -> str:
     return line
 
 
+@pytest.mark.slow
 async def test_a_gateways_unknown_model_closes_the_lane_and_lists_what_there_is(
     tmp_path: Path,
 ) -> None:

@@ -209,6 +209,7 @@ def told(main: Main, arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_commands_tell_the_same_however_many_files(
     sessions: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,6 +233,7 @@ def test_commands_tell_the_same_however_many_files(
     assert len(list(rolled.glob("*/*.jsonl"))) > len(list(plain.glob("*/*.jsonl")))
 
 
+@pytest.mark.slow
 def test_merged_sessions_roll_and_verdicts_stand_beside_their_answers(
     sessions: list[Path],
     tmp_path: Path,
