@@ -22,8 +22,10 @@ from runners.calls.budget import Budget, CapReached
 from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
 from runners.calls.spending_ledger import SpendingLedger
-from runners.lanes.lane import Lane, of_each_model, why_closed
+from runners.lanes.idle_keys import IdleKeys
+from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.model_lanes import of_each_model, why_closed
 from runners.lanes.model_tasks import ModelTasks
 from runners.lanes.open_files import calls_that_fit
 from runners.lanes.refusal_watch import RefusalWatch
@@ -185,12 +187,13 @@ class CollectionRunner:
         return stopped_by or (None if was_abandoned else pending.result())
 
     def _looks(self) -> tuple[Callable[[], None], ...]:
-        """Return what looks after calls in flight, and after refusals without end."""
+        """Return what looks after calls in flight, refusals without end, and keys without work."""
         lanes, timeout_seconds = self._stop.lanes, self._settings.task_timeout_seconds
         refusals = RefusalWatch(
             lanes, self._limiter, self._clock, task_timeout_seconds=timeout_seconds
         )
-        return Watchdog(lanes, self._clock).look, refusals.look
+        idle_keys = IdleKeys(lanes, self._limiter)
+        return Watchdog(lanes, self._clock).look, refusals.look, idle_keys.look
 
     async def _miss_what_is_gone(self) -> None:
         """Say which answers somebody deleted meanwhile, and count them as undone."""

@@ -57,12 +57,15 @@ class ModelTasks:
 
         key: with which it was given up.
         """
-        tried = self._tried.setdefault(task.key, set())
-        tried.add(key)
-        if not self._open_keys - tried:
+        if not self.is_for_another(task, key):
             return False
+        self._tried.setdefault(task.key, set()).add(key)
         self.put_back(task)
         return True
+
+    def is_for_another(self, task: Task, key: str) -> bool:
+        """Tell whether there is a key, other than the one given, that has not tried a task."""
+        return bool(self._open_keys - self._tried.get(task.key, set()) - {key})
 
     def _is_for(self, key: str, task: Task) -> bool:
         """Tell whether a key should ask a task: it has not tried it, or no other is left to."""

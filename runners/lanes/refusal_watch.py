@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from config.clock import Clock
-from config.errors import NoCapacity, RateLimited
+from config.errors import AllAlike, NoCapacity, RateLimited
 from runners.lanes.lane import Lane
 from runners.rate_limiter import AdaptiveRateLimiter
 
@@ -44,12 +44,18 @@ class RefusalWatch:
             if lane.refusals.seconds >= LONG_SECONDS:
                 self._say_once(lane, refusal)
             if lane.refusals.seconds >= self._task_timeout_seconds:
-                logger.warning(
-                    "%s: every call was refused for %.0f s (--task-timeout): its tasks fail, and "
-                    "a resume tries them again: %s",
-                    *(lane.label, lane.refusals.seconds, refusal),
-                )
-                lane.give_up()
+                self._give_up(lane, refusal)
+
+    def _give_up(self, lane: Lane, refusal: RateLimited) -> None:
+        """Leave the tasks of a lane to another key, or let them fail where there is none."""
+        said = f"every call was refused for {lane.refusals.seconds:.0f} s (--task-timeout)"
+        if lane.has_another_key:
+            lane.close(AllAlike(f"{said}: {refusal}"))
+            return
+        logger.warning(
+            "%s: %s: its tasks fail, and a resume tries them again: %s", lane.label, said, refusal
+        )
+        lane.give_up()
 
     def _say_once(self, lane: Lane, refusal: RateLimited) -> None:
         """Log the provider's words; numbers and request ids in them make no others of them."""
