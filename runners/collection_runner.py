@@ -280,10 +280,12 @@ def rate_scope(model: BaseModel) -> RateScope:
     """Return whose limits a model's calls count against; it holds a digest of the key."""
     digest = hashlib.sha256(model.api_key.encode()).hexdigest()[:8]
     host = urlsplit(model.base_url).netloc or "here"
+    is_further_key = model.key_variable.startswith(f"{model.config.api_key_env}_")
     return RateScope(
         key=f"{model.config.provider}@{host}#{digest}",
         model=model.model_name,
         requests_per_minute=model.config.requests_per_minute,
         tokens_per_minute=model.config.tokens_per_minute,
         announces_limits=model.config.provider in ANNOUNCES_LIMITS,
+        variable=model.key_variable if is_further_key else "",
     )

@@ -95,6 +95,12 @@ class Lane:
         return self.model.config.label
 
     @property
+    def name(self) -> str:
+        """The model's label, with the variable of the lane's key where there are several."""
+        several = self.tasks.has_several_keys
+        return f"{self.label} ({self.model.key_variable})" if several else self.label
+
+    @property
     def has_another_key(self) -> bool:
         """Whether the model goes on with another key where this lane ends."""
         return self.tasks.has_another_key(self.model.key_variable)

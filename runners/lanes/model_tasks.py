@@ -12,13 +12,15 @@ class ModelTasks:
     """What a model still has to do; the lane of each of its keys takes the next task.
 
     total: how many tasks there are. ended: how many were answered or given up.
-    has_answers: a call was answered in this run, with whichever key.
+    has_answers: a call was answered in this run, with whichever key. has_several_keys: there is
+        more than one lane, open or not.
     """
 
     def __init__(self, tasks: Iterable[Task], total: int) -> None:
         self.total = total
         self.ended = 0
         self.has_answers = False
+        self.has_several_keys = False
         self._tasks: Iterator[Task] = iter(tasks)
         self._put_back: deque[Task] = deque()
         self._open_keys: set[str] = set()
@@ -31,6 +33,7 @@ class ModelTasks:
     def open(self, key: str) -> None:
         """Let a key have tasks; key: the name of its variable."""
         self._open_keys.add(key)
+        self.has_several_keys = len(self._open_keys) > 1
 
     def close(self, key: str) -> None:
         """Let a key have no more of them."""

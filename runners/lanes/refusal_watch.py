@@ -53,7 +53,7 @@ class RefusalWatch:
             lane.close(AllAlike(f"{said}: {refusal}"))
             return
         logger.warning(
-            "%s: %s: its tasks fail, and a resume tries them again: %s", lane.label, said, refusal
+            "%s: %s: its tasks fail, and a resume tries them again: %s", lane.name, said, refusal
         )
         lane.give_up()
 
@@ -61,13 +61,13 @@ class RefusalWatch:
         """Log the provider's words; numbers and request ids in them make no others of them."""
         words = str(refusal)
         alike = " ".join(word for word in words.split() if not any(map(str.isdigit, word)))
-        if (lane.label, alike) in self._said:
+        if (lane.name, alike) in self._said:
             return
-        self._said.add((lane.label, alike))
+        self._said.add((lane.name, alike))
         if isinstance(refusal, NoCapacity):
-            logger.info("%s: calls wait for room at the flex tier: %s", lane.label, words)
+            logger.info("%s: calls wait for room at the flex tier: %s", lane.name, words)
             return
         blocked_until = self._limiter.status(lane.scope).blocked_until
         wait_seconds = max(0.0, (blocked_until or 0.0) - self._clock.monotonic())
         until = datetime.fromtimestamp(self._clock.time() + wait_seconds)
-        logger.info("%s: rate limit until %s: %s", lane.label, f"{until:%H:%M:%S}", words)
+        logger.info("%s: rate limit until %s: %s", lane.name, f"{until:%H:%M:%S}", words)

@@ -65,12 +65,15 @@ def estimate_cost(
     at_seconds: float,
     learned: Mapping[Meter, float],
     text: PromptText | None = None,
+    *,
+    keys: int = 1,
 ) -> CostEstimate:
     """Return the estimate for one model.
 
     samples: how often it is asked each problem. at_seconds: the wall time for which prices are
     asked. learned: limits per minute that earlier sessions met, beside those of the model's row.
-    text: the words around every problem, None for the default's.
+    text: the words around every problem, None for the default's. keys: with how many it is asked,
+    each within the row's limits; learned is of them all.
     """
     config, at = model.config, datetime.fromtimestamp(at_seconds, UTC)
     prompts = [build_prompt(problem, text) for problem in problems]
@@ -93,7 +96,10 @@ def estimate_cost(
         least_call_usd=min((cost for cost in worst_costs if cost is not None), default=None),
         least_time=_least_time(
             _amounts(tasks, input_tokens, output_tokens),
-            {"requests": config.requests_per_minute, "tokens": config.tokens_per_minute},
+            {
+                "requests": keys * (config.requests_per_minute or 0),
+                "tokens": keys * (config.tokens_per_minute or 0),
+            },
             learned,
         ),
         sold_usd=_otherwise(model, calls, samples, at),
@@ -180,7 +186,7 @@ def _amounts(tasks: int, input_tokens: int, output_tokens: int) -> dict[Meter, i
 
 def _least_time(
     amounts: Mapping[Meter, int],
-    configured: Mapping[Meter, float | None],
+    configured: Mapping[Meter, float],
     learned: Mapping[Meter, float],
 ) -> LeastTime | None:
     known = [(meter, limit, "") for meter, limit in configured.items() if limit]
