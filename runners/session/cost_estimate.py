@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from config.model_config import ModelConfig
 from config.prompt_text import PromptText
 from config.rate_signal import Meter
 from models.base_model import BaseModel, Usage
@@ -85,6 +86,7 @@ def estimate_cost(
     tasks = len(problems) * samples
     input_tokens = sum(call.input_tokens for call in calls) * samples
     output_tokens = sum(call.output_tokens for call in calls) * samples
+    amounts = _amounts(tasks, input_tokens, output_tokens)
     return CostEstimate(
         label=config.label,
         tasks=tasks,
@@ -94,14 +96,7 @@ def estimate_cost(
         expected_usd=_sum([price(config, call.usage, at) for call in calls], samples),
         worst_usd=_sum(worst_costs, samples),
         least_call_usd=min((cost for cost in worst_costs if cost is not None), default=None),
-        least_time=_least_time(
-            _amounts(tasks, input_tokens, output_tokens),
-            {
-                "requests": keys * (config.requests_per_minute or 0),
-                "tokens": keys * (config.tokens_per_minute or 0),
-            },
-            learned,
-        ),
+        least_time=_least_time(amounts, _configured(config, keys), learned),
         sold_usd=_otherwise(model, calls, samples, at),
     )
 
@@ -181,6 +176,14 @@ def _amounts(tasks: int, input_tokens: int, output_tokens: int) -> dict[Meter, i
         "tokens": input_tokens + output_tokens,
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
+    }
+
+
+def _configured(config: ModelConfig, keys: int) -> dict[Meter, float]:
+    """Return what a model's row allows with so many keys, 0 where it names no limit."""
+    return {
+        "requests": keys * (config.requests_per_minute or 0.0),
+        "tokens": keys * (config.tokens_per_minute or 0.0),
     }
 
 
