@@ -145,6 +145,7 @@ class Lane:
             worker
             for worker, wait in reversed(self._waiting.items())
             if not wait.for_money
+            and (wait.after is None or isinstance(wait.after, RateLimited))
             and (task := self._in_hand.get(worker))
             and self.tasks.is_for_another(task, self.model.key_variable)
         ]

@@ -33,8 +33,10 @@ THREE = {**TWO, "OPENAI_API_KEY_7": THIRD}
 class Bench:
     """A server of some accounts, a dataset of TASKS problems, and a session that asks them."""
 
-    def __init__(self, folder: Path, accounts: Mapping[str, Account]) -> None:
-        self.server = KeyedServer(accounts, latency_seconds=0.02)
+    def __init__(
+        self, folder: Path, accounts: Mapping[str, Account], *, latency_seconds: float = 0.02
+    ) -> None:
+        self.server = KeyedServer(accounts, latency_seconds=latency_seconds)
         self._folder = folder
         dataset = write_dataset(folder / "data", {"sums": TASKS})
         self._where = ("--output-dir", str(folder / "out"))
@@ -131,6 +133,21 @@ async def test_a_key_whose_every_request_is_refused_spoils_no_task(tmp_path: Pat
         finished = await bench.collect(TWO)
     assert finished.exit_code == 0, finished.output
     assert len(check_agreement(bench.session)) == TASKS
+    assert not (bench.session / "failures.jsonl").exists()
+
+
+@pytest.mark.slow
+async def test_a_key_that_is_refused_for_long_is_dropped(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {FIRST: always(OUT_OF_RATE), SECOND: good}, latency_seconds=0.4)
+    async with bench.server:
+        finished = await bench.collect(TWO, "--task-timeout", "2", "--max-concurrent", "1")
+    assert finished.exit_code == 0, finished.output
+    line = (
+        "OPENAI_API_KEY is not used any more, its tasks go to another key: every call was refused"
+    )
+    assert finished.output.count(f"gpt-4o: {line} for ") == 1
+    assert len(check_agreement(bench.session)) == TASKS
+    assert bench.answered == {SECOND: TASKS}
     assert not (bench.session / "failures.jsonl").exists()
 
 
