@@ -1,12 +1,12 @@
 """A session's answers as the judge needs them, one at a time, texts and all but no more."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from storage.files.jsonl_file import read_lines
+from storage.files.jsonl_file import read_lines_of
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,12 +22,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerFile:
-    """One .jsonl file of answers; path: inside the session, as <model>/<category>.jsonl."""
+class AnswerFiles:
+    """The .jsonl files of a model's answers of a category, in the order of filling.
+
+    paths: inside the session, as <model>/<category>.jsonl.
+    """
 
     model: str
     category: str
-    path: Path
+    paths: Sequence[Path]
 
 
 _DECODER = msgspec.json.Decoder(Answer)
@@ -42,30 +45,30 @@ def decode_answer(content: bytes) -> Answer | None:
     return answer if answer is not None and answer.llm_call_success else None
 
 
-def answers_in(file: AnswerFile) -> Iterator[Answer]:
-    """Yield the answers of a file, one a task and sample; damage is passed over."""
+def answers_in(files: AnswerFiles) -> Iterator[tuple[Answer, Path]]:
+    """Yield the answers, each with its file, one a task and sample; damage is passed over."""
     seen: set[tuple[str, int]] = set()
-    for line in read_lines(file.path):
+    for path, line in read_lines_of(files.paths):
         answer = decode_answer(line.content)
         if answer is None:
             continue
         key = (answer.task_id, answer.sample)
-        is_own = (answer.model, answer.category) == (file.model, file.category)
+        is_own = (answer.model, answer.category) == (files.model, files.category)
         if is_own and key not in seen:
             seen.add(key)
-            yield answer
+            yield answer, path
 
 
 def answer_files(
-    files: Mapping[str, Mapping[str, Path]], models: list[str], categories: list[str]
-) -> list[AnswerFile]:
+    files: Mapping[str, Mapping[str, Sequence[Path]]], models: list[str], categories: list[str]
+) -> list[AnswerFiles]:
     """Return the files of these models and categories; empty lists take all.
 
-    files: model -> category -> path.
+    files: model -> category -> paths.
     """
     return [
-        AnswerFile(model, category, path)
+        AnswerFiles(model, category, paths)
         for model, by_category in files.items()
-        for category, path in by_category.items()
+        for category, paths in by_category.items()
         if (not models or model in models) and (not categories or category in categories)
     ]

@@ -20,6 +20,7 @@ from storage.files.jsonl_file import cut_torn_tail, read_lines, set_aside
 from storage.files.line_log import LineLog
 from storage.files.regular_file import make_folders, refuse_link
 from storage.files.utf8_text import clean_value
+from storage.records.part_names import in_order
 from storage.session.session_folder import EVALUATION_FOLDER
 
 SELF_TEST_NAME = "self_test.jsonl"
@@ -96,7 +97,8 @@ class EvaluationLog:
         self_test_path = self.folder / SELF_TEST_NAME
         for _, self_test in _read(self_test_path, SelfTestRecord, said):
             self.self_tests[self_test.key] = self_test
-        for path in sorted(self.folder.glob("*/*.jsonl")):
+        paths = self.folder.glob("*/*.jsonl")
+        for path in sorted(paths, key=lambda path: (path.parent, in_order(path))):
             refuse_link(path.parent)
             for offset, record in _read(path, EvaluationRecord, said):
                 self._note(record, path, offset)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from array import array
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -11,9 +11,14 @@ from pathlib import Path
 from sys import intern
 from typing import Literal
 
-from storage.files.jsonl_file import Line, read_lines
+from storage.files.jsonl_file import Line, read_lines, read_lines_of
 from storage.records.glance import Glance, glance
-from storage.records.record_json import decode_failure, decode_solution, solutions_in
+from storage.records.record_json import (
+    decode_failure,
+    decode_solution,
+    solutions_in,
+    solutions_in_files,
+)
 from storage.records.session_scan import FAILURES_NAME
 from storage.records.solution_record import (
     AttemptRecord,
@@ -122,8 +127,8 @@ def read_outcomes(
     models += sorted({model for model, _ in store.tallies} - set(models))
     seconds = {model: array("d") for model in models}
     for model in models:
-        for path in dict.fromkeys(store.get_category_files(model).values()):
-            for line, answer in _answers(path, wanted):
+        for paths in store.answer_files(model):
+            for path, line, answer in _answers(paths, wanted):
                 if answer.model != model:
                     continue
                 if answer.latency is not None:
@@ -172,18 +177,18 @@ def verdict_of(record: SolutionRecord) -> Verdict:
 
 
 def _answers(
-    path: Path, wanted: Container[str] | None
-) -> Iterator[tuple[Line, SolutionRecord | Glance]]:
-    """Yield a file's answers with their lines; what is not wanted is looked at, not decoded."""
+    paths: Sequence[Path], wanted: Container[str] | None
+) -> Iterator[tuple[Path, Line, SolutionRecord | Glance]]:
+    """Yield a category's answers with their lines; what is not wanted is looked at, not decoded."""
     if wanted is None:
-        yield from solutions_in(path)
+        yield from solutions_in_files(paths)
         return
-    for line in read_lines(path):
+    for path, line in read_lines_of(paths):
         seen = glance(line.content)
         is_known = seen is not None and seen.task_id not in wanted
         answer = seen if is_known else decode_solution(line.content)
         if answer is not None and answer.llm_call_success:
-            yield line, answer
+            yield path, line, answer
 
 
 def _add_answer(

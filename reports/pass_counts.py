@@ -1,6 +1,7 @@
 """How many of a session's answers are judged and passed, read from the verdicts on disk."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 from storage.solution_store import SolutionStore
 from storage.views.verdicts import judged_answers
@@ -30,7 +31,7 @@ def model_verdicts(store: SolutionStore, model: str) -> dict[tuple[str, int], bo
     """Return (task_id, sample) -> passed, None for not run, of answers that were tried."""
     answered = store.answered(model)
     verdicts: dict[tuple[str, int], bool | None] = {}
-    for path in dict.fromkeys(store.get_category_files(model).values()):
+    for path in chain.from_iterable(store.answer_files(model)):
         for judged in judged_answers(path):
             key = (judged.task_id, judged.sample)
             if judged.model == model and key in answered:

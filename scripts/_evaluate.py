@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.errors import ConfigError, SessionInUse
-from evaluation.answers import Answer, AnswerFile, answer_files, answers_in
+from evaluation.answers import Answer, AnswerFiles, answer_files, answers_in
 from evaluation.cage import Isolation
 from evaluation.dataset_check import problems_of
 from evaluation.evaluate import Evaluation
@@ -172,7 +172,7 @@ async def _self_test(judge: Judge, problems: list[Problem], log: EvaluationLog) 
 
 
 async def _judge_answers(
-    judge: Judge, log: EvaluationLog, files: list[AnswerFile], workers: int, *, again: bool
+    judge: Judge, log: EvaluationLog, files: list[AnswerFiles], workers: int, *, again: bool
 ) -> None:
     progress = JudgingProgress()
     evaluation = Evaluation(
@@ -193,14 +193,15 @@ async def _judge_answers(
     print(f"Judged: {counts.judged}{known}{shared}")
 
 
-async def _answers(files: list[AnswerFile]) -> AsyncIterator[tuple[Answer, Path]]:
-    for file in files:
-        for answer in answers_in(file):
-            yield answer, file.path
+async def _answers(files: list[AnswerFiles]) -> AsyncIterator[tuple[Answer, Path]]:
+    for some in files:
+        for pair in answers_in(some):
+            yield pair
 
 
-def _files(store: SolutionStore, request: EvaluationRequest) -> list[AnswerFile]:
-    files = store.save_solutions_jsonl()
+def _files(store: SolutionStore, request: EvaluationRequest) -> list[AnswerFiles]:
+    store.sync()
+    files = store.category_files()
     wanted = [_named(model, list(files)) for model in request.models]
     return answer_files(files, wanted, request.categories)
 
@@ -225,7 +226,9 @@ def _problems(store: SolutionStore, request: EvaluationRequest) -> list[Problem]
         if not isinstance(named, str):
             raise ConfigError("the session does not say which problems it asked: --dataset-path")
         dataset = Path(named)
-    answered = {answer.task_id for file in _files(store, request) for answer in answers_in(file)}
+    answered = {
+        answer.task_id for files in _files(store, request) for answer, _ in answers_in(files)
+    }
     asked = metadata.dataset if metadata else None
     return problems_of(dataset, asked, answered, request.categories)
 

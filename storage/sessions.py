@@ -158,7 +158,7 @@ def _make_folder(
 def _describe(folder: Path, session_id: str, metadata: SessionMetadata) -> None:
     write_manifest(folder, session_id, metadata)
     write_session_summary(
-        folder, session_id, metadata, {}, {}, status="in_progress", collection_end=None
+        folder, session_id, metadata, {}, {}, {}, status="in_progress", collection_end=None
     )
 
 

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,10 @@ import msgspec
 from config.clock import Clock
 from config.errors import StoreError
 from storage.files.pacing import Pacer
+from storage.files.regular_file import size_of
 from storage.files.utf8_text import clean_text
 from storage.records.answer_log import AnswerLog
-from storage.records.record_json import record_from_fields, solutions_in
-from storage.records.session_scan import size_of
+from storage.records.record_json import record_from_fields, solutions_in_files
 from storage.records.sidecars import Sidecars
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.session.manifest import SessionMetadata, SessionStatus, write_manifest
@@ -95,9 +96,12 @@ class SolutionStore(AnswerLog):
         self.metadata = metadata
 
     def save_solutions_jsonl(self) -> dict[str, dict[str, Path]]:
-        """Return model -> category -> .jsonl file, once all of them are on the disk."""
+        """Return model -> category -> .jsonl file, once all of them are on the disk.
+
+        A category that has more than one file is told by its first: category_files has them all.
+        """
         self.sync()
-        return self._files()
+        return {model: _firsts(files) for model, files in self.category_files().items()}
 
     def save_solutions_csv(self) -> dict[str, dict[str, Path]]:
         """Return model -> category -> .csv file, each holding every answer.
@@ -108,10 +112,10 @@ class SolutionStore(AnswerLog):
             return {
                 model: {
                     category: csv
-                    for category, path in files.items()
-                    if (csv := self._refresh_csv(model, category, path))
+                    for category, paths in files.items()
+                    if (csv := self._refresh_csv(model, category, paths))
                 }
-                for model, files in self._files().items()
+                for model, files in self.category_files().items()
             }
 
     def has_csv(self, model: str, category: str) -> bool:
@@ -123,7 +127,7 @@ class SolutionStore(AnswerLog):
         """Return model -> its summary.json; the session's own is brought up to date too."""
         with self._export_lock:
             self._save_session_summary()
-            return self._save_model_summaries(self._files())
+            return self._save_model_summaries(self.category_files())
 
     def save_cross_model_comparison(self) -> Path:
         """Return the path of cross_model_comparison.json, made anew from the .jsonl files."""
@@ -145,15 +149,15 @@ class SolutionStore(AnswerLog):
         """Return the model's answers (of one category, or of all) as they stand in the files."""
         return [
             msgspec.json.decode(line.content, type=dict[str, object])
-            for name, path in self.get_category_files(model).items()
+            for name, paths in self.category_files().get(clean_text(model), {}).items()
             if category in (None, name)
-            for line, record in solutions_in(path)
+            for _, line, record in solutions_in_files(paths)
             if record.model == clean_text(model) and record.category == name
         ]
 
     def get_category_files(self, model: str) -> dict[str, Path]:
-        """Return category -> .jsonl file of the model, sorted by category."""
-        return self._files().get(clean_text(model), {})
+        """Return category -> .jsonl file of the model, sorted by category; of several the first."""
+        return _firsts(self.category_files().get(clean_text(model), {}))
 
     def checkpoint(self) -> None:
         """Bring CSV files and model summaries up to date with what is new since the last call."""
@@ -161,12 +165,13 @@ class SolutionStore(AnswerLog):
             self._pacer.start()
             with self._lock:
                 kinds, self._unexported = self._unexported, set()
-                kinds = {kind for kind in kinds if size_of(self._index.paths[kind])}
-                paths = {kind: self._index.paths[kind] for kind in sorted(kinds)}
+                kinds = {kind for kind in kinds if any(map(size_of, self._index.paths[kind]))}
+                files = {kind: self._index.paths[kind] for kind in sorted(kinds)}
             try:
-                for (model, category), path in paths.items():
-                    self._refresh_csv(model, category, path)
-                    self._sidecars.follow(path)
+                for (model, category), paths in files.items():
+                    self._refresh_csv(model, category, paths)
+                    for path in paths:
+                        self._sidecars.follow(path)
                 self._save_model_summaries({model for model, _ in kinds})
             except BaseException:
                 with self._lock:
@@ -199,7 +204,9 @@ class SolutionStore(AnswerLog):
         self.save_analysis_summary()
         if not any(self._index.pending.values()):
             self._drop_pending()
-        for path in {path for files in self._files().values() for path in files.values()}:
+        with self._lock:
+            paths = set(chain.from_iterable(self._index.paths.values()))
+        for path in paths:
             self._sidecars.seal(path)
 
     @property
@@ -207,23 +214,16 @@ class SolutionStore(AnswerLog):
         """How many answers every model is asked for to each problem."""
         return self.metadata.samples if self.metadata else self._index.most_samples()
 
-    def _refresh_csv(self, model: str, category: str, path: Path) -> Path | None:
+    def _refresh_csv(self, model: str, category: str, paths: Sequence[Path]) -> Path | None:
         if self.has_csv(model, category):
-            return self._csv.refresh(path)
-        if self._csv.drop(path):
+            return self._csv.refresh(paths)
+        if self._csv.drop(paths[0]):
             logger.warning(
                 "%s: more than %s answers, too many for a .csv file: it is deleted. For a table: "
                 "scripts/export_session.py --format parquet",
-                *(path, f"{self._most_csv_rows:,}"),
+                *(paths[0], f"{self._most_csv_rows:,}"),
             )
         return None
-
-    def _files(self) -> dict[str, dict[str, Path]]:
-        files: dict[str, dict[str, Path]] = {}
-        with self._lock:
-            for (model, category), path in sorted(self._index.paths.items()):
-                files.setdefault(model, {})[category] = path
-        return files
 
     def _models(self) -> list[str]:
         planned = self.metadata.models if self.metadata else []
@@ -244,6 +244,7 @@ class SolutionStore(AnswerLog):
             problems=self.metadata.total_problems if self.metadata else None,
             samples=self.samples,
             problems_answered=self._index.count_problems(model),
+            answer_files=self._index.count_files(model),
         )
 
     def _save_session_summary(self) -> None:
@@ -251,12 +252,14 @@ class SolutionStore(AnswerLog):
             metadata = self.metadata or self._inferred_metadata()
             tallies = by_model(self.tallies)
             problems_answered = {model: self._index.count_problems(model) for model in tallies}
+            answer_files = {model: self._index.count_files(model) for model in tallies}
         write_session_summary(
             self.path,
             self.session_id,
             metadata,
             tallies,
             problems_answered,
+            answer_files,
             status=self.status,
             collection_end=None if self.status == "in_progress" else self._ended_at,
         )
@@ -270,6 +273,10 @@ class SolutionStore(AnswerLog):
             categories=sorted({category for _, category in self.tallies}),
             session_parameters={"samples": samples} if samples > 1 else {},
         )
+
+
+def _firsts(files: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
+    return {category: paths[0] for category, paths in files.items()}
 
 
 def _failure_of(record: SolutionRecord) -> FailureRecord:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
@@ -118,7 +119,7 @@ def _judged(source: _Source) -> Iterator[tuple[Key, Known]]:
     store = source.store
     for model in source.outcomes.models:
         answered = store.answered(model)
-        judgements = last_judgements(store.get_category_files(model).values())
+        judgements = last_judgements(chain.from_iterable(store.answer_files(model)))
         for (label, task_id, sample), judged in judgements.items():
             if label == model and judged.verdict in _VERDICTS and (task_id, sample) in answered:
                 verdict: Verdict = judged.verdict  # type: ignore[assignment]

@@ -41,6 +41,12 @@ class _Overview(msgspec.Struct):
     total_solutions: Count = 0
     failed_calls: Count = 0
     categories_processed: list[str] = msgspec.field(default_factory=list)
+    answer_files: Count | None = None  # only where there are more than categories
+
+    @property
+    def files(self) -> int:
+        """How many files of answers there were."""
+        return self.answer_files or len(self.categories_processed)
 
 
 class _Performance(msgspec.Struct):
@@ -111,15 +117,15 @@ def read_facts(folder: Path) -> Facts:
 def summary_rows(folder: Path, answer_files: int) -> list[ModelRow] | None:
     """Return the rows of summary.json, without scores; None where it has none to show.
 
-    answer_files: how many there are. A model has one for each of its categories; where one is
-    missing, somebody deleted it, or all its calls failed.
+    answer_files: how many there are. A model has at least one for each of its categories; where
+    one is missing, somebody deleted it, or all its calls failed.
     """
     refuse_huge(folder / SUMMARY_NAME)
     summary = decode_file(folder / SUMMARY_NAME, _Summary)
     if summary is None:
         return None
     models = list(summary.model_summaries.items())
-    if sum(len(each.overview.categories_processed) for _, each in models) != answer_files:
+    if sum(each.overview.files for _, each in models) != answer_files:
         return None
     return [_row(label, each) for label, each in models[:MOST_MODELS]]
 

@@ -13,7 +13,7 @@ from reports.exports.export_folder import open_folder
 from reports.references import references_of
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
-from storage.records.record_json import solutions_in
+from storage.records.record_json import solutions_in_files
 from storage.solution_store import SolutionStore
 
 _LEVELS = (1, 3)  # the least and the greatest complexity that it takes
@@ -49,10 +49,10 @@ def write_folders(store: SolutionStore, target: Path) -> tuple[int, list[Path]]:
     for sample in range(1, store.samples + 1):
         place = target if store.samples == 1 else target / f"sample_{sample}"
         for model in store.answered_counts():
-            for category, path in store.get_category_files(model).items():
-                lines = list(_candidate_lines(path, model, category, sample))
-                folders.append(open_folder(store, place / path.parent.name))
-                replace_file(folders[-1] / path.name, lines, durable=False)
+            for category, paths in store.category_files().get(model, {}).items():
+                lines = list(_candidate_lines(paths, model, category, sample))
+                folders.append(open_folder(store, place / paths[0].parent.name))
+                replace_file(folders[-1] / paths[0].name, lines, durable=False)
                 count += len(lines)
     return count, list(dict.fromkeys(folders))
 
@@ -111,8 +111,10 @@ def _kind(problem: Problem) -> str:
     return "class" if f"class {problem.name}" in problem.canonical_solution else "function"
 
 
-def _candidate_lines(path: Path, model: str, category: str, sample: int) -> Iterator[bytes]:
-    for _, record in solutions_in(path):
+def _candidate_lines(
+    paths: Sequence[Path], model: str, category: str, sample: int
+) -> Iterator[bytes]:
+    for _, _, record in solutions_in_files(paths):
         if (record.model, record.category, record.sample) == (model, category, sample):
             line = _CandidateLine(record.task_id, record.model, record.extracted_solution)
             yield msgspec.json.encode(line) + b"\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 import msgspec
 
@@ -78,9 +79,8 @@ def row_sources(store: SolutionStore) -> Iterator[RowSource]:
     """Yield the source of each row, one for every answer and every failure without one."""
     outcomes = read_outcomes(store)
     asked = AskedProblems(store, outcomes)
-    judgements = last_judgements(
-        path for model in outcomes.models for path in store.get_category_files(model).values()
-    )
+    groups = (paths for model in outcomes.models for paths in store.answer_files(model))
+    judgements = last_judgements(chain.from_iterable(groups))
     for problem in outcomes.problems:
         for model, of_model in problem.by_model.items():
             for outcome in of_model:

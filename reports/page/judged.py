@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from shlex import quote
 
@@ -14,8 +15,8 @@ from storage.solution_store import SolutionStore
 from storage.views.verdicts import (
     NO_ISOLATION,
     JudgedAnswer,
-    judged_answers,
     judgement_file,
+    last_judgements,
     placed_judgements,
     read_score_summary,
 )
@@ -88,7 +89,7 @@ def read_judgements(
     """
     found: dict[tuple[str, str, int], PlacedJudgement] = {}
     for model in outcomes.models:
-        for path in dict.fromkeys(store.get_category_files(model).values()):
+        for path in chain.from_iterable(store.answer_files(model)):
             place = judgement_file(path)
             for offset, judged in placed_judgements(path):
                 if wanted is not None and judged.task_id not in wanted:
@@ -104,11 +105,9 @@ def count_judged(
     """Return the counts of the whole session, of which judgements may tell a part."""
     if not outcomes.is_partial:
         return JudgedCounts.of(placed.answer for placed in judgements.values())
-    files = {path for m in outcomes.models for path in store.get_category_files(m).values()}
+    groups = {paths for model in outcomes.models for paths in store.answer_files(model)}
     return JudgedCounts.of(
-        judged
-        for path in sorted(files)
-        for judged in {(j.model, j.task_id, j.sample): j for j in judged_answers(path)}.values()
+        judged for paths in sorted(groups) for judged in last_judgements(paths).values()
     )
 
 

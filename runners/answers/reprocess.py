@@ -6,7 +6,7 @@ so may be one of its replies: each is read alone then, and one that is beyond th
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import tee
@@ -26,6 +26,7 @@ from storage.records.solution_record import TaskKey, task_name
 from storage.solution_store import SolutionStore
 
 MOST_NAMED = 20
+_Files = Mapping[str, Mapping[str, Sequence[Path]]]  # model -> category -> files of answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,8 @@ def reprocess_session(
         make_folders(store.path, folder.parent)
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True, exist_ok=True)
-        changes = _Rewriting(building, executor, window).rewrite(store.save_solutions_jsonl())
+        store.sync()
+        changes = _Rewriting(building, executor, window).rewrite(store.category_files())
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     except OSError as error:
@@ -111,14 +113,18 @@ class _Rewriting:
         self._open = contextlib.ExitStack()
         self._seen: set[tuple[str, TaskKey]] = set()
 
-    def rewrite(self, files: dict[str, dict[str, Path]]) -> dict[str, Changes]:
+    def rewrite(self, files: _Files) -> dict[str, Changes]:
         changes = {model: Changes() for model in files}
         read_now, read_later = tee(_blocks(files))
-        blocks = (block for _, _, block in read_later)
+        blocks = (block for _, _, _, block in read_later)
         results = map_chunks(self._executor, read_again, blocks, self._window)
+        kind: tuple[str, str] | None = None
         former: Path | None = None
         with self._open, contextlib.closing(results):
-            for (model, old, block), result in zip(read_now, results, strict=True):
+            for (model, category, old, block), result in zip(read_now, results, strict=True):
+                if kind != (model, category):
+                    self._seen.clear()
+                    kind = model, category
                 if old != former:
                     lines, former = self._next_file(old), old
                 for again in self._rereads(block, result):
@@ -130,7 +136,6 @@ class _Rewriting:
 
     def _next_file(self, old: Path) -> BinaryIO:
         self._open.close()
-        self._seen.clear()
         target = self._building / old.parent.name / old.name
         target.parent.mkdir(exist_ok=True)
         self._open.callback(flush_file, target)
@@ -149,11 +154,12 @@ class _Rewriting:
             )
 
 
-def _blocks(files: dict[str, dict[str, Path]]) -> Iterator[tuple[str, Path, bytes]]:
-    """Yield model, path and a block of lines, at least one of each file."""
+def _blocks(files: _Files) -> Iterator[tuple[str, str, Path, bytes]]:
+    """Yield model, category, path and a block of lines, at least one of each file."""
     for model, by_category in files.items():
-        for path in by_category.values():
-            blocks = read_blocks(path)
-            yield model, path, next(blocks, b"")
-            for block in blocks:
-                yield model, path, block
+        for category, paths in by_category.items():
+            for path in paths:
+                blocks = read_blocks(path)
+                yield model, category, path, next(blocks, b"")
+                for block in blocks:
+                    yield model, category, path, block

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from storage.records.batch_ledger import BatchLedger
 from storage.records.batch_steps import Dropped
-from storage.records.record_json import solutions_in
+from storage.records.record_json import solutions_in_files
 from storage.session.spending_file import Spending, write_spending
 from storage.solution_store import SolutionStore
 
@@ -41,10 +41,11 @@ def answers_usd_of(store: SolutionStore, tokens: Collection[str]) -> float:
     """Return what answers cost that are on the disk from batches that are not settled yet."""
     if not tokens:
         return 0.0
-    paths = {path for files in store.save_solutions_jsonl().values() for path in files.values()}
+    store.sync()
+    groups = {paths for files in store.category_files().values() for paths in files.values()}
     return sum(
         record.cost_usd or 0.0
-        for path in paths
-        for _, record in solutions_in(path)
+        for paths in groups
+        for _, _, record in solutions_in_files(paths)
         if record.batch and record.batch.custom_id.partition("-")[0] in tokens
     )

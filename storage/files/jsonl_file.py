@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -78,6 +78,13 @@ def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
         return
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_lines_of(paths: Iterable[Path]) -> Iterator[tuple[Path, Line]]:
+    """Yield the lines of one file after the other, each with its file."""
+    for path in paths:
+        for line in read_lines(path):
+            yield path, line
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:

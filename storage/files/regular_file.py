@@ -95,6 +95,14 @@ def is_regular(path: Path) -> bool:
         return False
 
 
+def size_of(path: Path) -> int:
+    """Return a file's size, 0 where there is none."""
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
+
+
 def make_folders(root: Path, folder: Path) -> None:
     """Make the folders from root down to folder where they are missing.
 

@@ -32,6 +32,11 @@ def safe_name(name: str, hash_digits: int = 0) -> str:
     return f"{readable}-{digest[: hash_digits or _HASH_DIGITS[0]]}"
 
 
+def is_file_name_of(file_name: str, name: str) -> bool:
+    """Return whether free_name may have given a name this file name."""
+    return any(safe_name(name, digits) == file_name for digits in (0, *_HASH_DIGITS))
+
+
 def name_key(file_name: str) -> str:
     """Return what two file names share where a file system would take them for one."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", file_name).casefold())

@@ -50,8 +50,8 @@ def contested_tasks(parts: Sequence[Part]) -> Contested:
 
 def _answers_of(part: Part, models: Collection[str]) -> Iterator[SolutionRecord]:
     """Yield a part's answers from the files of these models, others that stand there included."""
-    paths = {path for (model, _), path in part.scan.index.paths.items() if model in models}
-    for path in sorted(paths):
+    kinds = part.scan.index.paths.items()
+    for path in sorted({path for (model, _), own in kinds if model in models for path in own}):
         for _, record in part.answers_in(path):
             yield record
 

@@ -1,6 +1,7 @@
 """The answers of several sessions in one: one a task and sample, line by line as they stand."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from storage.files.jsonl_file import read_lines
@@ -47,31 +48,35 @@ class MergedAnswers:
                 self._put_aside(line.content)
 
     def _take_answers(self, part: Part, place: int, path: Path) -> None:
-        target: Path | None = None
+        targets: dict[tuple[str, TaskKey], Path] = {}
+        judgements = judgement_file(path)
+        refuse_link(part.folder / EVALUATION_FOLDER)
+        refuse_link(judgements.parent)
+        is_judged = os.path.lexists(judgements)
         for line, record in part.answers_in(path):
             if self._contested.is_kept(place, record):
                 target = self._index.path_for(record.model, record.category)
                 self._lines.append(target, line.content + b"\n")
+                if is_judged:
+                    targets[record.model, record.key] = target
             elif self._contested.is_copy(record):
                 self.copies_usd += record.cost_usd or 0.0
             else:
                 self._put_aside(line.content)
-        if target is not None:
-            self._take_verdicts(part, place, path, target)
+        if targets:
+            self._take_verdicts(judgements, targets)
 
-    def _take_verdicts(self, part: Part, place: int, path: Path, target: Path) -> None:
-        """Write the verdicts on the answers of one file that are kept; target: where they are."""
-        source = judgement_file(path)
-        refuse_link(part.folder / EVALUATION_FOLDER)
-        refuse_link(source.parent)
-        for line in read_lines(source):
+    def _take_verdicts(self, path: Path, targets: Mapping[tuple[str, TaskKey], Path]) -> None:
+        """Write the verdicts on the answers of one file that are kept; targets: where they are."""
+        for line in read_lines(path):
             judged = decode_judged(line.content) if line.content else None
             if judged is None:
                 continue
-            task = judged.model, (judged.task_id, judged.sample)
-            if part.is_answered(*task) and self._contested.place_of(task, place) == place:
-                judgement_file(target).parent.mkdir(parents=True, exist_ok=True)
-                self._lines.append(judgement_file(target), line.content + b"\n")
+            answers = targets.get((judged.model, (judged.task_id, judged.sample)))
+            if answers is not None:
+                target = judgement_file(answers)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._lines.append(target, line.content + b"\n")
 
     def _take_failures(self, part: Part) -> None:
         for line in read_lines(part.folder / FAILURES_NAME):

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Set
+from itertools import chain
 from pathlib import Path
 
 from config.clock import Clock, SystemClock
@@ -10,7 +11,7 @@ from config.errors import StoreError
 from storage.files.durability import write_error
 from storage.files.jsonl_file import read_lines
 from storage.files.line_log import LineLog
-from storage.files.regular_file import refuse_link
+from storage.files.regular_file import refuse_link, size_of
 from storage.files.utf8_text import clean_text
 from storage.records.record_index import FailedTask, RecordIndex
 from storage.records.record_json import (
@@ -26,7 +27,6 @@ from storage.records.session_scan import (
     scan_session,
     session_files,
     set_orphans_aside,
-    size_of,
 )
 from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
@@ -101,6 +101,23 @@ class AnswerLog:
         """Return model -> number of its answers."""
         return {model: len(self._index.answered(model)) for model in self._index.models}
 
+    def category_files(self) -> dict[str, dict[str, tuple[Path, ...]]]:
+        """Return model -> category -> its .jsonl files, in the order of filling; sorted."""
+        files: dict[str, dict[str, tuple[Path, ...]]] = {}
+        with self._lock:
+            for (model, category), paths in sorted(self._index.paths.items()):
+                files.setdefault(model, {})[category] = paths
+        return files
+
+    def answer_files(self, model: str) -> list[tuple[Path, ...]]:
+        """Return the files that hold a model's answers, each once, those of a category together."""
+        known: set[Path] = set()
+        found = []
+        for paths in self.category_files().get(clean_text(model), {}).values():
+            found.append(tuple(path for path in paths if path not in known))
+            known.update(paths)
+        return [paths for paths in found if paths]
+
     def pending(self) -> Iterator[SolutionRecord]:
         """Return an iterator over the replies that wait for extraction now, one a task."""
         waiting = {(model, key) for model, keys in self._index.pending.items() for key in keys}
@@ -158,7 +175,7 @@ class AnswerLog:
             said = [repair_file(damage) for damage in self._scan.damages]
             self._scan.damages.clear()
             self._ends = session_files(self.path)
-            known = frozenset(self._index.paths.values())
+            known = frozenset(chain.from_iterable(self._index.paths.values()))
             return [*said, *set_orphans_aside(self.path, known)]
 
     def shrunk_files(self) -> list[Path]:

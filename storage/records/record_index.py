@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.files.regular_file import size_of
 from storage.files.safe_names import free_name, name_key
+from storage.records import part_names
 from storage.records.answer_block import AnswerBlock
+from storage.records.part_names import number_of, part_name, shared_name
 from storage.records.solution_record import FailureRecord, SolutionRecord, TaskKey
 from storage.records.tallies import Tally
 from storage.session.session_folder import BATCHES_FOLDER, EVALUATION_FOLDER
@@ -33,7 +36,7 @@ class RecordIndex:
         self._pending: dict[str, set[TaskKey]] = {}
         self._most_samples = 1
         self._tallies: dict[tuple[str, str], Tally] = {}
-        self._paths: dict[tuple[str, str], Path] = {}
+        self._paths: dict[tuple[str, str], tuple[Path, ...]] = {}
         self._folders: dict[str, Path] = {}
         self._taken: dict[Path, set[str]] = {
             folder: {name_key(EVALUATION_FOLDER), name_key(BATCHES_FOLDER)}
@@ -45,8 +48,8 @@ class RecordIndex:
         return self._tallies
 
     @property
-    def paths(self) -> Mapping[tuple[str, str], Path]:
-        """(model, category) -> the .jsonl file that holds its answers."""
+    def paths(self) -> Mapping[tuple[str, str], tuple[Path, ...]]:
+        """(model, category) -> the .jsonl files that hold its answers, in the order of filling."""
         return self._paths
 
     @property
@@ -60,6 +63,12 @@ class RecordIndex:
             return len(self.answered(model))
         answered = self._answered.values() if model is None else [self.answered(model)]
         return len({task_id for keys in answered for task_id, _ in keys})
+
+    def count_files(self, model: str) -> int:
+        """Return how many files hold a model's answers."""
+        return len(
+            {path for (own, _), paths in self._paths.items() if own == model for path in paths}
+        )
 
     def most_samples(self) -> int:
         """Return the greatest sample that any model answered, 1 where there are no answers."""
@@ -132,13 +141,16 @@ class RecordIndex:
         self._place(record.model, record.category, path)
 
     def path_for(self, model: str, category: str) -> Path:
-        """Return the file for answers of this kind; the first call chooses it."""
-        path = self._paths.get((model, category))
-        if path is None:
-            folder = self.folder_for(model)
-            path = folder / f"{free_name(category, self._taken.setdefault(folder, set()))}.jsonl"
-            self._claim(path)
-            self._paths[model, category] = path
+        """Return the file for the next answer of this kind; where one is full, another follows."""
+        paths = self._paths.get((model, category), ())
+        if paths and size_of(paths[-1]) < part_names.MOST_FILE_BYTES:
+            return paths[-1]
+        folder = paths[0].parent if paths else self.folder_for(model)
+        taken = self._taken.setdefault(folder, set())
+        name = _next_name(paths, category, taken) if paths else free_name(category, taken)
+        path = folder / f"{name}.jsonl"
+        self._claim(path)
+        self._paths[model, category] = (*paths, path)
         return path
 
     def folder_for(self, model: str) -> Path:
@@ -151,12 +163,13 @@ class RecordIndex:
         return folder
 
     def _place(self, model: str, category: str, path: Path) -> None:
-        if (model, category) in self._paths:
+        paths = self._paths.get((model, category), ())
+        if paths and (path is paths[-1] or path in paths or not _is_part(path, paths[0], category)):
             return
         self._claim(path.parent)
         self._claim(path)
         self._folders.setdefault(model, path.parent)
-        self._paths[model, category] = path
+        self._paths[model, category] = (*paths, path)
 
     def _claim(self, path: Path) -> None:
         name = path.name.removesuffix(".jsonl")
@@ -169,3 +182,17 @@ class RecordIndex:
         earlier = self._failed.get(model, {}).pop(key, None)
         if earlier is not None:
             self._tally(model, earlier.category).failed -= 1
+
+
+def _is_part(path: Path, first: Path, category: str) -> bool:
+    """Return whether a file that holds answers of a category carries on its first file."""
+    is_beside = path.parent == first.parent
+    return is_beside and number_of(path, shared_name(first, category)) is not None
+
+
+def _next_name(paths: Sequence[Path], category: str, taken: Set[str]) -> str:
+    shared = shared_name(paths[0], category)
+    number = (number_of(paths[-1], shared) or 1) + 1
+    while name_key(part_name(shared, number)) in taken:  # of another category
+        number += 1
+    return part_name(shared, number)

@@ -1,6 +1,6 @@
 """Records to lines of JSON and back; every line is valid UTF-8, whatever a model answered."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,18 +76,31 @@ def solutions_in(path: Path, start: int = 0) -> Iterator[tuple[Line, SolutionRec
     Damage is passed over, and so are failed calls, which sessions older than format 1 kept among
     the answers.
     """
+    return _answers(path, start, set())
+
+
+def solutions_in_files(paths: Iterable[Path]) -> Iterator[tuple[Path, Line, SolutionRecord]]:
+    """Yield the answers of files that belong together, as solutions_in does, each with its file."""
     seen: set[tuple[str, TaskKey]] = set()
-    for line in read_lines(path, start):
-        record = answer_of(line)
-        if record is not None and (record.model, record.key) not in seen:
-            seen.add((record.model, record.key))
-            yield line, record
+    for path in paths:
+        for line, record in _answers(path, 0, seen):
+            yield path, line, record
 
 
 def answer_of(line: Line) -> SolutionRecord | None:
     """Return the answer of a line, None where it is damaged, blank, or a call that failed."""
     record = decode_solution(line.content) if line.content else None
     return record if record is not None and record.llm_call_success else None
+
+
+def _answers(
+    path: Path, start: int, seen: set[tuple[str, TaskKey]]
+) -> Iterator[tuple[Line, SolutionRecord]]:
+    for line in read_lines(path, start):
+        record = answer_of(line)
+        if record is not None and (record.model, record.key) not in seen:
+            seen.add((record.model, record.key))
+            yield line, record
 
 
 def _decode(decoder: msgspec.json.Decoder[T], content: bytes) -> T | None:

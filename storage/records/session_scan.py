@@ -16,6 +16,7 @@ from storage.files.jsonl_file import (
     set_aside,
 )
 from storage.files.regular_file import NotRegular, is_regular, refuse_link
+from storage.records.part_names import in_order
 from storage.records.record_csv import is_export
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
@@ -85,14 +86,6 @@ def scan_session(folder: Path) -> SessionScan:
     return SessionScan(index, [damage for damage in damages if damage], sizes)
 
 
-def size_of(path: Path) -> int:
-    """Return a file's size, 0 where there is none."""
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return 0
-
-
 def repair_file(damage: Damage) -> str:
     """Return, for people, what was wrong with a file and is now set aside in its .damaged file."""
     path = damage.path
@@ -156,7 +149,8 @@ def _model_folders(folder: Path) -> list[Path]:
 
 
 def _jsonl_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.glob("*.jsonl") if not path.is_dir())
+    found = (path for path in folder.glob("*.jsonl") if not path.is_dir())
+    files = sorted(found, key=in_order)
     for path in files:
         if not is_regular(path):
             raise NotRegular(path)

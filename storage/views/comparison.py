@@ -5,15 +5,16 @@ on: every file that is not the last says in `continued_in` where it goes on.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from storage.files.durability import replace_file, write_error
 from storage.files.regular_file import is_regular, read_regular
-from storage.records.record_json import solutions_in
+from storage.records.record_json import solutions_in, solutions_in_files
 from storage.records.solution_record import SolutionRecord
 from storage.records.tallies import is_valid
 from storage.session.manifest import decode_or_none
@@ -51,7 +52,7 @@ def write_comparison(
     folder: Path,
     session_id: str,
     models: Sequence[str],
-    paths: Mapping[tuple[str, str], Path],
+    paths: Mapping[tuple[str, str], Sequence[Path]],
     total_problems: int,
     *,
     counts_samples: bool,
@@ -60,7 +61,7 @@ def write_comparison(
     """Write the comparison and return its path; only verdicts of one category are held at a time.
 
     models: the labels, in the order of the columns; null stands where a model has no answer.
-    paths: (model, category) -> file of answers.
+    paths: (model, category) -> files of answers.
     counts_samples: write how many of a model's samples are answered and valid.
     most_problems: in one file; more are in further ones.
     """
@@ -155,12 +156,12 @@ def _drop_slices_beyond(folder: Path, count: int) -> None:
 
 def _entries(
     models: Sequence[str],
-    paths: Mapping[tuple[str, str], Path],
+    paths: Mapping[tuple[str, str], Sequence[Path]],
     counts_samples: bool,
     shows_passed: bool,
 ) -> Iterator[dict[str, object]]:
     for category in sorted({category for _, category in paths}):
-        files = {path: None for (_, name), path in paths.items() if name == category}
+        files = {model: own for (model, name), own in paths.items() if name == category}
         for task_id, row in _rows(category, files).items():
             entry: dict[str, object] = {
                 "task_id": task_id,
@@ -178,13 +179,13 @@ def _entries(
             yield entry
 
 
-def _rows(category: str, files: Iterable[Path]) -> dict[str, _Row]:
+def _rows(category: str, files: Mapping[str, Sequence[Path]]) -> dict[str, _Row]:
     rows: dict[str, _Row] = {}
-    for path in files:
-        for line, record in solutions_in(path):
-            if record.category == category:
+    for model, paths in files.items():
+        for path, line, record in solutions_in_files(paths):
+            if (record.model, record.category) == (model, category):
                 rows.setdefault(record.task_id, _Row(path, line.offset)).add(record)
-        for judged in judged_answers(path):
+        for judged in chain.from_iterable(map(judged_answers, paths)):
             if judged.sample == 1 and judged.task_id in rows:
                 rows[judged.task_id].passed[judged.model] = judged.passed
     return rows

@@ -23,13 +23,13 @@ def is_concluded(store: SolutionStore) -> bool:
 
 def has_all_views(store: SolutionStore) -> bool:
     """Return whether every table, summary and comparison of the answers can be read."""
-    files = {
+    first_files = {
         (model, category): path
         for model in store.answered_counts()
         for category, path in store.get_category_files(model).items()
     }
-    summaries = {path.parent / SUMMARY_NAME for path in files.values()}
-    tables = [path.with_suffix(".csv") for kind, path in files.items() if store.has_csv(*kind)]
+    summaries = {path.parent / SUMMARY_NAME for path in first_files.values()}
+    tables = [p.with_suffix(".csv") for kind, p in first_files.items() if store.has_csv(*kind)]
     return (
         all(map(is_export, tables))
         and all(map(_is_object, summaries))

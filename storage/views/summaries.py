@@ -35,11 +35,13 @@ class Extent:
     """How much a model was to answer, and how many problems it answered at least once.
 
     problems: None where it is not known. samples: answers wanted to each problem.
+    answer_files: how many hold its answers.
     """
 
     problems: int | None
     samples: int
     problems_answered: int
+    answer_files: int
 
 
 def model_summary(model: str, categories: Mapping[str, Tally], extent: Extent) -> dict[str, object]:
@@ -57,6 +59,7 @@ def model_summary(model: str, categories: Mapping[str, Tally], extent: Extent) -
             "empty": whole.empty,
             "unread": whole.unread,
             "categories_processed": list(categories),
+            **_files(categories, extent),
         },
         "overall_performance": {
             **_rates(whole),
@@ -89,14 +92,15 @@ def write_session_summary(
     metadata: SessionMetadata,
     tallies: ModelTallies,
     problems_answered: Mapping[str, int],
+    answer_files: Mapping[str, int],
     *,
     status: SessionStatus,
     collection_end: float | None,
 ) -> Path:
     """Write the session's summary.json and return its path.
 
-    problems_answered: model -> problems with an answer. collection_end: seconds since 1970, None
-    while the session runs.
+    problems_answered: model -> problems with an answer. answer_files: model -> how many hold its
+    answers. collection_end: seconds since 1970, None while the session runs.
     """
     models = [*metadata.models, *(model for model in tallies if model not in metadata.models)]
     content = {
@@ -106,7 +110,9 @@ def write_session_summary(
         "collection_metadata": _collection_metadata(session_id, metadata, models, collection_end),
         "model_summaries": {
             model: model_summary(
-                model, tallies.get(model, {}), _extent(metadata, problems_answered.get(model, 0))
+                model,
+                tallies.get(model, {}),
+                _extent(metadata, problems_answered.get(model, 0), answer_files.get(model, 0)),
             )
             for model in models
         },
@@ -124,11 +130,12 @@ def _evaluation(folder: Path) -> dict[str, object]:
     return {} if found is None else {"evaluation": found}
 
 
-def _extent(metadata: SessionMetadata, problems_answered: int) -> Extent:
+def _extent(metadata: SessionMetadata, problems_answered: int, answer_files: int) -> Extent:
     return Extent(
         problems=metadata.total_problems,
         samples=metadata.samples,
         problems_answered=problems_answered,
+        answer_files=answer_files,
     )
 
 
@@ -165,6 +172,11 @@ def _samples(extent: Extent) -> dict[str, int]:
     if extent.samples == 1:
         return {}
     return {"samples": extent.samples, "problems_answered": extent.problems_answered}
+
+
+def _files(categories: Mapping[str, Tally], extent: Extent) -> dict[str, int]:
+    """Return how many files there are, where a category has more than one."""
+    return {"answer_files": extent.answer_files} if extent.answer_files > len(categories) else {}
 
 
 def _spending(folder: Path, tallies: ModelTallies) -> dict[str, object]:

@@ -124,6 +124,6 @@ def test_lines_that_are_no_answers_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "numbers.jsonl"
     failed = msgspec.json.encode(msgspec.structs.replace(answer(2), llm_call_success=False))
     path.write_bytes(b"\n".join([good, b"{", b"[" * 100_000, failed, good, b'{"task_id": 3}']))
-    (file,) = answer_files({"m": {"numbers": path}}, [], [])
-    assert [each.sample for each in answers_in(file)] == [1]
-    assert answer_files({"m": {"numbers": path}}, ["other"], []) == []
+    (file,) = answer_files({"m": {"numbers": [path]}}, [], [])
+    assert [each.sample for each, _ in answers_in(file)] == [1]
+    assert answer_files({"m": {"numbers": [path]}}, ["other"], []) == []

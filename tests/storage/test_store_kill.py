@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from storage.progress_tracker import ProgressTracker
+from storage.records import part_names
 from storage.session.progress_file import read_progress
 from storage.sessions import create_session, open_session, repair_session
 from storage.solution_store import SolutionStore
@@ -28,11 +29,13 @@ WRITER = """
 import sys, threading
 from config.clock import SystemClock
 from storage.progress_tracker import ProgressTracker
+from storage.records import part_names
 from storage.session.session_lock import SessionLock
 from storage.sessions import open_session, repair_session
 from tests.support.store_records import START, solution
 
 models, tasks = sys.argv[2].split(","), int(sys.argv[3])
+part_names.MOST_FILE_BYTES = int(sys.argv[4])
 store = open_session(sys.argv[1], "s")
 with SessionLock(store.path):
     repair_session(store)
@@ -60,9 +63,10 @@ with SessionLock(store.path):
 """
 
 
-def acknowledged_until_killed(output: Path, kill_after: int) -> set[str]:
+def acknowledged_until_killed(output: Path, kill_after: int, most_bytes: int) -> set[str]:
     """Return `model task_id` of every answer that a run said it kept before it was killed."""
-    command = [sys.executable, "-c", WRITER, str(output), ",".join(MODELS), str(TASKS)]
+    arguments = [str(output), ",".join(MODELS), str(TASKS), str(most_bytes)]
+    command = [sys.executable, "-c", WRITER, *arguments]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         heard = list(islice(run.stdout, kill_after))
@@ -71,12 +75,13 @@ def acknowledged_until_killed(output: Path, kill_after: int) -> set[str]:
 
 
 @pytest.mark.slow
-def test_five_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most_bytes", [part_names.MOST_FILE_BYTES, 3000])
+def test_five_kills_lose_and_double_nothing(tmp_path: Path, most_bytes: int) -> None:
     random = Random(5)
     create_session(tmp_path, "s", metadata(MODELS, tuple(f"c{n}" for n in range(5)), TASKS))
     acknowledged: set[str] = set()
     for _ in range(5):
-        acknowledged |= acknowledged_until_killed(tmp_path, random.randrange(20, 200))
+        acknowledged |= acknowledged_until_killed(tmp_path, random.randrange(20, 200), most_bytes)
         store = open_session(tmp_path, "s")
         repair_session(store)
         kept = {f"{model} {task_id}" for model, _, task_id in answers_on_disk(store)}
@@ -87,6 +92,7 @@ def test_five_kills_lose_and_double_nothing(tmp_path: Path) -> None:
         acknowledged = kept
     _finish(store)
     assert len(answers_on_disk(store)) == TASKS * len(MODELS)
+    assert bool(list(store.path.glob("*/c0.0002.jsonl"))) is (most_bytes == 3000)
     progress = read_json(store.path / "progress.json")["current_progress"]
     assert isinstance(progress, dict)
     assert len(set(progress["completed_task_ids"])) == TASKS * len(MODELS)

@@ -1,7 +1,7 @@
 """Whole sessions written straight into a store, of any size, for tests of what reads them."""
 
 from collections.abc import Collection, Sequence
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from random import Random
 
@@ -115,7 +115,7 @@ def write_judgements(
     """
     known: dict[Key, Known] = {}
     for model in store.answered_counts():
-        for path in store.get_category_files(model).values():
+        for path in chain.from_iterable(store.answer_files(model)):
             target = store.path / "evaluation" / path.parent.name / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             lines = []
