@@ -1,6 +1,7 @@
 """Several keys for one provider: each is a lane of its own, and all work on the same tasks."""
 
 import asyncio
+import json
 import signal
 from collections import Counter
 from collections.abc import Mapping
@@ -83,8 +84,10 @@ async def test_a_key_that_ends_leaves_its_tasks_to_the_others(tmp_path: Path) ->
         tmp_path, {FIRST: good, SECOND: always(REFUSED_KEY), THIRD: good_for(2, NO_QUOTA)}
     )
     async with bench.server:
-        finished = await bench.collect(THREE)
+        finished = await bench.collect(THREE, "--progress", "json")
     assert finished.exit_code == 0, finished.output
+    [shown] = json.loads(finished.stderr.splitlines()[-1])["models"]
+    assert (shown["label"], shown["answered"], shown["total"]) == ("gpt-4o", TASKS, TASKS)
     assert "openai: 3 keys (OPENAI_API_KEY, OPENAI_API_KEY_2, OPENAI_API_KEY_7)" in finished.stdout
     for variable, reason in (("OPENAI_API_KEY_2", 401), ("OPENAI_API_KEY_7", 429)):
         line = f"gpt-4o: {variable} is not used any more, its tasks go to another key: openai answ"
