@@ -17,6 +17,7 @@ def why_closed(lanes: Sequence[Lane]) -> str | None:
     """Return why a model was closed, given the lanes of its keys; None while one of them is not."""
     if not all(lane.closed_by for lane in lanes):
         return None
-    if len(lanes) == 1:
-        return str(lanes[0].closed_by)
+    reasons = {str(lane.closed_by) for lane in lanes}
+    if len(reasons) == 1:
+        return reasons.pop()
     return "; ".join(f"{lane.model.key_variable}: {lane.closed_by}" for lane in lanes)
