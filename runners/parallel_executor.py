@@ -124,8 +124,7 @@ def _put_back(lane: Lane, task: Task) -> Iterator[None]:
     try:
         yield
     except HandedOn:
-        if not lane.tasks.pass_on(task, lane.model.key_variable):
-            lane.tasks.put_back(task)
+        lane.tasks.hand_on(task, lane.model.key_variable)
         raise
     except (LaneClosed, LaneStopped, CapReached):
         lane.tasks.put_back(task)

@@ -24,7 +24,8 @@ class ModelTasks:
         self._tasks: Iterator[Task] = iter(tasks)
         self._put_back: deque[Task] = deque()
         self._open_keys: set[str] = set()
-        self._tried: dict[TaskKey, set[str]] = {}
+        self._tried: dict[TaskKey, set[str]] = {}  # and given it up
+        self._handed_on: dict[TaskKey, set[str]] = {}  # before they sent it
 
     def add(self, tasks: Iterable[Task]) -> None:
         """Let tasks be asked that were not to be asked so far; total counts them already."""
@@ -60,17 +61,27 @@ class ModelTasks:
 
         key: with which it was given up.
         """
-        if not self.is_for_another(task, key):
+        tried = self._tried.setdefault(task.key, set())
+        tried.add(key)
+        if not self._open_keys - tried:
             return False
-        self._tried.setdefault(task.key, set()).add(key)
+        self._handed_on.pop(task.key, None)
         self.put_back(task)
         return True
 
+    def hand_on(self, task: Task, key: str) -> None:
+        """Let a task be asked with another key that waited for its turn with this one."""
+        self._handed_on.setdefault(task.key, set()).add(key)
+        self.put_back(task)
+
     def is_for_another(self, task: Task, key: str) -> bool:
-        """Tell whether there is a key, other than the one given, that has not tried a task."""
-        return bool(self._open_keys - self._tried.get(task.key, set()) - {key})
+        """Tell whether there is a key, other than the one given, that has not had a task yet."""
+        return bool(self._open_keys - self._left_by(task) - {key})
 
     def _is_for(self, key: str, task: Task) -> bool:
-        """Tell whether a key should ask a task: it has not tried it, or no other is left to."""
-        tried = self._tried.get(task.key, set())
-        return key not in tried or not self._open_keys - tried
+        """Tell whether a key should ask a task: it has not had it, or all others have."""
+        left_by = self._left_by(task)
+        return key not in left_by or not self._open_keys - left_by
+
+    def _left_by(self, task: Task) -> set[str]:
+        return self._tried.get(task.key, set()) | self._handed_on.get(task.key, set())

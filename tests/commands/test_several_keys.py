@@ -80,9 +80,7 @@ class Bench:
 
 
 async def test_a_key_that_ends_leaves_its_tasks_to_the_others(tmp_path: Path) -> None:
-    bench = Bench(
-        tmp_path, {FIRST: good, SECOND: always(REFUSED_KEY), THIRD: good_for(2, NO_QUOTA)}
-    )
+    bench = Bench(tmp_path, {FIRST: good, SECOND: always(REFUSED_KEY), THIRD: always(NO_QUOTA)})
     async with bench.server:
         finished = await bench.collect(THREE, "--progress", "json")
     assert finished.exit_code == 0, finished.output
