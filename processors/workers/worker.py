@@ -166,7 +166,8 @@ class Worker(asyncio.SubprocessProtocol):
         if sys.platform == "linux":
             for transport in map(self._transport.get_pipe_transport, (0, 1)):
                 assert transport is not None
-                with contextlib.suppress(OSError):  # this user's pipes are large enough together
+                # This user's pipes are large enough together, or the process has just ended.
+                with contextlib.suppress(OSError, ValueError):
                     pipe = transport.get_extra_info("pipe")
                     fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
