@@ -39,7 +39,8 @@ class ResumeWishes:
     session's. samples: how many answers to each problem there are to be, None for as many as
     before. release: what is reserved for calls that may have been billed is free again.
     evaluate: whether answers are judged from now on, None for as before. batches: what is done
-    with batches; ask_before_cancelling: where that is to cancel them.
+    with batches; ask_before_cancelling: where that is to cancel them. workers: processes that read
+    a large session as it is opened.
     """
 
     accept_changes: bool
@@ -49,6 +50,7 @@ class ResumeWishes:
     evaluate: EvaluateMode | None
     batches: BatchWishes = NO_WISHES
     ask_before_cancelling: bool = True
+    workers: int = 1
 
 
 def resume(
@@ -59,7 +61,7 @@ def resume(
     progress: ProgressForm,
 ) -> int:
     """Go on with a session where anything is left to do; returns the exit code."""
-    store = open_session(output_dir, session_id)
+    store = open_session(output_dir, session_id, workers=wishes.workers)
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
     settings = CollectionSettings.from_parameters(metadata.session_parameters)
