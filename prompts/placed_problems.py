@@ -28,9 +28,9 @@ class ProblemFile:
 
 @dataclass(slots=True)
 class ProblemPlaces:
-    """Where each problem of a dataset stands, a column for each fact; some 150 bytes a problem.
+    """Where each problem of a dataset stands, a column for each fact; some 200 bytes a problem.
 
-    held: those of packed files, whole.
+    hashes: of their contents, where the problems are not held. held: those of packed files, whole.
     """
 
     files: list[ProblemFile] = field(default_factory=list)
@@ -48,7 +48,6 @@ class ProblemPlaces:
         number = len(self.task_ids)
         self.task_ids.append(problem.task_id)
         self.categories.append(intern(problem.category))
-        self.hashes.append(problem.content_hash)
         self.file_numbers.append(len(self.files) - 1)
         self.line_numbers.append(line_number)
         self.offsets.append(offset)

@@ -96,10 +96,13 @@ class _Rows:
     def add(self, problem: Problem, line: DatasetLine) -> None:
         """Take a row of the file that was begun last."""
         self.places.add(problem, line.number, line.offset, len(line.content))
-        if self.held is not None:
-            self.held.append(problem)
-            if self._most_held is not None and len(self.held) > self._most_held:
-                self.held = None
+        if self.held is None:
+            self.places.hashes.append(problem.content_hash)
+            return
+        self.held.append(problem)
+        if self._most_held is not None and len(self.held) > self._most_held:
+            self.places.hashes += [each.content_hash for each in self.held]
+            self.held = None
 
     def problems(self, numbers: Sequence[int]) -> Sequence[AskedProblem]:
         """Return some of the problems, by their numbers."""

@@ -11,6 +11,7 @@ from config.model_config import ModelConfig
 from prompts.placed_problems import AskedProblem, those_of
 from prompts.problems import MOST_HELD, first_of_each_category, read_dataset
 from runners.answers.reply_reader import refuse_reader_without_key, reply_reader
+from runners.session.freed_memory import give_back_freed_memory
 from runners.session.model_choice import choose_models
 
 
@@ -64,6 +65,8 @@ def plan_collection(
     # What goes into a batch is made of many problems at once, and again where it is sent again.
     most_held = None if settings.batch else MOST_HELD
     read = read_dataset(dataset, settings.categories, most_held=most_held)
+    if len(read.problems) > MOST_HELD:
+        give_back_freed_memory()  # of texts that were read and not held
     problems = first_of_each_category(read.problems) if settings.quick_test else read.problems
     asked = problems
     if shard := settings.shard:
