@@ -9,7 +9,7 @@ from config.collection_settings import CollectionSettings, locate_dataset
 from config.environment import Environment
 from config.model_config import ModelConfig
 from prompts.placed_problems import AskedProblem, those_of
-from prompts.problems import MOST_HELD, first_of_each_category, read_dataset
+from prompts.problems import MOST_HELD, Dataset, first_of_each_category, read_dataset
 from runners.answers.reply_reader import refuse_reader_without_key, reply_reader
 from runners.session.freed_memory import give_back_freed_memory
 from runners.session.model_choice import choose_models
@@ -62,11 +62,7 @@ def plan_collection(
     notes = list(choice.notes)
     if is_starter:
         notes.append(f"No dataset at the default places: using the starter problems in {dataset}")
-    # What goes into a batch is made of many problems at once, and again where it is sent again.
-    most_held = None if settings.batch else MOST_HELD
-    read = read_dataset(dataset, settings.categories, most_held=most_held)
-    if len(read.problems) > MOST_HELD:
-        give_back_freed_memory()  # of texts that were read and not held
+    read = _read(dataset, settings)
     problems = first_of_each_category(read.problems) if settings.quick_test else read.problems
     asked = problems
     if shard := settings.shard:
@@ -83,3 +79,12 @@ def plan_collection(
         notes=(*notes, *read.notes),
         warnings=(*choice.warnings, *read.warnings),
     )
+
+
+def _read(path: Path, settings: CollectionSettings) -> Dataset:
+    # What goes into a batch is made of many problems at once, and again where it is sent again.
+    most_held = None if settings.batch else MOST_HELD
+    dataset = read_dataset(path, settings.categories, most_held=most_held)
+    if len(dataset.problems) > MOST_HELD:
+        give_back_freed_memory()  # of texts that were read and not held
+    return dataset
