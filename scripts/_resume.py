@@ -39,7 +39,8 @@ class ResumeWishes:
     session's. samples: how many answers to each problem there are to be, None for as many as
     before. release: what is reserved for calls that may have been billed is free again.
     evaluate: whether answers are judged from now on, None for as before. batches: what is done
-    with batches; ask_before_cancelling: where that is to cancel them.
+    with batches; ask_before_cancelling: where that is to cancel them. ray: the address of a
+    cluster that makes the calls, None for this process.
     """
 
     accept_changes: bool
@@ -49,6 +50,7 @@ class ResumeWishes:
     evaluate: EvaluateMode | None
     batches: BatchWishes = NO_WISHES
     ask_before_cancelling: bool = True
+    ray: str | None = None
 
 
 def resume(
@@ -89,6 +91,7 @@ def resume(
         release=wishes.release,
         isolation=_sandbox(settings, wishes),
         wishes=wishes.batches,
+        ray=wishes.ray,
     )
 
 
