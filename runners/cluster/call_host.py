@@ -61,6 +61,11 @@ class CallHost:
         self._lines = 0
         self._news = asyncio.Event()
 
+    @property
+    def calls_in_flight(self) -> int:
+        """How many calls it makes now."""
+        return len(self._running)
+
     async def send(
         self,
         plans: Mapping[int, ModelPlan],
