@@ -140,12 +140,12 @@ class ReliableCaller:
                 async with asyncio.timeout(bounds.seconds_left):
                     if pause_seconds:
                         await self._clock.sleep(pause_seconds)
-                    worst_usd = self._budget.worst_case(lane.model, prompt)
-                    wait.for_money = True
-                    reservation = await self._budget.reserve(worst_usd)
-                    wait.for_money, wait.for_host = False, True
+                    wait.for_host = True
                     await self._sender.ready(lane.model)
-                    wait.for_host = False
+                    worst_usd = self._budget.worst_case(lane.model, prompt)
+                    wait.for_host, wait.for_money = False, True
+                    reservation = await self._budget.reserve(worst_usd)
+                    wait.for_money = False
                     permit = await self._limiter.acquire(
                         lane.scope,
                         input_tokens=estimate_tokens(prompt),

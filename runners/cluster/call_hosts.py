@@ -143,7 +143,11 @@ class KeyHost:
     async def _say_that_it_waits(self) -> None:
         await self._clock.sleep(_SLOW_START_SECONDS)
         if self._link is None:
-            logger.warning("%s: no node of the cluster has room for its host: it waits", self._name)
+            logger.warning(
+                "%s: its host has not started: no node of the cluster has room for it, or none "
+                "answers; its calls wait",
+                self._name,
+            )
 
     def _say_that_it_died(self, reason: str, lost: int) -> None:
         billed = "" if self._is_free else " (possibly billed)"

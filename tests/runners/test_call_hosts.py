@@ -1,26 +1,38 @@
 """Hosts of a cluster make the calls: none twice, none lost unsaid, with no key but its own."""
 
 import asyncio
+import copy
 import pickle
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from random import Random
 
 import pytest
 
 from config import errors
+from config.clock import SystemClock
 from config.errors import AuthFailed, HostLost, ModelError, NoHost, Overloaded
+from config.model_configs import MODEL_CONFIGS
 from config.rate_signal import RateSignal
 from models.base_model import BaseModel, CallOptions, Completion
 from models.wire.client_pool import ClientPool
+from runners.calls import reliable_call
+from runners.calls.budget import Budget
+from runners.calls.reliable_call import ReliableCaller
+from runners.calls.retry_policy import RetryPolicy
 from runners.cluster.call_host import CallHost
 from runners.cluster.call_hosts import CallHosts
 from runners.cluster.host_link import plan_of
 from runners.cluster.remote_errors import NodeLost, NodeUnavailable
+from runners.collection_runner import rate_scope
+from runners.lanes.lane import Lane
+from runners.lanes.model_tasks import ModelTasks
+from runners.rate_limiter import AdaptiveRateLimiter, RateChange
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer
 from tests.support.stepped_clock import SteppedClock, until
 from tests.support.watched_server import WatchedServer
-from tests.support.wire import PROMPT, connect, key_of, row
+from tests.support.wire import PROMPT, connect, key_of
 
 ANOTHER_KEY = "sk-ant-another-key-of-the-run-0123456789"
 
@@ -69,7 +81,8 @@ class Cluster:
         self.clock = SteppedClock()
         self.nodes: list[Node] = []
         options = CallOptions(secrets=frozenset({key_of("xai"), ANOTHER_KEY}))
-        self.model: BaseModel = connect(server, row("xai"), clients, options)
+        grok = next(row for row in MODEL_CONFIGS if row.api_id == "grok-4.3")
+        self.model: BaseModel = connect(server, grok, clients, options)
         self.hosts = CallHosts(self._new_node, [], self.clock)
 
     def _new_node(self) -> Node:
@@ -137,6 +150,32 @@ async def test_what_was_in_flight_on_a_lost_host_is_said_and_the_next_call_has_a
         assert cluster.server.given_in_all == 4 and len(cluster.nodes) == 2
 
 
+async def test_a_call_lost_with_its_host_is_paid_for_and_made_again_and_slows_nothing_down() -> (
+    None
+):
+    async with open_cluster() as cluster:
+        clock, changes = SystemClock(), list[RateChange]()
+        limiter = AdaptiveRateLimiter(clock, on_change=changes.append)
+        budget, policy = Budget(1.0, 0.0, clock), RetryPolicy(max_attempts=1)
+        caller = ReliableCaller(limiter, budget, policy, clock, Random(1), cluster.hosts)
+        scope = rate_scope(cluster.model)
+        lane = Lane(model=cluster.model, scope=scope, tasks=ModelTasks((), 1), clock=clock)
+        limiter.register(scope, slots=1)
+        cluster.server.open.clear()
+        asked = asyncio.create_task(caller.call(lane, PROMPT, "a task"))
+        await cluster.server.holds(1)
+        cluster.nodes[0].kill()
+        await cluster.server.holds(2)
+        cluster.server.open.set()
+        answer = await asked
+        assert isinstance(answer, reliable_call.Answer)
+        assert [attempt.error for attempt in answer.attempts] == ["HostLost", None]
+        worst_usd = budget.worst_case(cluster.model, PROMPT)
+        assert worst_usd > 0
+        assert budget.spent_usd == pytest.approx(worst_usd + (answer.cost_usd or 0))
+        assert changes == []
+
+
 async def test_a_call_that_nobody_waits_for_ends_on_its_host_too() -> None:
     async with open_cluster() as cluster:
         cluster.server.hold = frozenset({"xai"})
@@ -147,6 +186,37 @@ async def test_a_call_that_nobody_waits_for_ends_on_its_host_too() -> None:
         await until(lambda: not host.calls_in_flight)
         cluster.server.hold = frozenset()
         assert (await cluster.ask()).text
+
+
+async def test_a_host_that_does_not_start_is_said_and_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_cluster() as cluster:
+        asked = cluster.ask()
+        await until(lambda: len(cluster.nodes) == 1)
+        cluster.nodes[0].is_cut.set()
+        await asyncio.sleep(0)
+        await until(lambda: _said(cluster, caplog, "xai@") != "")
+        assert "its host has not started" in _said(cluster, caplog, "xai@")
+        cluster.nodes[0].is_cut.clear()
+        cluster.clock.advance(1)
+        assert (await asked).text
+
+
+def _said(cluster: Cluster, caplog: pytest.LogCaptureFixture, words: str) -> str:
+    cluster.clock.advance(10)
+    return next((text for text in caplog.messages if words in text), "")
+
+
+async def test_each_key_has_a_host_of_its_own() -> None:
+    async with open_cluster() as cluster:
+        other = copy.copy(cluster.model)
+        other.api_key = "another-key-of-the-same-provider"
+        assert (await cluster.ask()).text and (await cluster.ask()).text
+        assert (await cluster.hosts.send(other, PROMPT)).text
+        sent = [request.headers["Authorization"] for request in cluster.server.requests]
+        assert sent == [f"Bearer {key}" for key in (*[key_of("xai")] * 2, other.api_key)]
+        assert len(cluster.nodes) == 2
 
 
 async def test_three_hosts_that_answer_nothing_close_the_lane_with_the_reason() -> None:

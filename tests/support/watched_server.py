@@ -54,6 +54,11 @@ class WatchedServer(ProviderServer):
         self._changed = asyncio.Event()
 
     @property
+    def held(self) -> int:
+        """How many calls wait for their answers."""
+        return self._held
+
+    @property
     def given_in_all(self) -> int:
         return sum(self.given.values())
 
