@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 
 from tests.support.datasets import write_dataset
-from tests.support.program import MODELS, Collection, possibly_billed
+from tests.support.program import MODELS, Collection, Program, possibly_billed
 from tests.support.ray_nodes import WITH_TOKEN, RayNodes
 from tests.support.session_check import check_agreement
 from tests.support.watched_server import WatchedServer
@@ -78,7 +78,7 @@ class Bench:
             collection = Collection(server, dataset, place / "out", *flags)
             ray = ("--ray", self._nodes.address)
             program = await collection.start(*ray, **self._variables)
-            await server.has_given(self._chance.randrange(tasks // 10, tasks // 2))
+            await _has_given(server, self._chance.randrange(tasks // 10, tasks // 2), program)
             on_disk = json.loads((collection.session / "progress.json").read_text())["in_flight"]
             at = time.monotonic()
             if fault == "kill-driver":
@@ -123,6 +123,16 @@ class Bench:
             self._nodes.say("add")
             self._alive.append(self._named)
             self._named += 1
+
+
+async def _has_given(server: WatchedServer, answers: int, program: Program) -> None:
+    """Return once so many answers went out; Ray may take minutes to start on a busy machine."""
+    ended = asyncio.create_task(program.ended())
+    while server.given_in_all < answers:
+        if ended.done():
+            raise AssertionError(f"it ended too soon: {(await program.finished()).output}")
+        await asyncio.sleep(0.02)
+    ended.cancel()
 
 
 def print_row(row: Row) -> None:
