@@ -39,8 +39,9 @@ class ResumeWishes:
     session's. samples: how many answers to each problem there are to be, None for as many as
     before. release: what is reserved for calls that may have been billed is free again.
     evaluate: whether answers are judged from now on, None for as before. batches: what is done
-    with batches; ask_before_cancelling: where that is to cancel them. ray: the address of a
-    cluster that makes the calls, None for this process.
+    with batches; ask_before_cancelling: where that is to cancel them. workers: processes that read
+    a large session as it is opened. ray: the address of a cluster that makes the calls, None for
+    this process.
     """
 
     accept_changes: bool
@@ -51,6 +52,7 @@ class ResumeWishes:
     batches: BatchWishes = NO_WISHES
     ask_before_cancelling: bool = True
     ray: str | None = None
+    workers: int = 1
 
 
 def resume(
@@ -61,7 +63,7 @@ def resume(
     progress: ProgressForm,
 ) -> int:
     """Go on with a session where anything is left to do; returns the exit code."""
-    store = open_session(output_dir, session_id)
+    store = open_session(output_dir, session_id, workers=wishes.workers)
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
     settings = CollectionSettings.from_parameters(metadata.session_parameters)

@@ -23,6 +23,7 @@ from scripts._cli import (
     add_output_dir_flag,
     load_environment,
     parse_arguments,
+    positive_int,
     run_command,
     samples,
     set_up_logging,
@@ -60,6 +61,12 @@ def build_parser() -> CommandParser:
         "--watch", action="store_true", help="keep showing the progress until the run ends"
     )
     add_ray_flag(parser)
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="processes that read a large session as it is opened (default: one a core)",
+    )
     add_evaluate_flag(parser)
     add_open_batch_flags(parser)
     add_output_dir_flag(parser)
@@ -94,6 +101,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         return EXIT_OK
     set_up_logging(args.log_level, args.log_file)
 
+    from processors.workers.pool import usable_cores
     from runners.batch.batch_run import BatchWishes
     from scripts._resume import ResumeWishes, resume
 
@@ -106,6 +114,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         batches=BatchWishes(detach=args.batch_detach, cancel=args.cancel_batches),
         ask_before_cancelling=not args.yes,
         ray=args.ray,
+        workers=args.workers or usable_cores(),
     )
     return resume(folder, session_id, environment, wishes, args.progress)
 
