@@ -19,6 +19,7 @@ CollectionError
     │   └── BadReply        a reply that cannot be read, or is too large
     └── PermanentError      the same request will fail again
         ├── BadRequest      this one request is refused: its task fails
+        ├── ProblemChanged  the dataset's file changed under the run: its task fails
         └── LaneClosed      every request to this model would fail: its tasks stay undone
             ├── AuthFailed      the key is missing, wrong or not allowed
             ├── QuotaExhausted  no money or no quota left
@@ -124,6 +125,10 @@ class BadReply(TransientError):
 
 class PermanentError(ModelError):
     """The same request would fail again."""
+
+
+class ProblemChanged(PermanentError):
+    """A problem is not what it was when the run began: nothing was sent."""
 
 
 class LaneClosed(PermanentError):

@@ -14,7 +14,7 @@ from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from models.wire.rate_headers import ANNOUNCES_LIMITS
 from processors.reading.bounded_reader import BoundedReader
-from prompts.problems import Problem
+from prompts.placed_problems import AskedProblem
 from runners.answers.answer_keeper import AnswerKeeper
 from runners.batch.batch_run import NO_WISHES, BatchWishes
 from runners.batch.batch_runner import BatchRunner
@@ -110,7 +110,7 @@ class CollectionRunner:
         self._batches = BatchRunner(settings, wishes, store, budget, clock, random)
         self._upkeep = Upkeep(store, tracker, limiter, budget, display, clock)
 
-    async def run(self, models: RunModels, problems: Sequence[Problem]) -> RunOutcome:
+    async def run(self, models: RunModels, problems: Sequence[AskedProblem]) -> RunOutcome:
         """Return when every task is answered, failed or left undone.
 
         Raises StoreError where an answer cannot be written; those that could be are.
@@ -154,7 +154,7 @@ class CollectionRunner:
         keeper: AnswerKeeper,
         watch: LaneWatch,
         widths: LaneWidths,
-        problems: Sequence[Problem],
+        problems: Sequence[AskedProblem],
     ) -> CapReached | None:
         """Return why the work ended early, None where it did not."""
         executor = ParallelExecutor(self._caller, keeper, self._settings.prompt)
@@ -214,7 +214,7 @@ class CollectionRunner:
             self._stop.break_off,
         )
 
-    def _lanes(self, models: RunModels, problems: Sequence[Problem]) -> list[Lane]:
+    def _lanes(self, models: RunModels, problems: Sequence[AskedProblem]) -> list[Lane]:
         """Return a lane a model and key; batches belong to the account of the first key alone."""
         lanes: list[Lane] = []
         for model in models.answering:
@@ -223,7 +223,7 @@ class CollectionRunner:
             lanes += [self._lane(each, tasks) for each in of_each_key]
         return lanes
 
-    def _tasks(self, model: BaseModel, problems: Sequence[Problem]) -> ModelTasks:
+    def _tasks(self, model: BaseModel, problems: Sequence[AskedProblem]) -> ModelTasks:
         label, batches = model.config.label, self._batches
         left = sum(1 for _ in batches.undone(label, problems))
         return ModelTasks(
@@ -250,7 +250,7 @@ class CollectionRunner:
         return model.at_default_tier() if is_wanted else None
 
     def _outcome(
-        self, lanes: Sequence[Lane], problems: Sequence[Problem], stopped_by: CapReached | None
+        self, lanes: Sequence[Lane], problems: Sequence[AskedProblem], stopped_by: CapReached | None
     ) -> RunOutcome:
         counts = self._tracker.progress()
         failed = self._store.failed_tasks

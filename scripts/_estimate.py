@@ -10,7 +10,7 @@ from config.clock import SystemClock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from models.catalog.pricing import Sold, load_prices
-from prompts.problems import Problem
+from prompts.placed_problems import AskedProblem
 from runners.collection_runner import rate_scope
 from runners.rate_limiter import AdaptiveRateLimiter, RateScope
 from runners.session.cost_estimate import (
@@ -42,7 +42,7 @@ _AFTER_USD_EXPECTED = 6
 
 def print_estimate(
     models: RunModels,
-    problems: Sequence[Problem],
+    problems: Sequence[AskedProblem],
     settings: CollectionSettings,
     missing_keys: Mapping[str, str],
 ) -> None:
@@ -85,7 +85,7 @@ def _print_rows(rows: list[list[str]], estimates: Sequence[CostEstimate]) -> Non
 
 
 def expected_cost(
-    models: RunModels, problems: Sequence[Problem], settings: CollectionSettings
+    models: RunModels, problems: Sequence[AskedProblem], settings: CollectionSettings
 ) -> str:
     """Return what a run is expected to cost, and at worst, in a few words."""
     estimates = _estimates(models, problems, settings, _learned(settings.output_dir))
@@ -99,7 +99,7 @@ def expected_cost(
 
 def _estimates(
     models: RunModels,
-    problems: Sequence[Problem],
+    problems: Sequence[AskedProblem],
     settings: CollectionSettings,
     learned: AdaptiveRateLimiter,
 ) -> list[CostEstimate]:

@@ -148,8 +148,11 @@ def _is_finished(store: SolutionStore, metadata: SessionMetadata, samples: int) 
     if metadata.asked is None:
         counts, wanted = store.answered_counts(), metadata.total_problems * samples
         return all(counts.get(model, 0) >= wanted for model in metadata.models)
-    wanted_of_each = set(product(metadata.asked, range(1, samples + 1)))
-    return all(wanted_of_each <= store.answered(model) for model in metadata.models)
+    asked, numbers = metadata.asked, range(1, samples + 1)
+    return all(
+        all(key in answered for key in product(asked, numbers))
+        for answered in map(store.answered, metadata.models)
+    )
 
 
 def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:

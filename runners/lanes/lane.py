@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from config.clock import Clock
-from config.errors import LaneClosed, ModelError, NoCapacity, PermanentError, RateLimited
+from config.errors import (
+    LaneClosed,
+    ModelError,
+    NoCapacity,
+    PermanentError,
+    ProblemChanged,
+    RateLimited,
+)
 from models.base_model import BaseModel
 from runners.lanes.alike_failures import AlikeFailures
 from runners.lanes.model_tasks import ModelTasks
@@ -130,7 +137,7 @@ class Lane:
         no answer yet.
         """
         kinds = (RateLimited, LaneClosed) if self.has_answers else (RateLimited, PermanentError)
-        if not isinstance(error, kinds) or isinstance(error, NoCapacity):
+        if not isinstance(error, kinds) or isinstance(error, NoCapacity | ProblemChanged):
             return False
         if not self.tasks.pass_on(task, self.model.key_variable):
             return False

@@ -9,7 +9,8 @@ from config.prompt_text import PromptText
 from config.rate_signal import Meter
 from models.base_model import BaseModel, Usage
 from models.catalog.pricing import Sold, discount, price
-from prompts.problems import Problem
+from prompts.placed_problems import AskedProblem
+from prompts.problem import Problem
 from prompts.prompt_template import build_prompt
 from runners.batch.batch_route import BatchRoute, route_of
 from runners.calls.budget import worst_case_usd
@@ -60,7 +61,7 @@ class CostEstimate:
 
 def estimate_cost(
     model: BaseModel,
-    problems: Sequence[Problem],
+    problems: Sequence[AskedProblem],
     samples: int,
     at_seconds: float,
     learned: Mapping[Meter, float],
@@ -73,12 +74,12 @@ def estimate_cost(
     text: the words around every problem, None for the default's.
     """
     config, at = model.config, datetime.fromtimestamp(at_seconds, UTC)
-    prompts = [build_prompt(problem, text) for problem in problems]
-    calls = [
-        _Call(estimate_tokens(prompt), _expected_output(model, problem))
-        for prompt, problem in zip(prompts, problems, strict=True)
-    ]
-    worst_costs = [worst_case_usd(model, prompt, at) for prompt in prompts]
+    calls: list[_Call] = []
+    worst_costs: list[float | None] = []
+    for problem in (each.read() for each in problems):
+        prompt = build_prompt(problem, text)
+        calls.append(_Call(estimate_tokens(prompt), _expected_output(model, problem)))
+        worst_costs.append(worst_case_usd(model, prompt, at))
     tasks = len(problems) * samples
     input_tokens = sum(call.input_tokens for call in calls) * samples
     output_tokens = sum(call.output_tokens for call in calls) * samples

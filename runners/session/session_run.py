@@ -11,6 +11,8 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from config.clock import Clock, SystemClock
 from config.collection_settings import ProgressForm
 from config.errors import CollectionError, StoreError, first_error
@@ -242,6 +244,8 @@ def _keep_accepted_changes(plan: CollectionPlan, store: SolutionStore) -> None:
     changed = changed or metadata.samples != plan.settings.samples
     if changed or metadata.dataset != plan.content_hashes:
         store.replace_metadata(session_metadata(plan, metadata.collection_start))
+    else:  # of a million hashes, one of two equal sets is enough
+        store.metadata = msgspec.structs.replace(metadata, dataset=plan.content_hashes)
 
 
 def _open_tracker(
