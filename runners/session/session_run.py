@@ -103,9 +103,7 @@ def _runner(
     limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
     return CollectionRunner(
         *(plan.settings, store, tracker, display, limiter, clock, Random()),
-        BoundedReader(workers),
-        wishes,
-        sender,
+        *(BoundedReader(workers), wishes, sender),
     )
 
 
