@@ -21,6 +21,7 @@ from runners.batch.batch_runner import BatchRunner
 from runners.calls.budget import Budget, CapReached
 from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
+from runners.calls.sender import SEND_FROM_HERE, Sender
 from runners.calls.spending_ledger import SpendingLedger
 from runners.lanes.idle_keys import IdleKeys
 from runners.lanes.lane import Lane
@@ -84,8 +85,9 @@ class CollectionRunner:
         random: Random,
         reader: BoundedReader,
         wishes: BatchWishes = NO_WISHES,
+        sender: Sender = SEND_FROM_HERE,
     ) -> None:
-        """wishes: what this run does with batches."""
+        """wishes: what this run does with batches. sender: makes the calls."""
         self._settings = settings
         self._store = store
         self._tracker = tracker
@@ -105,7 +107,7 @@ class CollectionRunner:
             ledger=SpendingLedger(store.path, spending),
             break_off=self._stop.break_off,
         )
-        self._caller = ReliableCaller(limiter, budget, policy, clock, random)
+        self._caller = ReliableCaller(limiter, budget, policy, clock, random, sender)
         self._wishes = wishes
         self._batches = BatchRunner(settings, wishes, store, budget, clock, random)
         self._upkeep = Upkeep(store, tracker, limiter, budget, display, clock)

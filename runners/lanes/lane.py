@@ -46,13 +46,14 @@ class CallOut:
 
 @dataclass(slots=True)
 class Wait:
-    """What a worker waits for before it sends: its turn, or money under a cap.
+    """What a worker waits for before it sends: its turn, money under a cap, or a cluster's host.
 
     after: the error because of which its task is tried again, None for a first attempt.
     """
 
     after: ModelError | None = None
     for_money: bool = False
+    for_host: bool = False
 
 
 @dataclass(slots=True)

@@ -154,6 +154,8 @@ def _why_held(waits: Sequence[Wait], about_money: str) -> str:
     """Return what keeps tasks from being sent, "" where they just wait for their turn."""
     if any(wait.for_money for wait in waits):
         return f"waiting for money under --max-cost {about_money}".rstrip()
+    if any(wait.for_host for wait in waits):
+        return "waiting for its host on the cluster"
     errors = [wait.after for wait in waits if wait.after]
     overloaded = sum(isinstance(error, Overloaded) for error in errors)
     without_room = sum(isinstance(error, NoCapacity) for error in errors)
