@@ -4,7 +4,8 @@ The answers, 10 models x 100,000 problems, are written straight into a session, 
 a run does. Every figure is a process of its own.
 
 Run `python benchmarks/large_session.py [--problems N] [--folder F]`; it needs 8 GB of disk for
-100,000 problems. A folder that is named is kept, and used again.
+100,000 problems. A folder that is named is kept, and used again. `--read N` only writes N problems
+of 2 KB and reads them as a run does that is about to begin: 2.2 GB of disk for 1,000,000.
 """
 
 import argparse
@@ -47,6 +48,46 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 peak /= 2**20 if sys.platform == "darwin" else 1024
 print(counts.successful_tasks, time.perf_counter() - started, peak)
 """
+
+_READ = """
+import resource, sys
+from pathlib import Path
+def held_mb():
+    if sys.platform != "linux":
+        return peak_mb()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+def peak_mb():
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+from prompts.problems import read_dataset
+from runners.session.freed_memory import give_back_freed_memory
+before = held_mb()
+problems = read_dataset(Path(sys.argv[1])).problems
+hashes = {each.task_id: each.content_hash for each in problems}
+give_back_freed_memory()
+print(len(hashes), held_mb() - before, peak_mb())
+for each in problems:
+    each.read()
+print(held_mb() - before)
+"""
+
+
+def reading_figures(count: int, folder: Path | None = None) -> Iterator[Figure]:
+    """Yield what a run holds of so many problems, and what it takes to read them."""
+    with tempfile.TemporaryDirectory() as name:
+        data = (folder or Path(name)) / f"{count}-problems"
+        if not data.exists():
+            write_problems(data, count)
+        command = [sys.executable, "-c", _READ, str(data)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        told = subprocess.check_output(command, env=environment, text=True).split()
+    found, held_mb, peak_mb, later_mb = int(told[0]), *map(float, told[1:])
+    if found != count:
+        raise SystemExit(f"{found:,} problems were read, not {count:,}")
+    name = f"{count:,} problems of 2 KB: "
+    note = f"{later_mb:.0f} MB once each was read again"
+    yield at_most(_PART, name + "held", held_mb, 0.0003 * count, "MB", note)
+    yield at_most(_PART, name + "memory at the peak", peak_mb, 100 + 0.0005 * count, "MB")
 
 
 def figures(problems: int = 100_000, folder: Path | None = None) -> Iterator[Figure]:
@@ -134,12 +175,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", type=int, default=100_000)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--read", type=int, metavar="N", help="only read so many problems")
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.make:
         _make(arguments.make, arguments.problems)
         return
-    for figure in figures(arguments.problems, arguments.folder):
+    if arguments.read:
+        found = reading_figures(arguments.read, arguments.folder)
+    else:
+        found = figures(arguments.problems, arguments.folder)
+    for figure in found:
         print(figure)
 
 

@@ -3,10 +3,13 @@
 import gzip
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 from config.errors import DatasetError
 
+_MARK = b"\xef\xbb\xbf"  # of UTF-8, from some editors
 _ENDINGS = (".jsonl", ".jsonl.gz")
 _MOST_BYTES = 200_000_000  # of an unpacked file: the published ones have under 50 MB
 _OTHERS = (
@@ -40,16 +43,32 @@ def stem_of(file: Path) -> str:
     return file.name.removesuffix(".gz").removesuffix(".jsonl")
 
 
-def lines_of(file: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield (number, line) of the lines that are not blank; raises DatasetError."""
-    content = _content(file)
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+class DatasetLine(NamedTuple):
+    """A line without its end; number: from 1. offset: in bytes, of the file when unpacked."""
+
+    number: int
+    offset: int
+    content: bytes
+
+
+def is_packed(file: Path) -> bool:
+    """Return whether a file has to be unpacked to be read."""
+    return file.name.endswith(".gz")
+
+
+def lines_of(file: Path) -> Iterator[DatasetLine]:
+    """Yield the lines that are not blank; raises DatasetError."""
+    content = BytesIO(_content(file))
+    offset = len(_MARK) if content.getbuffer()[: len(_MARK)] == _MARK else 0
+    content.seek(offset)
+    for number, line in enumerate(content, start=1):
         if line.strip():
-            yield number, line
+            yield DatasetLine(number, offset, line.removesuffix(b"\n"))
+        offset += len(line)
 
 
 def _content(file: Path) -> bytes:
-    opener = gzip.open if file.name.endswith(".gz") else open
+    opener = gzip.open if is_packed(file) else open
     try:
         with opener(file, "rb") as opened:
             content = opened.read(_MOST_BYTES + 1)

@@ -1,46 +1,40 @@
 """One reading of a session: what came of every task, and where its record stands; no texts."""
 
-import hashlib
 import re
 from array import array
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, tee
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
-from typing import Literal
+from typing import Self
 
-from storage.files.jsonl_file import Line, read_lines, read_lines_of
-from storage.records.glance import Glance, glance
-from storage.records.record_json import (
-    decode_failure,
-    decode_solution,
-    solutions_in,
-    solutions_in_files,
+from processors.workers.chunks import map_chunks, whole
+from processors.workers.engine import HERE, Engine
+from reports.outcome_work import (
+    Seen,
+    SeenAnswer,
+    Verdict,
+    Wanted,
+    look_through,
+    order,
+    seen_in,
 )
+from storage.files.jsonl_file import read_lines, read_stretches
+from storage.files.line_reader import LineReader
+from storage.records.record_json import decode_failure, decode_solution
 from storage.records.session_scan import FAILURES_NAME
 from storage.records.solution_record import (
     AttemptRecord,
     FailureRecord,
     FinishReason,
     SolutionRecord,
+    TaskKey,
 )
-from storage.records.tallies import is_unread, is_valid
 from storage.solution_store import SolutionStore
 
-Verdict = Literal[
-    "valid",
-    "incomplete",
-    "syntax",
-    "empty",
-    "unread",
-    "truncated",
-    "refused",
-    "failed",
-    "undone",
-]
-_TITLE_CHARACTERS = 200
+_STRETCH_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +109,29 @@ class SessionOutcomes:
 
 
 def read_outcomes(
-    store: SolutionStore, wanted: Container[str] | None = None, *, with_code: bool = False
+    store: SolutionStore,
+    wanted: Collection[str] | None = None,
+    *,
+    with_code: bool = False,
+    engine: Engine = HERE,
 ) -> SessionOutcomes:
     """Return what came of every task, reading each file once and holding no texts.
 
     wanted: the task ids to tell of; None tells of all. with_code: with code_hash, which costs.
-    Raises StoreError where a file cannot be read.
+    engine: what looks through the answers. Raises StoreError where a file cannot be read.
     """
     problems: dict[str, ProblemOutcomes] = {}
     models = list(store.metadata.models) if store.metadata else []
     models += sorted({model for model, _ in store.tallies} - set(models))
     seconds = {model: array("d") for model in models}
-    for model in models:
-        for paths in store.answer_files(model):
-            for path, line, answer in _answers(paths, wanted):
-                if answer.model != model:
-                    continue
-                if answer.latency is not None:
-                    seconds[model].append(answer.latency)
-                if isinstance(answer, SolutionRecord):
-                    _add_answer(answer, path, line.offset, problems, with_code=with_code)
+    reading = _Reading(problems, seconds)
+    stretches = _stretches(store, models)
+    for_work, for_results = tee(stretches)
+    task_ids = None if wanted is None else list(wanted)
+    orders = (order(Wanted(each.model, task_ids, with_code), each.content) for each in for_work)
+    results = map_chunks(engine.executor, look_through, orders, engine.window)
+    for stretch, result in zip(for_results, results, strict=True):
+        reading.add(stretch, seen_in(whole(result)))
     failed_attempts = _add_failures(store.path / FAILURES_NAME, problems, wanted)
     for problem in problems.values():
         for model, outcomes in problem.by_model.items():
@@ -144,79 +141,94 @@ def read_outcomes(
     return SessionOutcomes(models, rows, failed_attempts, seconds, is_partial=wanted is not None)
 
 
-def read_record(outcome: Outcome) -> SolutionRecord | FailureRecord | None:
-    """Return the record of an outcome, None where its file changed since it was read."""
-    if outcome.verdict == "failed":
-        line = next(read_lines(outcome.path, outcome.offset), None)
-        return decode_failure(line.content) if line else None
-    found = next(solutions_in(outcome.path, outcome.offset), None)
-    return found[1] if found else None
+class OutcomeReader:
+    """`with OutcomeReader() as reader:` the records of outcomes, one at a time."""
+
+    def __init__(self) -> None:
+        self._lines = LineReader()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.__exit__()
+
+    def record(self, outcome: Outcome) -> SolutionRecord | FailureRecord | None:
+        """Return the record of an outcome, None where its file changed since it was read."""
+        content = self.line(outcome)
+        if outcome.verdict == "failed":
+            return decode_failure(content)
+        return decode_solution(content)
+
+    def line(self, outcome: Outcome) -> bytes:
+        """Return the line of its record, for who passes it on; b"" where there is none."""
+        line = self._lines.line_at(outcome.path, outcome.offset)
+        return line.content if line else b""
 
 
-def read_line(outcome: Outcome) -> bytes:
-    """Return the line of an outcome's record, for who passes it on; b"" where there is none."""
-    line = next(read_lines(outcome.path, outcome.offset), None)
-    return line.content if line else b""
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Whole lines of one of the files of a category (files) of a model."""
+
+    model: str
+    files: tuple[Path, ...]
+    path: Path
+    start: int
+    content: bytes
 
 
-def verdict_of(record: SolutionRecord) -> Verdict:
-    """Return the one word for an answer: valid, or the first reason why it is not."""
-    if is_valid(record):
-        return "valid"
-    if is_unread(record):
-        return "unread"
-    if record.finish_reason in ("refusal", "filtered"):
-        return "refused"
-    if record.finish_reason == "length":
-        return "truncated"
-    if not record.extracted_solution:
-        return "empty"
-    syntax = record.validation.get("syntax")
-    parses = isinstance(syntax, Mapping) and syntax.get("is_valid") is True
-    return "incomplete" if parses else "syntax"
+def _stretches(store: SolutionStore, models: Iterable[str]) -> Iterator[_Stretch]:
+    for model in models:
+        for files in store.answer_files(model):
+            for path in files:
+                for start, content in read_stretches(path, 0, _STRETCH_BYTES):
+                    yield _Stretch(model, files, path, start, content)
 
 
-def _answers(
-    paths: Sequence[Path], wanted: Container[str] | None
-) -> Iterator[tuple[Path, Line, SolutionRecord | Glance]]:
-    """Yield a category's answers with their lines; what is not wanted is looked at, not decoded."""
-    if wanted is None:
-        yield from solutions_in_files(paths)
-        return
-    for path, line in read_lines_of(paths):
-        seen = glance(line.content)
-        is_known = seen is not None and seen.task_id not in wanted
-        answer = seen if is_known else decode_solution(line.content)
-        if answer is not None and answer.llm_call_success:
-            yield path, line, answer
+@dataclass(slots=True)
+class _Reading:
+    """What was seen so far; category, known: the one being read, and the tasks seen in it."""
 
+    problems: dict[str, ProblemOutcomes]
+    seconds: dict[str, "array[float]"]
+    category: tuple[str, tuple[Path, ...]] = ("", ())
+    known: set[TaskKey] = field(default_factory=set)
 
-def _add_answer(
-    record: SolutionRecord,
-    path: Path,
-    offset: int,
-    problems: dict[str, ProblemOutcomes],
-    *,
-    with_code: bool,
-) -> None:
-    # Every record has strings of its own: of those that are alike one is kept.
-    model, category = intern(record.model), intern(record.category)
-    problem = problems.setdefault(record.task_id, ProblemOutcomes(record.task_id, category))
-    if not problem.title:
-        problem.complexity, problem.name = record.complexity, record.name
-        problem.title = _first_line(record.problem)
-    outcome = Outcome(
-        verdict_of(record),
-        record.latency,
-        record.timestamp,
-        record.finish_reason,
-        record.attempts,
-        _hash(record.extracted_solution) if with_code else 0,
-        path,
-        offset,
-        record.sample,
-    )
-    problem.by_model[model] = (*problem.by_model.get(model, ()), outcome)
+    def add(self, stretch: _Stretch, seen: Seen) -> None:
+        """Take what a stretch holds; of doubled answers the first counts."""
+        if self.category != (stretch.model, stretch.files):
+            self.category, self.known = (stretch.model, stretch.files), set()
+        seconds = self.seconds[stretch.model]
+        seconds.extend(seen.seconds)
+        for answer in seen.answers:
+            key = (answer.task_id, answer.sample)
+            if key not in self.known:
+                self.known.add(key)
+                if answer.seconds is not None:
+                    seconds.append(answer.seconds)
+                self._add_answer(answer, stretch)
+
+    def _add_answer(self, answer: SeenAnswer, stretch: _Stretch) -> None:
+        # Every answer has strings of its own: of those that are alike one is kept.
+        model, category = intern(stretch.model), intern(answer.category)
+        problem = self.problems.setdefault(
+            answer.task_id, ProblemOutcomes(answer.task_id, category)
+        )
+        if not problem.title:
+            problem.complexity, problem.name = answer.complexity, answer.name
+            problem.title = answer.title
+        outcome = Outcome(
+            answer.verdict,
+            answer.seconds,
+            answer.finished,
+            answer.finish_reason,
+            answer.attempts,
+            answer.code_hash,
+            stretch.path,
+            stretch.start + answer.offset,
+            answer.sample,
+        )
+        problem.by_model[model] = (*problem.by_model.get(model, ()), outcome)
 
 
 def _add_failures(
@@ -272,13 +284,3 @@ def _place(problem: ProblemOutcomes) -> list[tuple[int, str]]:
     """Return what sorts by task id with its numbers as numbers."""
     parts = re.split(r"([0-9]{1,18})", problem.task_id)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-
-def _hash(code: str) -> int:
-    digest = hashlib.blake2b(code.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest)
-
-
-def _first_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= _TITLE_CHARACTERS else f"{line[:_TITLE_CHARACTERS]}…"

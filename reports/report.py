@@ -9,6 +9,7 @@ import msgspec
 from config.clock import Clock, SystemClock
 from config.errors import CollectionError
 from config.prompt_text import prompt_of
+from processors.workers.engine import local_engine
 from prompts.problems import Problem
 from reports.outcomes import SessionOutcomes, read_outcomes
 from reports.page.judged import Judgements, read_judgements
@@ -19,11 +20,13 @@ from reports.page.shell import data_block, data_pieces
 from reports.problem_sample import MOST_PROBLEMS, SAMPLED_PROBLEMS, problem_sample
 from reports.references import references_of
 from storage.files.durability import replace_file
+from storage.records.tallies import total
 from storage.solution_store import SolutionStore
 
 logger = logging.getLogger("collector")
 
 REPORT_PAGE_NAME = "report.html"
+_MANY_ANSWERS = 200_000  # below, other processes gain nothing: most of the time goes into texts
 MOST_BODY_BYTES = 40_000_000  # a browser opens this much from disk in about a second
 
 
@@ -35,16 +38,20 @@ def write_report(
     sampled_problems: int = SAMPLED_PROBLEMS,
     clock: Clock | None = None,
     target: Path | None = None,
+    workers: int = 1,
 ) -> Path:
     """Write the session's report.html, or the same as another file, and return its path.
 
     most_body_bytes: of packed prompts, replies and code; problems beyond it are listed without.
     most_problems: above so many the page shows a sample of sampled_problems.
+    workers: processes that look through the answers of a large session.
     Raises StoreError where a record cannot be read or the page cannot be written.
     """
     sample = problem_sample(store, most_problems, sampled_problems)
     wanted = sample.task_ids if sample else None
-    outcomes = read_outcomes(store, wanted)
+    is_small = total(store.tallies.values()).answered < _MANY_ANSWERS
+    with local_engine(workers, is_small=is_small) as engine:
+        outcomes = read_outcomes(store, wanted, engine=engine)
     judgements = read_judgements(store, outcomes, wanted)
     references, notes = _references(store, outcomes)
     if sample:

@@ -5,8 +5,7 @@ from pathlib import Path
 from shlex import join
 from typing import Literal
 
-from processors.workers.chunks import window_for
-from processors.workers.executor import WIDE_BOUNDS, SameProcess, WorkerExecutor
+from processors.workers.engine import local_engine
 from reports.exports.harness_samples import HarnessFormat, Samples, write_samples
 from reports.exports.runcodeeval import benchmark_folder, write_folders
 from reports.exports.table_files import TableFormat, TableWriter
@@ -66,9 +65,8 @@ def export_session(
 def _table(store: SolutionStore, kind: TableFormat, target: Path, workers: int) -> int:
     """Write the table and return how many rows it has."""
     answers = total(store.tallies.values()).answered
-    is_small = workers == 1 or answers < _MANY_ANSWERS
-    with SameProcess() if is_small else WorkerExecutor(workers, WIDE_BOUNDS) as executor:
-        writer = TableWriter(store, executor, 1 if is_small else window_for(workers))
+    with local_engine(workers, is_small=answers < _MANY_ANSWERS) as engine:
+        writer = TableWriter(store, engine)
         writer.write(kind, target)
         return writer.rows
 

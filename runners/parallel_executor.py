@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 
-from config.errors import LaneClosed, ModelGone
+from config.errors import LaneClosed, ModelGone, ProblemChanged
 from config.prompt_text import PromptText
 from models.catalog.listed_words import listed_words
 from prompts.prompt_template import build_prompt
 from runners.answers.answer_keeper import AnswerKeeper, UnreadReply
 from runners.calls.budget import CapReached
-from runners.calls.reliable_call import GaveUp, ReliableCaller
-from runners.lanes.lane import Lane, LaneStopped
+from runners.calls.reliable_call import Answer, GaveUp, ReliableCaller
+from runners.lanes.lane import HandedOn, Lane, LaneStopped
 from runners.lanes.task import Task
 
 
@@ -73,9 +73,15 @@ class ParallelExecutor:
     async def _solve(self, lane: Lane, task: Task) -> UnreadReply | None:
         """Return the reply where it is kept, but has to be read yet."""
         with self._stopping(lane):
-            prompt = build_prompt(task.problem, self._prompt)
-            with _put_back(lane, task):
-                outcome = await self._caller.call(lane, prompt, task.name)
+            outcome: Answer | GaveUp
+            try:
+                task = task.read()
+            except ProblemChanged as changed:
+                outcome = GaveUp(error=changed, attempts=[])
+            else:
+                prompt = build_prompt(task.problem, self._prompt)
+                with _put_back(lane, task):
+                    outcome = await self._caller.call(lane, prompt, task.name)
             error = outcome.error if isinstance(outcome, GaveUp) else None
             if error and lane.pass_on(task, error):
                 self._wake_other_keys(lane)
@@ -103,6 +109,8 @@ class ParallelExecutor:
         except CapReached as error:
             self.stopped_by = error
             lane.stop()  # what other lanes ask may still fit
+        except HandedOn:
+            self._wake_other_keys(lane)
         except LaneStopped:
             pass  # the lane hands out no more work
         if lane.stopping:
@@ -118,9 +126,12 @@ class ParallelExecutor:
 
 @contextmanager
 def _put_back(lane: Lane, task: Task) -> Iterator[None]:
-    """Let a task be taken again of which the lane's end leaves it open what it comes to."""
+    """Let a task be taken again that a lane leaves before it has come to anything."""
     try:
         yield
+    except HandedOn:
+        lane.tasks.hand_on(task, lane.model.key_variable)
+        raise
     except (LaneClosed, LaneStopped, CapReached):
         lane.tasks.put_back(task)
         raise

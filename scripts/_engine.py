@@ -4,25 +4,16 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from processors.workers.bounds import Bounds
 from processors.workers.chunks import window_for
+from processors.workers.engine import Engine
 from processors.workers.executor import WorkerExecutor
 from scripts._cli import positive_int
 
 if TYPE_CHECKING:
     from runners.cluster.ray_cluster import RayCluster
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What does the work; window: how many chunks it should have in flight."""
-
-    executor: Executor
-    window: int
 
 
 def add_engine_flags(parser: argparse._ActionsContainer, workers_help: str) -> None:

@@ -59,7 +59,7 @@ async def evaluate_sessions(request: EvaluationRequest) -> bool:
 
     Raises NoIsolation where no sandbox holds, ConfigError for what cannot be judged as asked.
     """
-    stores = [open_session(*place) for place in request.places]
+    stores = [open_session(*place, workers=request.workers) for place in request.places]
     work = [(store, _problems(store, request)) for store in stores]
     async with _sandboxes(request) as sandboxes:
         return await _evaluate_all(work, sandboxes, request)

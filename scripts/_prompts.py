@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 
 from config.prompt_text import PromptText
-from prompts.problems import Problem
+from prompts.placed_problems import AskedProblem
+from prompts.problem import Problem
 from prompts.prompt_template import build_prompt
 from runners.progress.terminal_text import printable
 
 
-def print_first_prompts(problems: Sequence[Problem], text: PromptText | None) -> None:
+def print_first_prompts(problems: Sequence[AskedProblem], text: PromptText | None) -> None:
     """Print the prompt of the first function, the first class, and the first of no said kind.
 
     text: the words around every problem, None for the default's.
     """
     first: dict[str, Problem] = {}
-    for problem in problems:
+    for problem in (each.read() for each in problems):
         first.setdefault(problem.object or "function or class", problem)
     for kind, problem in first.items():
         prompt = build_prompt(problem, text)

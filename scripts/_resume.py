@@ -39,7 +39,9 @@ class ResumeWishes:
     session's. samples: how many answers to each problem there are to be, None for as many as
     before. release: what is reserved for calls that may have been billed is free again.
     evaluate: whether answers are judged from now on, None for as before. batches: what is done
-    with batches; ask_before_cancelling: where that is to cancel them.
+    with batches; ask_before_cancelling: where that is to cancel them. workers: processes that read
+    a large session as it is opened. ray: the address of a cluster that makes the calls, None for
+    this process.
     """
 
     accept_changes: bool
@@ -49,6 +51,8 @@ class ResumeWishes:
     evaluate: EvaluateMode | None
     batches: BatchWishes = NO_WISHES
     ask_before_cancelling: bool = True
+    ray: str | None = None
+    workers: int = 1
 
 
 def resume(
@@ -59,7 +63,7 @@ def resume(
     progress: ProgressForm,
 ) -> int:
     """Go on with a session where anything is left to do; returns the exit code."""
-    store = open_session(output_dir, session_id)
+    store = open_session(output_dir, session_id, workers=wishes.workers)
     metadata = store.metadata
     assert metadata is not None, "open_session refuses a session without metadata"
     settings = CollectionSettings.from_parameters(metadata.session_parameters)
@@ -89,6 +93,7 @@ def resume(
         release=wishes.release,
         isolation=_sandbox(settings, wishes),
         wishes=wishes.batches,
+        ray=wishes.ray,
     )
 
 
@@ -143,8 +148,11 @@ def _is_finished(store: SolutionStore, metadata: SessionMetadata, samples: int) 
     if metadata.asked is None:
         counts, wanted = store.answered_counts(), metadata.total_problems * samples
         return all(counts.get(model, 0) >= wanted for model in metadata.models)
-    wanted_of_each = set(product(metadata.asked, range(1, samples + 1)))
-    return all(wanted_of_each <= store.answered(model) for model in metadata.models)
+    asked, numbers = metadata.asked, range(1, samples + 1)
+    return all(
+        all(key in answered for key in product(asked, numbers))
+        for answered in map(store.answered, metadata.models)
+    )
 
 
 def _check_dataset(plan: CollectionPlan, metadata: SessionMetadata, accept_changes: bool) -> None:

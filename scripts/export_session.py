@@ -100,14 +100,15 @@ def _run(args: argparse.Namespace) -> int:
     if args.workers and args.format not in TABLE_FORMATS:
         raise ConfigError(f"--workers is for tables: {', '.join(TABLE_FORMATS)}")
     places = dict.fromkeys(session_place(each, args.output_dir) for each in args.sessions)
-    stores = [open_session(*place) for place in places]
+    workers = args.workers or usable_cores()
+    stores = [open_session(*place, workers=workers) for place in places]
     if args.format == _LEADERBOARD:
         return _write_leaderboard(stores, args.out)
     if len(stores) > 1:
         raise ConfigError(
             f"--format {args.format} takes one session; only a leaderboard takes more"
         )
-    return _export(stores[0], args)
+    return _export(stores[0], args, workers)
 
 
 def _write_leaderboard(stores: list[SolutionStore], out: str | None) -> int:
@@ -123,9 +124,9 @@ def _write_leaderboard(stores: list[SolutionStore], out: str | None) -> int:
     return EXIT_OK
 
 
-def _export(store: SolutionStore, args: argparse.Namespace) -> int:
+def _export(store: SolutionStore, args: argparse.Namespace, workers: int) -> int:
     target = user_path(args.out, "--out") if args.out else default_target(store, args.format)
-    exported = export_session(store, args.format, target, args.workers or usable_cores())
+    exported = export_session(store, args.format, target, workers)
     print(f"{exported.rows} rows: {target}")
     for note in exported.notes:
         print(note)

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
+from processors.workers.pool import usable_cores
 from reports.report import MOST_BODY_BYTES, write_report
 from scripts._cli import EXIT_OK, add_output_dir_flag, parse_arguments, positive_int, run_command
 from scripts._parser import CommandParser
@@ -28,6 +29,12 @@ def build_parser() -> CommandParser:
         help="for prompts, replies and code, packed (default: %(default)s); what does not fit is "
         "listed without its texts",
     )
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="processes that read a large session (default: one a core)",
+    )
     add_output_dir_flag(parser)
     return parser
 
@@ -39,8 +46,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    store = open_session(*session_place(args.session, args.output_dir))
-    path = write_report(store, most_body_bytes=args.max_megabytes * _MEGABYTE)
+    workers = args.workers or usable_cores()
+    store = open_session(*session_place(args.session, args.output_dir), workers=workers)
+    most_bytes = args.max_megabytes * _MEGABYTE
+    path = write_report(store, most_body_bytes=most_bytes, workers=workers)
     print(f"{path} ({path.stat().st_size / _MEGABYTE:.1f} MB)")
     return EXIT_OK
 

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 import scripts._root  # noqa: F401 - first: it checks what the others need
 from processors.workers.bounds import Bounds
+from processors.workers.pool import usable_cores
 from runners.answers.reprocess import MOST_NAMED, Change, Changes, reprocess_session
 from scripts._cli import (
     EXIT_OK,
@@ -57,7 +58,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    store = open_session(*session_place(args.session, args.output_dir))
+    place = session_place(args.session, args.output_dir)
+    store = open_session(*place, workers=args.workers or usable_cores())
     bounds = Bounds(cpu_seconds=args.seconds_per_reply, memory_mb=args.memory_per_reply)
     with open_engine(args, bounds) as engine:
         written, changes = reprocess_session(store, engine.executor, engine.window)

@@ -79,10 +79,11 @@ def create_session(
 
 
 def open_session(
-    output_dir: str | Path, session_id: str, *, clock: Clock | None = None
+    output_dir: str | Path, session_id: str, *, clock: Clock | None = None, workers: int = 1
 ) -> SolutionStore:
     """Return the store of an existing session, with its metadata; changes nothing.
 
+    workers: processes that read its files where they are large.
     Raises ConfigError for an empty id or an unknown session, with the nearest names; StoreError
     where neither summary.json nor manifest.json can be read, or the session is of a newer version.
     """
@@ -92,7 +93,7 @@ def open_session(
             f"{folder}: neither {SUMMARY_NAME} nor {MANIFEST_NAME} can be read, so what the "
             "session was asked is not known; its answers are untouched"
         )
-    return SolutionStore(output_dir, session_id, clock=clock)
+    return SolutionStore(output_dir, session_id, clock=clock, workers=workers)
 
 
 def existing_folder(output_dir: str | Path, session_id: str) -> Path:

@@ -56,14 +56,16 @@ class SolutionStore(AnswerLog):
         most_csv_rows: int = MOST_CSV_ROWS,
         most_compared: int = MOST_PROBLEMS,
         sidecars: Sidecars | None = None,
+        workers: int = 1,
     ) -> None:
         """Open or create output_dir/session_id; without an id make a session that is new.
 
         most_csv_rows: of a category's .csv file; one that would be longer is not written.
         most_compared: problems in one file of the comparison. sidecars: those of its long files.
+        workers: processes that read its files where they are large.
         Raises StoreError where the folder cannot be made or read, or is of a newer version.
         """
-        super().__init__(output_dir, session_id, clock=clock)
+        super().__init__(output_dir, session_id, clock=clock, workers=workers)
         self._opened_at = self._clock.time()
         self._csv = CsvExporter()
         self._most_csv_rows = most_csv_rows

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reports.board.entry import LastAnswer, LastFailure, shortened
 from reports.board.line_tail import LineTail, Rewritten
-from reports.outcomes import verdict_of
+from reports.outcome_work import verdict_of
 from storage.files.regular_file import refuse_link
 from storage.files.utf8_text import clean_text
 from storage.records.record_json import decode_failure, decode_solution

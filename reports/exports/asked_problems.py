@@ -5,7 +5,7 @@ from functools import cached_property
 import msgspec
 
 from prompts.problems import Problem
-from reports.outcomes import ProblemOutcomes, SessionOutcomes, read_record
+from reports.outcomes import OutcomeReader, ProblemOutcomes, SessionOutcomes
 from reports.references import references_of
 from storage.records.solution_record import FailureRecord, SolutionRecord
 from storage.solution_store import SolutionStore
@@ -55,7 +55,10 @@ class AskedProblems:
 def _first_answer(problem: ProblemOutcomes, label: str | None = None) -> SolutionRecord | None:
     outcomes = problem.outcomes if label is None else problem.by_model.get(label, ())
     answered = next((outcome for outcome in outcomes if outcome.verdict != "failed"), None)
-    record = read_record(answered) if answered is not None else None
+    if answered is None:
+        return None
+    with OutcomeReader() as reader:
+        record = reader.record(answered)
     return record if isinstance(record, SolutionRecord) else None
 
 

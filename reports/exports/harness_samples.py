@@ -17,7 +17,7 @@ import msgspec
 from config.errors import CollectionError, ConfigError
 from prompts.problems import load_problems
 from reports.exports.export_folder import open_folder
-from reports.outcomes import SessionOutcomes, read_outcomes, read_record
+from reports.outcomes import OutcomeReader, SessionOutcomes, read_outcomes
 from storage.files.durability import replace_file
 from storage.files.safe_names import safe_name
 from storage.records.solution_record import SolutionRecord
@@ -121,11 +121,12 @@ def _spelled(task_id: str, dataset: Dataset) -> str:
 def _codes(outcomes: SessionOutcomes, model: str) -> dict[tuple[str, int], str]:
     """Return (task_id, sample) -> the code of a model's answers."""
     codes = {}
-    for problem in outcomes.problems:
-        for outcome in problem.by_model.get(model, ()):
-            record = read_record(outcome)
-            if isinstance(record, SolutionRecord):
-                codes[record.task_id, record.sample] = record.extracted_solution
+    with OutcomeReader() as reader:
+        for problem in outcomes.problems:
+            for outcome in problem.by_model.get(model, ()):
+                record = reader.record(outcome)
+                if isinstance(record, SolutionRecord):
+                    codes[record.task_id, record.sample] = record.extracted_solution
     return codes
 
 

@@ -1,7 +1,6 @@
 """The tidy table as a file: JSON lines, CSV or Parquet; its rows are made where there are cores."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from processors.workers.chunks import map_chunks, whole
+from processors.workers.engine import Engine
 from processors.workers.messages import Work
 from reports.exports.nested_columns import NULL, VALIDATION, Shape, merge
 from reports.exports.row_work import (
@@ -34,14 +34,10 @@ TableFormat = Literal["parquet", "jsonl", "csv"]
 
 @dataclass(slots=True)
 class TableWriter:
-    """Writes a session's table; executor: makes its rows, window chunks at a time.
-
-    rows: how many were written.
-    """
+    """Writes a session's table; engine: what makes its rows. rows: how many were written."""
 
     store: SolutionStore
-    executor: Executor
-    window: int
+    engine: Engine
     rows: int = 0
 
     def write(self, kind: TableFormat, target: Path) -> None:
@@ -67,8 +63,9 @@ class TableWriter:
             yield rows.content
 
     def _results(self, function: Work, shapes: Shapes | None = None) -> Iterator[bytes]:
-        chunks = chunks_of(self.store.session_id, row_sources(self.store), shapes)
-        return map(whole, map_chunks(self.executor, function, chunks, self.window))
+        engine = self.engine
+        chunks = chunks_of(self.store.session_id, row_sources(self.store, engine), shapes)
+        return map(whole, map_chunks(engine.executor, function, chunks, engine.window))
 
     def _write_parquet(self, target: Path) -> None:
         pyarrow, parquet = arrow_library("pyarrow"), arrow_library("pyarrow.parquet")

@@ -1,13 +1,15 @@
 """A session as one tidy table: a row a task, answered or failed, in plain columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 
 import msgspec
 
+from processors.workers.engine import HERE, Engine
 from reports.exports.asked_problems import AskedProblems
-from reports.outcomes import Verdict, read_line, read_outcomes, read_record, verdict_of
+from reports.outcome_work import Verdict, verdict_of
+from reports.outcomes import Outcome, OutcomeReader, ProblemOutcomes, read_outcomes
 from storage.records.record_json import decode_failure, decode_solution, encode_failure
 from storage.records.solution_record import FailureRecord, JsonObject, SolutionRecord
 from storage.solution_store import SolutionStore
@@ -75,23 +77,34 @@ class RowSource(msgspec.Struct, frozen=True, array_like=True):
     judged: JudgedAnswer | None = None
 
 
-def row_sources(store: SolutionStore) -> Iterator[RowSource]:
-    """Yield the source of each row, one for every answer and every failure without one."""
-    outcomes = read_outcomes(store)
+def row_sources(store: SolutionStore, engine: Engine = HERE) -> Iterator[RowSource]:
+    """Yield the source of each row, one for every answer and every failure without one.
+
+    engine: what looks through the answers.
+    """
+    outcomes = read_outcomes(store, engine=engine)
     asked = AskedProblems(store, outcomes)
     groups = (paths for model in outcomes.models for paths in store.answer_files(model))
     judgements = last_judgements(chain.from_iterable(groups))
-    for problem in outcomes.problems:
+    with OutcomeReader() as reader:
+        for problem, model, outcome in _each(outcomes.problems):
+            if outcome.verdict == "failed":
+                failure = reader.record(outcome)
+                if isinstance(failure, FailureRecord):
+                    whole = encode_failure(asked.whole(failure, problem))[1]
+                    yield RowSource(whole, is_answer=False)
+            else:
+                judged = judgements.get((model, problem.task_id, outcome.sample))
+                yield RowSource(reader.line(outcome), is_answer=True, judged=judged)
+
+
+def _each(
+    problems: Iterable[ProblemOutcomes],
+) -> Iterator[tuple[ProblemOutcomes, str, Outcome]]:
+    for problem in problems:
         for model, of_model in problem.by_model.items():
             for outcome in of_model:
-                if outcome.verdict == "failed":
-                    failure = read_record(outcome)
-                    if isinstance(failure, FailureRecord):
-                        whole = encode_failure(asked.whole(failure, problem))[1]
-                        yield RowSource(whole, is_answer=False)
-                else:
-                    judged = judgements.get((model, problem.task_id, outcome.sample))
-                    yield RowSource(read_line(outcome), is_answer=True, judged=judged)
+                yield problem, model, outcome
 
 
 def row_of(session_id: str, source: RowSource) -> TidyRow | None:

@@ -10,7 +10,7 @@ import msgspec
 from config.prompt_text import PromptText
 from prompts.problems import Problem, SolutionKind
 from prompts.prompt_template import build_prompt, prompt_version
-from reports.outcomes import Outcome, ProblemOutcomes, read_record
+from reports.outcomes import Outcome, OutcomeReader, ProblemOutcomes
 from reports.page.judged import Judgements, PlacedJudgement
 from reports.page.judged_detail import JudgedDetail, read_detail
 from reports.page.verdict_letters import LETTERS
@@ -74,14 +74,15 @@ def packed_bodies(
     Where not all fit, problems that some model did not solve come first.
     """
     left = most_bytes
-    for place in _most_wanted_first(problems, judgements):
-        problem = problems[place]
-        body = _body(problem, references.get(problem.task_id), judgements, text)
-        block = base64.b64encode(gzip.compress(msgspec.json.encode(body), _GZIP_LEVEL, mtime=0))
-        left -= len(block)
-        if left < 0:
-            return
-        yield place, block.decode("ascii")
+    with OutcomeReader() as reader:
+        for place in _most_wanted_first(problems, judgements):
+            problem = problems[place]
+            body = _body(problem, references.get(problem.task_id), judgements, text, reader)
+            block = base64.b64encode(gzip.compress(msgspec.json.encode(body), _GZIP_LEVEL, mtime=0))
+            left -= len(block)
+            if left < 0:
+                return
+            yield place, block.decode("ascii")
 
 
 def _most_wanted_first(problems: Sequence[ProblemOutcomes], judgements: Judgements) -> list[int]:
@@ -106,11 +107,12 @@ def _body(
     reference: Reference | None,
     judgements: Judgements,
     text: PromptText | None,
+    reader: OutcomeReader,
 ) -> Body:
     answers: list[Answer] = []
     words, prompt = (reference.text, None) if reference else ("", None)
     for outcome in problem.outcomes:
-        record = read_record(outcome)
+        record = reader.record(outcome)
         if record is None:
             continue
         if isinstance(record, SolutionRecord) and prompt is None:

@@ -1,6 +1,6 @@
 """Verdicts as single characters, so that a table of 100,000 cells stays small."""
 
-from reports.outcomes import Verdict
+from reports.outcome_work import Verdict
 
 # page.js has the same letters.
 LETTERS: dict[Verdict, str] = {

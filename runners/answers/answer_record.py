@@ -2,6 +2,7 @@
 
 from config.prompt_text import PromptText
 from models.base_model import BaseModel, Usage
+from prompts.problem import Problem
 from prompts.prompt_template import prompt_version
 from runners.calls.reliable_call import Answer, GaveUp
 from runners.lanes.lane import Lane
@@ -56,19 +57,20 @@ def answer_record(
 
 def failure_record(task: Task, lane: Lane, failure: GaveUp, timestamp: float) -> FailureRecord:
     """Return the record of one task that was given up; timestamp in wall seconds."""
+    known = task.asked if isinstance(task.asked, Problem) else None
     return FailureRecord(
-        task_id=task.problem.task_id,
+        task_id=task.asked.task_id,
         model=lane.label,
-        category=task.problem.category,
+        category=task.asked.category,
         error=type(failure.error).__name__,
         message=str(failure.error),
         attempts=failure.attempts,
         timestamp=timestamp,
         sample=task.sample,
-        name=task.problem.name,
-        object=task.problem.object,
-        complexity=task.problem.complexity,
-        problem=task.problem.problem,
+        name=known.name if known else None,
+        object=known.object if known else None,
+        complexity=known.complexity if known else None,
+        problem=known.problem if known else None,
         requested_model=lane.model.model_name,
     )
 

@@ -12,6 +12,7 @@ from config.clock import Clock
 from config.collection_settings import CollectionSettings
 from models.base_model import BaseModel
 from models.batch.batch_api import BatchInput
+from prompts.placed_problems import AskedProblem
 from prompts.problems import Problem
 from prompts.prompt_template import Prompt, build_prompt
 from runners.answers.answer_keeper import AnswerKeeper
@@ -52,7 +53,7 @@ class BatchRun:
     budget: Budget
     store: SolutionStore
     keeper: AnswerKeeper
-    problems: Mapping[str, Problem]
+    problems: Mapping[str, AskedProblem]
     clock: Clock
     random: Random
     stopped: asyncio.Event

@@ -11,7 +11,7 @@ from config.collection_settings import CollectionSettings
 from config.errors import StoreError
 from models.base_model import BaseModel
 from models.batch.batch_apis import batch_api
-from prompts.problems import Problem
+from prompts.placed_problems import AskedProblem
 from runners.answers.answer_keeper import AnswerKeeper, UnreadReply
 from runners.batch.batch_route import BatchRoute, route_of
 from runners.batch.batch_run import BatchRun, BatchWishes
@@ -61,13 +61,13 @@ class BatchRunner:
         """Tell whether a model's tasks are to go into batches."""
         return self._settings.batch and isinstance(route_of(model, self._clock.time()), BatchRoute)
 
-    def undone(self, label: str, problems: Sequence[Problem]) -> Iterator[Task]:
+    def undone(self, label: str, problems: Sequence[AskedProblem]) -> Iterator[Task]:
         """Yield what a model has neither answered nor is asked in a batch that is open."""
         open_keys = self._open_keys(label)
         tasks = undone_tasks(self._store, label, problems, self._settings.samples)
         return (task for task in tasks if task.key not in open_keys)
 
-    def waits_for(self, label: str, problems: Sequence[Problem]) -> int:
+    def waits_for(self, label: str, problems: Sequence[AskedProblem]) -> int:
         """Return how many of a model's undone tasks are asked in batches that are open."""
         open_keys = self._open_keys(label)
         tasks = undone_tasks(self._store, label, problems, self._settings.samples)
@@ -76,7 +76,7 @@ class BatchRunner:
     def work(
         self,
         lanes: Sequence[Lane],
-        problems: Sequence[Problem],
+        problems: Sequence[AskedProblem],
         keeper: AnswerKeeper,
         read: ReadReply,
         go_live: GoLive,
@@ -87,6 +87,8 @@ class BatchRunner:
         read: reads a reply that takes longer. go_live: has a lane ask tasks by calls.
         break_off: is told what could not be written.
         """
+        if not any(self._has_work(lane) for lane in lanes):
+            return []
         run = BatchRun(
             settings=self._settings,
             wishes=self._wishes,
@@ -103,11 +105,14 @@ class BatchRunner:
         jobs: list[Coroutine[None, None, None]] = []
         for lane in lanes:
             route = self._route(lane.model)
-            has_some = any(b.is_unsettled or b.step == "lost" for b in self._of(lane.label))
-            if route and (lane.is_batched or has_some):
+            if route and self._has_work(lane):
                 batches = LaneBatches(lane, route, run, read)
                 jobs.append(self._lane(lane, batches, problems, go_live, break_off, run))
         return jobs
+
+    def _has_work(self, lane: Lane) -> bool:
+        is_open = (b.is_unsettled or b.step == "lost" for b in self._of(lane.label))
+        return lane.is_batched or any(is_open)
 
     def stop(self) -> None:
         """Wait for no batch any more; what is being fetched or landed comes to its end."""
@@ -122,7 +127,7 @@ class BatchRunner:
         self,
         lane: Lane,
         batches: LaneBatches,
-        problems: Sequence[Problem],
+        problems: Sequence[AskedProblem],
         go_live: GoLive,
         break_off: Callable[[StoreError], None],
         run: BatchRun,

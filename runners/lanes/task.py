@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from prompts.problems import Problem
+from prompts.placed_problems import AskedProblem
+from prompts.problem import Problem
 from storage.records.solution_record import TaskKey, task_name
 from storage.solution_store import SolutionStore
 
@@ -12,12 +13,22 @@ from storage.solution_store import SolutionStore
 class Task:
     """One answer to ask a model for; sample counts from 1."""
 
-    problem: Problem
+    asked: AskedProblem
     sample: int = 1
+
+    def read(self) -> "Task":
+        """Return the task with its problem's text; raises ProblemChanged where that is another."""
+        return Task(self.asked.read(), self.sample)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem of a task that was read."""
+        assert isinstance(self.asked, Problem), "a task is read before it is worked on"
+        return self.asked
 
     @property
     def key(self) -> TaskKey:
-        return self.problem.task_id, self.sample
+        return self.asked.task_id, self.sample
 
     @property
     def name(self) -> str:
@@ -25,7 +36,7 @@ class Task:
 
 
 def undone_tasks(
-    store: SolutionStore, label: str, problems: Sequence[Problem], samples: int
+    store: SolutionStore, label: str, problems: Sequence[AskedProblem], samples: int
 ) -> Iterator[Task]:
     """Yield what a model has neither answered nor a reply waiting for, looked up as it goes.
 

@@ -10,6 +10,8 @@ def dataset_changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
     before, now: task_id -> content hash, as the session kept it and as the files have it.
     """
+    if before == now:
+        return ""
     changed = [task_id for task_id in before.keys() & now.keys() if before[task_id] != now[task_id]]
     changes = [
         *(f"{task_id} changed" for task_id in sorted(changed)),

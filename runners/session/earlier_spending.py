@@ -73,6 +73,7 @@ def release_reserved(store: SolutionStore, spending: Spending) -> Spending:
 
 def dearest_call_usd(plan: CollectionPlan, models: RunModels) -> float:
     """Return the most that one call of the plan may cost, as far as prices are known."""
-    prompt = build_prompt(max(plan.problems, key=lambda problem: len(problem.problem)))
+    problems = (problem.read() for problem in plan.problems)
+    prompt = build_prompt(max(problems, key=lambda problem: len(problem.problem)))
     now = datetime.now(UTC)
     return max(worst_case_usd(model, prompt, now) or 0.0 for model in models)

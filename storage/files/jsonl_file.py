@@ -44,6 +44,11 @@ class Line:
         return len(self.raw) == len(self.content) + line_end or self.raw.strip() == self.content
 
 
+def line_from(offset: int, raw: bytes) -> Line:
+    """Return the line of these bytes, which start at an offset."""
+    return Line(offset, raw, raw.strip(_PADDING))
+
+
 def append_line(path: Path, line: bytes) -> int:
     """Return where the line stands, in bytes, once it is whole with the operating system.
 
@@ -72,7 +77,7 @@ def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
         with open_to_read(path) as file:
             file.seek(start)
             for raw in file:
-                yield Line(start, raw, raw.strip(_PADDING))
+                yield line_from(start, raw)
                 start += len(raw)
     except FileNotFoundError:
         return
@@ -97,10 +102,27 @@ def read_blocks(path: Path) -> Iterator[bytes]:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def read_stretches(path: Path, start: int, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield a file from a byte offset on as (offset, whole lines), each of some `size` bytes.
+
+    Nothing where there is no file, as read_lines has it.
+    """
+    try:
+        with open_to_read(path) as file:
+            file.seek(start)
+            while stretch := file.read(size) + file.readline():
+                yield start, stretch
+                start += len(stretch)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def lines_of(block: bytes, start: int = 0) -> Iterator[Line]:
     """Yield the lines of a block that starts at a byte offset, as read_lines does."""
     for raw in BytesIO(block):
-        yield Line(start, raw, raw.strip(_PADDING))
+        yield line_from(start, raw)
         start += len(raw)
 
 

@@ -53,9 +53,11 @@ class AnswerLog:
         session_id: str | None = None,
         *,
         clock: Clock | None = None,
+        workers: int = 1,
     ) -> None:
         """Open or create output_dir/session_id; without an id make a session that is new.
 
+        workers: processes that read its files where they are large.
         Raises StoreError where the folder cannot be made or read, or is of a newer version.
         """
         self._clock = clock or SystemClock()
@@ -64,7 +66,7 @@ class AnswerLog:
         summary = read_summary(self.path)
         self.status: SessionStatus = (summary and summary.status) or "in_progress"
         self._ended_at = summary.collection_metadata.collection_end if summary else None
-        self._scan = scan_session(self.path)
+        self._scan = scan_session(self.path, workers)
         self._ends = dict(self._scan.sizes)
         self._cut: set[Path] = set()
         self._lock = threading.Lock()

@@ -1,14 +1,12 @@
 """A session's .jsonl files read through once: the index of what is there, and what is damaged."""
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from config.errors import StoreError
 from storage.files.durability import write_error
 from storage.files.jsonl_file import (
-    Line,
     cut_torn_tail,
     damaged_path,
     keep_whole_file,
@@ -16,44 +14,15 @@ from storage.files.jsonl_file import (
     set_aside,
 )
 from storage.files.regular_file import NotRegular, is_regular, refuse_link
+from storage.records.answer_scan import Damage, records_in, scan_answers
 from storage.records.part_names import in_order
 from storage.records.record_csv import is_export
 from storage.records.record_index import RecordIndex
 from storage.records.record_json import decode_failure, decode_solution
-from storage.records.sidecar import read_sidecar
 from storage.session.session_folder import EVALUATION_FOLDER
 
 FAILURES_NAME = "failures.jsonl"
 PENDING_NAME = "pending_extraction.jsonl"
-
-Record = TypeVar("Record")
-
-
-@dataclass(slots=True)
-class Damage:
-    """What is wrong with one .jsonl file; offsets are those of its lines.
-
-    torn: the last line is cut short. unended: it only lacks its end.
-    padded: bytes around a record that are not its own.
-    """
-
-    path: Path
-    torn: bool = False
-    unended: bool = False
-    padded: bool = False
-    unreadable: list[int] = field(default_factory=list)
-    doubled: list[int] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return self.needs_cut or self.needs_rewrite
-
-    @property
-    def needs_cut(self) -> bool:
-        return self.torn or self.unended
-
-    @property
-    def needs_rewrite(self) -> bool:
-        return bool(self.padded or self.unreadable or self.doubled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +41,17 @@ class SessionScan:
         return self.sizes == session_files(folder)
 
 
-def scan_session(folder: Path) -> SessionScan:
+def scan_session(folder: Path, workers: int = 1) -> SessionScan:
     """Return what stands in a session's files; changes none of them.
 
     A record counts once: a second one of the same model, task and sample is damage.
+    workers: processes that read a large session, which find the same however many they are.
     Raises StoreError where a file cannot be read at all.
     """
     sizes = session_files(folder)
     index = RecordIndex(folder)
-    damages = [_scan_solutions(path, index) for path in sizes if path.parent != folder]
+    answers = {path: size for path, size in sizes.items() if path.parent != folder}
+    damages = scan_answers(answers, index, workers)
     damages.append(_scan_failures(folder / FAILURES_NAME, index))
     damages.append(_scan_pending(folder / PENDING_NAME, index))
     return SessionScan(index, [damage for damage in damages if damage], sizes)
@@ -157,63 +128,15 @@ def _jsonl_files(folder: Path) -> list[Path]:
     return files
 
 
-def _scan_solutions(path: Path, index: RecordIndex) -> Damage:
-    damage = Damage(path)
-    start = _take_sidecar(path, index)
-    for line, record in _records(path, decode_solution, damage, start):
-        if not record.llm_call_success:
-            continue  # sessions older than format 1 kept failed calls among the answers
-        if index.is_answered(record.model, record.key):
-            damage.doubled.append(line.offset)
-        else:
-            index.place(record, path)
-            index.add(record)
-    return damage
-
-
-def _take_sidecar(path: Path, index: RecordIndex) -> int:
-    """Return up to where a sidecar told what the file holds, in bytes; 0 where it did not."""
-    blocks = read_sidecar(path)
-    if not blocks or index.has_any_of(blocks):
-        return 0
-    for block in blocks:
-        index.add_block(block, path)
-    return blocks[-1].end
-
-
 def _scan_failures(path: Path, index: RecordIndex) -> Damage:
     damage = Damage(path)
-    for _, failure in _records(path, decode_failure, damage):
+    for _, failure in records_in(read_lines(path), decode_failure, damage):
         index.add_failure(failure)
     return damage
 
 
 def _scan_pending(path: Path, index: RecordIndex) -> Damage:
     damage = Damage(path)
-    for _, record in _records(path, decode_solution, damage):
+    for _, record in records_in(read_lines(path), decode_solution, damage):
         index.add_pending(record.model, record.key)
     return damage
-
-
-def _records(
-    path: Path, decode: Callable[[bytes], Record | None], damage: Damage, start: int = 0
-) -> Iterator[tuple[Line, Record]]:
-    """Yield each line's record as it is read; note in damage what is wrong with the others."""
-    for line in read_lines(path, start):
-        damage.padded |= not line.is_clean
-        if not line.content:
-            continue
-        damage.unended = not line.is_whole
-        record = decode(line.content)
-        if record is None:
-            _note_unreadable(line, damage)
-        else:
-            yield line, record
-
-
-def _note_unreadable(line: Line, damage: Damage) -> None:
-    if line.is_whole:
-        damage.unreadable.append(line.offset)
-    else:
-        damage.torn = True
-        damage.unended = False

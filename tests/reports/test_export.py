@@ -154,7 +154,7 @@ def test_a_table_is_the_same_for_any_number_of_workers(
     files = [tmp_path / name for name in ("here", "small", "workers")]
     export_session(store, kind, files[0], workers=1)
     with monkeypatch.context() as patched:  # for a few rows no process is started
-        patched.setattr("reports.session_export.WorkerExecutor", None)
+        patched.setattr("processors.workers.engine.WorkerExecutor", None)
         export_session(store, kind, files[1], workers=2)
     monkeypatch.setattr("reports.session_export._MANY_ANSWERS", 0)
     exported = export_session(store, kind, files[2], workers=2)

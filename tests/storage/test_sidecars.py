@@ -89,7 +89,7 @@ def test_only_what_is_new_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         hashed.append(path)
         return agree(path, blocks)
 
-    monkeypatch.setattr("storage.records.session_scan.read_lines", noted)
+    monkeypatch.setattr("storage.records.answer_scan.read_lines", noted)
     monkeypatch.setattr(sidecar, "hashes_agree", hashes_agree)
     assert told(store.path)
     assert (started[path], hashed) == (size, [])
