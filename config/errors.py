@@ -13,7 +13,8 @@ CollectionError
     │   ├── Overloaded      the provider says: my fault (5xx, 529)
     │   ├── TimedOut        no whole reply before the deadline
     │   ├── ConnectionLost  no reply at all
-    │   │   └── Unreachable no connection, so nothing was sent
+    │   │   ├── Unreachable no connection, so nothing was sent
+    │   │   └── HostLost    the cluster lost the host that made the call
     │   ├── NotRun          a batch ended before it came to this request
     │   └── BadReply        a reply that cannot be read, or is too large
     └── PermanentError      the same request will fail again
@@ -23,6 +24,7 @@ CollectionError
             ├── AuthFailed      the key is missing, wrong or not allowed
             ├── QuotaExhausted  no money or no quota left
             ├── ModelGone       the model is unknown, retired or not permitted
+            ├── NoHost          the cluster loses every host that is to make its calls
             └── AllAlike        tasks fail in one and the same way, none was answered
 """
 
@@ -109,6 +111,10 @@ class Unreachable(ConnectionLost):
     """No connection could be made: nothing was sent, and nothing is billed."""
 
 
+class HostLost(ConnectionLost):
+    """The host on a cluster that made the call was lost over it: the provider has no part in it."""
+
+
 class NotRun(TransientError):
     """A batch ended before it came to this request: it was not run, and is not billed."""
 
@@ -139,6 +145,10 @@ class QuotaExhausted(LaneClosed):
 
 class ModelGone(LaneClosed):
     """The model is unknown, retired, or not permitted for this key."""
+
+
+class NoHost(LaneClosed):
+    """The cluster loses every host that is to make the lane's calls."""
 
 
 class AllAlike(LaneClosed):

@@ -65,6 +65,11 @@ class LocalModel(ChatCompletionsModel):
         self._replicas = Replicas(self.base_urls, SystemClock())
 
     @property
+    def runs_here(self) -> bool:
+        """Whether it works in this process, and asks no server."""
+        return self._gguf_path is not None
+
+    @property
     def call_url(self) -> str:
         if self._gguf_path or len(self.base_urls) > 1:  # each call may go somewhere else
             return ""

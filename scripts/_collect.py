@@ -20,10 +20,12 @@ from runners.batch.batch_route import route_words
 from runners.batch.batch_run import NO_WISHES, BatchWishes
 from runners.collection_runner import RunOutcome
 from runners.session.collection_plan import CollectionPlan, plan_collection
+from runners.session.key_notes import key_notes
 from runners.session.run_models import RunModels, build_models
 from runners.session.session_run import run_session, session_metadata
 from runners.session.tier_notes import tier_notes
 from scripts._batches import all_in_batches
+from scripts._call_sender import call_sender
 from scripts._cli import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from scripts._estimate import expected_cost, print_estimate
 from scripts._prompts import print_first_prompts
@@ -73,8 +75,12 @@ def collect(
     ask_first: bool,
     progress: ProgressForm,
     detach: bool = False,
+    ray: str | None = None,
 ) -> int:
-    """Run a new session; returns the exit code. detach: leave once its batches are created."""
+    """Run a new session; returns the exit code. detach: leave once its batches are created.
+
+    ray: the address of a cluster that makes the calls, None for this process.
+    """
     _refuse_taken_id(settings.output_dir, session_id)
     plan, models, clients = prepare(settings, environment)
     if has_nothing_to_ask(plan):
@@ -99,6 +105,7 @@ def collect(
         *(plan, models, clients, open_store, progress),
         isolation=isolation,
         wishes=BatchWishes(detach=detach),
+        ray=ray,
     )
 
 
@@ -120,6 +127,8 @@ def prepare(
     models = build_models(plan, environment, clients)
     labels = [config.label for config in plan.models]
     logger.info("Initialized %d models: %s", len(labels), labels)
+    for note in key_notes(models, batch=settings.batch):
+        logger.info("%s", note)
     for note in tier_notes(models.answering, settings.tier, time.time()):
         logger.info("%s", note)
     logger.info("%s", _reading(settings, plan, environment))
@@ -192,11 +201,12 @@ def run_and_report(
     release: bool = False,
     isolation: "Isolation | None" = None,
     wishes: BatchWishes = NO_WISHES,
+    ray: str | None = None,
 ) -> int:
     """Run a session to its end or interruption; print what came out; return the exit code.
 
     isolation: in which answers are judged as they arrive; None leaves them unjudged.
-    wishes: what is done with batches.
+    wishes: what is done with batches. ray: where a cluster is that makes the calls, if one does.
     """
     opened: list[SolutionStore] = []
 
@@ -205,23 +215,30 @@ def run_and_report(
         return opened[0]
 
     try:
-        run = run_session(
-            *(plan, models, clients, open_and_note, progress),
-            release=release,
-            isolation=isolation,
-            wishes=wishes,
-        )
-        store, outcome = asyncio.run(run)
+        with call_sender(ray, models) as sender:
+            run = run_session(
+                *(plan, models, clients, open_and_note, progress),
+                release=release,
+                isolation=isolation,
+                wishes=wishes,
+                sender=sender,
+            )
+            store, outcome = asyncio.run(run)
     except (KeyboardInterrupt, StoreError) as error:
-        if opened and not isinstance(error, SessionInUse):
-            print("To resume this session:")
-            print(f"  {resume_command(opened[0].session_id, plan.settings.output_dir)}")
-        if opened and isinstance(error, WriteError):
-            raise error.then("resume the session") from error
+        if opened:
+            _say_how_to_resume(opened[0], plan.settings.output_dir, error)
         raise
     is_evaluated = isolation is not None
     print_report(store, outcome, plan.settings.output_dir, is_evaluated=is_evaluated)
     return _exit_code(store, outcome, wishes, is_evaluated=is_evaluated)
+
+
+def _say_how_to_resume(store: SolutionStore, output_dir: Path, error: BaseException) -> None:
+    if not isinstance(error, SessionInUse):
+        print("To resume this session:")
+        print(f"  {resume_command(store.session_id, output_dir)}")
+    if isinstance(error, WriteError):
+        raise error.then("resume the session") from error
 
 
 def _exit_code(

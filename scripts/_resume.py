@@ -40,7 +40,8 @@ class ResumeWishes:
     before. release: what is reserved for calls that may have been billed is free again.
     evaluate: whether answers are judged from now on, None for as before. batches: what is done
     with batches; ask_before_cancelling: where that is to cancel them. workers: processes that read
-    a large session as it is opened.
+    a large session as it is opened. ray: the address of a cluster that makes the calls, None for
+    this process.
     """
 
     accept_changes: bool
@@ -50,6 +51,7 @@ class ResumeWishes:
     evaluate: EvaluateMode | None
     batches: BatchWishes = NO_WISHES
     ask_before_cancelling: bool = True
+    ray: str | None = None
     workers: int = 1
 
 
@@ -91,6 +93,7 @@ def resume(
         release=wishes.release,
         isolation=_sandbox(settings, wishes),
         wishes=wishes.batches,
+        ray=wishes.ray,
     )
 
 

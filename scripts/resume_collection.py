@@ -15,6 +15,7 @@ from config.environment import Environment
 from config.errors import ConfigError
 from scripts._batch_flags import add_open_batch_flags
 from scripts._parser import CommandParser
+from scripts._call_sender import add_ray_flag, refuse_ray_with
 from scripts._cli import (
     EXIT_OK,
     add_evaluate_flag,
@@ -59,6 +60,7 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--watch", action="store_true", help="keep showing the progress until the run ends"
     )
+    add_ray_flag(parser)
     parser.add_argument(
         "--workers",
         type=positive_int,
@@ -79,6 +81,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, environment: Environment) -> int:
+    refuse_ray_with(args, "list_sessions", "status", "watch", "cancel_batches")
     if args.list_sessions:
         from scripts._sessions import print_sessions
 
@@ -110,6 +113,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         evaluate=args.evaluate,
         batches=BatchWishes(detach=args.batch_detach, cancel=args.cancel_batches),
         ask_before_cancelling=not args.yes,
+        ray=args.ray,
         workers=args.workers or usable_cores(),
     )
     return resume(folder, session_id, environment, wishes, args.progress)

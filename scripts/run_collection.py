@@ -13,6 +13,7 @@ from config.environment import Environment
 from config.shard import Shard, parse_shard
 from runners.progress.terminal_text import shortened
 from scripts._batch_flags import add_batch_flags, refuse_flags_without_batch
+from scripts._call_sender import add_ray_flag, refuse_ray_with
 from scripts._parser import CommandParser
 from scripts._cli import (
     EXIT_OK,
@@ -134,7 +135,8 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         "--max-concurrent",
         type=_concurrency,
         metavar="N",
-        help="calls in flight per model, not counting --extraction by an LLM; or auto (default: 3)",
+        help="calls in flight per model and key, not counting --extraction by an LLM; or auto "
+        "(default: 3)",
     )
     group.add_argument(
         "--batch-size",
@@ -158,6 +160,7 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         "--system", metavar="TEXT|FILE", help="the system text itself, or a file that holds it"
     )
     _add_parameters(group)
+    add_ray_flag(group)
 
 
 def _add_parameters(group: argparse._ArgumentGroup) -> None:
@@ -251,6 +254,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, environment: Environment) -> int:
+    refuse_ray_with(args, "list_models", "check_models", "dry_run", "show_prompt")
     if args.list_models is not None:
         from scripts._model_list import print_model_list
 
@@ -283,6 +287,7 @@ def _run(args: argparse.Namespace, environment: Environment) -> int:
         ask_first=not args.yes,
         progress=args.progress,
         detach=args.batch_detach,
+        ray=args.ray,
     )
 
 

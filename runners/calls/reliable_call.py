@@ -9,6 +9,7 @@ from config.clock import Clock
 from config.errors import (
     BadReply,
     ConnectionLost,
+    HostLost,
     LaneClosed,
     ModelError,
     NoCapacity,
@@ -23,6 +24,7 @@ from models.wire.wrong_address import address_words, may_be_the_address
 from prompts.prompt_template import Prompt
 from runners.calls.budget import Budget, Reservation
 from runners.calls.retry_policy import RetryBounds, RetryPolicy
+from runners.calls.sender import SEND_FROM_HERE, Sender
 from runners.lanes.lane import Lane
 from runners.lanes.refusals import GivenUp
 from runners.rate_limiter import AdaptiveRateLimiter, Permit
@@ -81,7 +83,10 @@ class ReliableCaller:
         policy: RetryPolicy,
         clock: Clock,
         random: Random,
+        sender: Sender = SEND_FROM_HERE,
     ) -> None:
+        """sender: makes the calls."""
+        self._sender = sender
         self._limiter = limiter
         self._budget = budget
         self._policy = policy
@@ -135,8 +140,10 @@ class ReliableCaller:
                 async with asyncio.timeout(bounds.seconds_left):
                     if pause_seconds:
                         await self._clock.sleep(pause_seconds)
+                    wait.for_host = True
+                    await self._sender.ready(lane.model)
                     worst_usd = self._budget.worst_case(lane.model, prompt)
-                    wait.for_money = True
+                    wait.for_host, wait.for_money = False, True
                     reservation = await self._budget.reserve(worst_usd)
                     wait.for_money = False
                     permit = await self._limiter.acquire(
@@ -169,7 +176,7 @@ class ReliableCaller:
         started, from_ = self._clock.time(), self._clock.monotonic()
         try:
             with lane.sending(task_name):
-                completion = await _complete(model, prompt, bounds)
+                completion = await self._complete(model, prompt, bounds)
         except ModelError as error:
             leave.failed(error, _cost(model, error.usage, None, started))
             lane.refusals.note(error, from_)
@@ -184,6 +191,17 @@ class ReliableCaller:
         leave.answered(completion, cost_usd)
         lane.refusals.note(None, from_)
         return _AttemptOutcome(completion, cost_usd, started, self._clock.monotonic() - from_)
+
+    async def _complete(self, model: BaseModel, prompt: Prompt, bounds: RetryBounds) -> Completion:
+        """Return the reply within what the attempt and the task have left of their time."""
+        seconds_left = bounds.seconds_left
+        if seconds_left is None or seconds_left > model.request_timeout_seconds:
+            return await self._sender.send(model, prompt)
+        try:
+            async with asyncio.timeout(seconds_left):
+                return await self._sender.send(model, prompt)
+        except TimeoutError as error:
+            raise TimedOut("the task's time was over before a whole reply came") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +223,7 @@ class _Leave:
         """cost_usd: of what the reply counted all the same, None where nothing has a price."""
         if isinstance(error, RateLimited) and not isinstance(error, NoCapacity):
             self.permit.refused(error.signals)
-        elif isinstance(error, TransientError):
+        elif isinstance(error, TransientError) and not isinstance(error, HostLost):
             self.permit.overloaded()
         else:
             self.permit.released()
@@ -226,18 +244,6 @@ def _name_address(error: ModelError, model: BaseModel) -> None:
         is_default = model.base_url == model.home().rstrip("/")
         where = address_words(model.call_url, model.config.base_url_env, is_default=is_default)
         error.args = (f"{error}; {where}",)
-
-
-async def _complete(model: BaseModel, prompt: Prompt, bounds: RetryBounds) -> Completion:
-    """Return the reply within what the attempt and the task have left of their time."""
-    seconds_left = bounds.seconds_left
-    if seconds_left is None or seconds_left > model.request_timeout_seconds:
-        return await model.complete(prompt)
-    try:
-        async with asyncio.timeout(seconds_left):
-            return await model.complete(prompt)
-    except TimeoutError as error:
-        raise TimedOut("the task's time was over before a whole reply came") from error
 
 
 def _cost(

@@ -5,6 +5,7 @@ from random import Random
 
 from config.clock import Clock
 from config.errors import (
+    HostLost,
     LaneClosed,
     ModelError,
     NoCapacity,
@@ -17,7 +18,7 @@ from config.errors import (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """The bounds of one task. Attempts that were refused for their rate, or
-    for want of room at the flex tier, cost time alone.
+    for want of room at the flex tier, or lost with a host of a cluster, cost time alone.
 
     max_attempts_unreached: where there is no connection, and none of the lane's calls has been
         answered in this session: a wrong address is more likely then than a break of a minute.
@@ -68,8 +69,8 @@ class RetryBounds:
         if isinstance(error, NoCapacity):
             self._without_room += 1
             return self._backoff(error, self._without_room)
-        if isinstance(error, RateLimited):
-            return 0.0  # the limiter knows how long to wait
+        if isinstance(error, RateLimited | HostLost):
+            return 0.0  # the limiter, or the sender, knows how long to wait
         self._failures += 1
         if self._failures >= self._most_attempts(error, lane_has_answers):
             return None

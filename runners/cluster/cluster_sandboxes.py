@@ -13,7 +13,8 @@ from evaluation.jobs import Job, JobResult
 from evaluation.policy import Policy
 from evaluation.worker import SandboxLost
 from runners.cluster.node_judge import NodeJudge
-from runners.cluster.ray_cluster import NodeLost, RayActor, RayCluster
+from runners.cluster.ray_cluster import RayActor, RayCluster
+from runners.cluster.remote_errors import NodeLost
 
 _START_SECONDS = 120.0  # of an actor; where processors are busy with other work it never starts
 _TRIES = 5  # of one job, on nodes that are lost over it

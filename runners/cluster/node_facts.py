@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,11 +16,14 @@ _PACKAGES = ("ray", "msgspec", "python-dotenv")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def facts() -> dict[str, str]:
-    """Return what this machine runs: versions, and a digest of this program's code."""
+def facts(more: Iterable[str] = ()) -> dict[str, str]:
+    """Return what this machine runs: versions, and a digest of this program's code.
+
+    more: further packages that the work needs.
+    """
     return {
         "Python": platform.python_version(),
-        **{name: _version(name) for name in _PACKAGES},
+        **{name: _version(name) for name in (*_PACKAGES, *more)},
         "code": _code_digest(),
     }
 
@@ -29,9 +33,9 @@ def takes_tokens() -> bool:
     return os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
 
 
-def describe_node(_: bytes) -> tuple[dict[str, str], bool]:
+def describe_node(packages: Sequence[str]) -> tuple[dict[str, str], bool]:
     """Return a node's facts, and whether it takes tokens."""
-    return facts(), takes_tokens()
+    return facts(packages), takes_tokens()
 
 
 def _version(package: str) -> str:

@@ -11,19 +11,20 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import ParamSpec, TypeVar, cast
 
-from config.errors import CollectionError, ConfigError, NoWorker
+from config.errors import ConfigError, NoWorker
 from processors.workers.bounds import Bounds
 from processors.workers.pool import usable_cores
 from processors.workers.worker import bare_environment
 from runners.cluster.node_facts import CODE_FOLDERS, describe_node, facts
 from runners.cluster.node_work import perform
+from runners.cluster.remote_errors import NodeLost, NodeUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,12 +53,14 @@ class RayCluster:
     """A cluster that this process joined.
 
     count: its processors. warnings: what the user should know of it beforehand.
+    takes_tokens: nobody without a token can run code on it, as far as is known.
     """
 
     def __init__(self, ray: ModuleType) -> None:
         self._ray = ray
         self.count = max(1, int(ray.cluster_resources().get("CPU", 0)))
         self.warnings: list[str] = []
+        self.takes_tokens = False
         self._nodes = {node["NodeID"]: _name(node) for node in ray.nodes() if node["Alive"]}
 
     @property
@@ -70,50 +73,61 @@ class RayCluster:
         """Return an Executor whose work is done within bounds, one piece at a time a processor."""
         return RayExecutor(self._ray, bounds)
 
-    def actor(self, kind: type, *arguments: object) -> "RayActor":
-        """Return an object of a class on some node, with a processor to itself.
+    def actor(self, kind: type, *arguments: object, processors: float = 1.0) -> "RayActor":
+        """Return an object of a class on some node, in a process of its own.
 
-        It is not started again where it is lost, and ends with this process.
+        It is not started again where it is lost, and ends with this process. processors: how
+        many it has to itself.
         """
         remote = self._ray.remote(kind).options(
-            num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
+            num_cpus=processors, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )
         return RayActor(self._ray, remote.remote(*arguments))
 
-    def check_nodes(self) -> None:
-        """Raise ConfigError where a node does not answer, or runs anything but what runs here."""
-        asked = {self._ask(node_id): name for node_id, name in self._nodes.items()}
+    @property
+    def spans_machines(self) -> bool:
+        """Tell whether a node is on another machine than this process."""
+        here = self._ray.util.get_node_ip_address()
+        return any(node["NodeManagerAddress"] != here for node in self._ray.nodes())
+
+    def check_nodes(self, packages: Sequence[str] = ()) -> None:
+        """Raise ConfigError where a node does not answer, or runs anything but what runs here.
+
+        packages: what else has to be alike.
+        """
+        asked = {self._ask(node_id, packages): name for node_id, name in self._nodes.items()}
         answered, silent = self._ray.wait(
             list(asked), num_returns=len(asked), timeout=_DESCRIBE_SECONDS
         )
         differences = [f"{asked[reference]} does not answer" for reference in silent]
-        descriptions = [self._description(reference) for reference in answered]
+        descriptions = [self._description(reference, packages) for reference in answered]
         for reference, found in zip(answered, descriptions, strict=True):
             differences += [f"{asked[reference]} {what}" for what in found.differences]
         if differences:
             raise ConfigError(f"the Ray cluster is not fit for this work: {'; '.join(differences)}")
-        if not all(found.takes_tokens for found in descriptions):
+        self.takes_tokens = all(found.takes_tokens for found in descriptions)
+        if not self.takes_tokens:
             self.warnings.append(
                 "this Ray cluster asks for no token: whoever reaches its port can run code on it"
             )
 
-    def _description(self, reference: object) -> "_Description":
+    def _description(self, reference: object, packages: Sequence[str]) -> "_Description":
         try:
             found, takes_tokens = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             return _Description([f"cannot work: {_first_line(error)}"], takes_tokens=False)
         differences = [
             f"has {name} {found[name]}, not {wanted}"
-            for name, wanted in facts().items()
+            for name, wanted in facts(packages).items()
             if found[name] != wanted
         ]
         return _Description(differences, takes_tokens)
 
-    def _ask(self, node_id: str) -> object:
+    def _ask(self, node_id: str, packages: Sequence[str]) -> object:
         strategies = importlib.import_module("ray.util.scheduling_strategies")
         there = strategies.NodeAffinitySchedulingStrategy(node_id, soft=False)
         remote = self._ray.remote(describe_node).options(num_cpus=0, scheduling_strategy=there)
-        return cast(object, remote.remote(b""))
+        return cast(object, remote.remote(packages))
 
 
 class RayExecutor(Executor):
@@ -131,10 +145,6 @@ class RayExecutor(Executor):
         return _in_our_words(reference.future())
 
 
-class NodeLost(CollectionError):
-    """A node, or the process on it, was lost over a call."""
-
-
 class RayActor:
     """An object on some node."""
 
@@ -143,10 +153,15 @@ class RayActor:
         self._handle = handle
 
     async def call(self, method: str, *arguments: object) -> object:
-        """Return what a method gave. Raises NodeLost where it gave nothing."""
+        """Return what a method gave.
+
+        Raises NodeLost where it gave nothing, NodeUnavailable where it may be alive all the same.
+        """
         reference = getattr(self._handle, method).remote(*arguments)
         try:
             return await asyncio.wrap_future(cast(Future[object], reference.future()))
+        except self._ray.exceptions.ActorUnavailableError as error:
+            raise NodeUnavailable(_first_line(error)) from error
         except self._ray.exceptions.RayError as error:
             raise NodeLost(_first_line(error)) from error
 
@@ -156,9 +171,10 @@ class RayActor:
 
 
 @contextlib.contextmanager
-def ray_cluster(address: str) -> Iterator[RayCluster]:
+def ray_cluster(address: str, packages: Sequence[str] = ()) -> Iterator[RayCluster]:
     """Join a cluster until the end: host:port, "auto" for this machine's, "local" for a new one.
 
+    packages: what nodes need beside what they always do, in the same version.
     Raises ConfigError where ray is not installed, or the cluster cannot be used.
     """
     ray = _library()
@@ -166,7 +182,7 @@ def ray_cluster(address: str) -> Iterator[RayCluster]:
         _join(ray, address)
     try:
         cluster = RayCluster(ray)
-        cluster.check_nodes()
+        cluster.check_nodes(packages)
         yield cluster
     finally:
         ray.shutdown()

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from config.clock import Clock
 from config.errors import NoCapacity, Overloaded
-from runners.lanes.lane import Lane, Wait, of_each_model, why_closed
+from runners.lanes.lane import Lane, Wait
+from runners.lanes.model_lanes import of_each_model, why_closed
 from runners.lanes.refusal_watch import LONG_SECONDS
 from runners.lanes.watchdog import LONG_OUT_SECONDS
 from runners.progress.lane_pace import LanePace
@@ -153,6 +154,8 @@ def _why_held(waits: Sequence[Wait], about_money: str) -> str:
     """Return what keeps tasks from being sent, "" where they just wait for their turn."""
     if any(wait.for_money for wait in waits):
         return f"waiting for money under --max-cost {about_money}".rstrip()
+    if any(wait.for_host for wait in waits):
+        return "waiting for its host on the cluster"
     errors = [wait.after for wait in waits if wait.after]
     overloaded = sum(isinstance(error, Overloaded) for error in errors)
     without_room = sum(isinstance(error, NoCapacity) for error in errors)

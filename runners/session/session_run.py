@@ -5,7 +5,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -21,6 +21,7 @@ from processors.reading.bounded_reader import BoundedReader
 from processors.workers.pool import Workers
 from reports.report import write_report_or_warn
 from runners.batch.batch_run import NO_WISHES, BatchWishes
+from runners.calls.sender import SEND_FROM_HERE, Sender
 from runners.collection_runner import CollectionRunner, RunOutcome
 from runners.progress.progress_display import make_display
 from runners.rate_limiter import AdaptiveRateLimiter, RateChange
@@ -56,25 +57,26 @@ async def run_session(
     release: bool = False,
     isolation: "Isolation | None" = None,
     wishes: BatchWishes = NO_WISHES,
+    sender: Sender = SEND_FROM_HERE,
 ) -> tuple[SolutionStore, RunOutcome]:
     """Return the session and how its run ended; every derived file is up to date then.
 
     open_store: called once the models are open, so that one that cannot be leaves no session.
     release: the user says that no call of earlier runs was billed beside the answers.
     isolation: in which answers are judged as they arrive; None leaves them unjudged.
-    wishes: what the run does with batches.
+    wishes: what the run does with batches. sender: makes the calls.
     Raises StoreError where the session cannot be written or is in use.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(clients)
-        for model in models:
-            await stack.enter_async_context(model)
+        opened: list[AbstractAsyncContextManager[object]] = [clients, sender, *models]
+        for each in opened:
+            await stack.enter_async_context(each)
         store = open_store()
         stack.enter_context(SessionLock(store.path))
         tracker = _take_up(plan, models, store, clock, release=release)
         workers = await stack.enter_async_context(Workers())
-        runner = _runner(plan, store, tracker, progress, workers, clock, wishes)
+        runner = _runner(plan, store, tracker, progress, workers, clock, wishes, sender)
         conclude = partial(_conclude, store, tracker)
         judging = await stack.enter_async_context(_judging(store, isolation, progress))
         try:
@@ -95,13 +97,13 @@ def _runner(
     workers: Workers,
     clock: Clock,
     wishes: BatchWishes,
+    sender: Sender,
 ) -> CollectionRunner:
     display = make_display(progress, sys.stderr)
     limiter = AdaptiveRateLimiter(clock, on_change=_log_rate_change)
     return CollectionRunner(
         *(plan.settings, store, tracker, display, limiter, clock, Random()),
-        BoundedReader(workers),
-        wishes,
+        *(BoundedReader(workers), wishes, sender),
     )
 
 
@@ -220,7 +222,7 @@ def _take_up(
     for sentence in repair_session(store):
         logger.warning("%s", sentence)
     _keep_accepted_changes(plan, store)
-    lost_calls = _calls_of_a_lost_record(plan, store)
+    lost_calls = _calls_of_a_lost_record(plan, models, store)
     spending = take_up_money(
         store, lambda: lost_calls * dearest_call_usd(plan, models), clock, release=release
     )
@@ -268,7 +270,7 @@ def _open_tracker(
     return tracker
 
 
-def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
+def _calls_of_a_lost_record(plan: CollectionPlan, models: RunModels, store: SolutionStore) -> int:
     """Return how many calls of the last run may have been billed without an answer kept."""
     earlier = read_progress(store.path)
     if earlier:
@@ -280,7 +282,7 @@ def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
     # progress.json is gone too: as many as LaneWidths.calls_at_most can have come to.
     if width == "auto":
         return plan.total_tasks
-    slots = width * len(plan.models)
+    slots = width * sum(len(models.of_each_key(model)) for model in models.answering)
     return min(slots if plan.settings.extraction == "regex" else 2 * slots + 1, plan.total_tasks)
 
 

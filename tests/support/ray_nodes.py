@@ -1,6 +1,7 @@
 """A Ray cluster on this machine, in a process of its own: a head without processors, and nodes.
 
-Run as a program it says where it is, then obeys a word a line: kill N, freeze N.
+Run as a program it says where it is, then obeys a word a line: kill N, freeze N, thaw N, add (a
+node that takes the last one's place), kill-host (of those that make calls, whichever comes first).
 """
 
 import contextlib
@@ -33,6 +34,8 @@ SETTINGS = {
     "RAY_grpc_client_keepalive_time_ms": "3000",
     "RAY_grpc_client_keepalive_timeout_ms": "3000",
 }
+# One that keys may be given to.
+WITH_TOKEN = {**SETTINGS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
 
 
 class RayNodes:
@@ -47,7 +50,7 @@ class RayNodes:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.ray_nodes"],
             cwd=ROOT,
-            env={**os.environ, **self._environment, **SETTINGS},
+            env={**os.environ, **SETTINGS, **self._environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -92,6 +95,12 @@ def _serve() -> None:
                     _send_to_all(nodes[int(number)], signal.SIGKILL)
                 case ["freeze", number]:
                     _send_to_all(nodes[int(number)], signal.SIGSTOP)
+                case ["thaw", number]:
+                    _send_to_all(nodes[int(number)], signal.SIGCONT)
+                case ["add"]:
+                    nodes.append(cluster.add_node())
+                case ["kill-host"]:
+                    os.kill(next(host for node in nodes for host in _hosts(node)), signal.SIGKILL)
             print(f"> {line.strip()}", flush=True)
     finally:
         # Ray's own way down waits for what a node that was killed can no longer say.
@@ -102,10 +111,21 @@ def _serve() -> None:
 
 def _send_to_all(node: ModuleType, number: signal.Signals) -> None:
     """Let a signal reach the node and whatever it started."""
-    pids = [process.pid for _, process in node.live_processes()]
-    for pid in [*pids, *(below for above in pids for below in _descendants(above))]:
+    for pid in _processes(node):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def _processes(node: ModuleType) -> list[int]:
+    pids = [process.pid for _, process in node.live_processes()]
+    return [*pids, *(below for above in pids for below in _descendants(above))]
+
+
+def _hosts(node: ModuleType) -> Iterator[int]:
+    for pid in _processes(node):
+        with contextlib.suppress(FileNotFoundError):
+            if b"NodeCallHost" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                yield pid
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -33,12 +33,13 @@ class WatchedServer(ProviderServer):
         keeps_requests: bool = True,
         extra_faults: tuple[Answer, ...] = (),
         forgiven: float = 0.0,
+        latency_seconds: float = 0.0,
     ) -> None:
         """extra_faults: kinds of fault besides the usual, a tenth of all faults.
 
         forgiven: the share of refused rates that become good answers: they slow a storm down.
         """
-        super().__init__(fault_rate=fault_rate, chance=chance)
+        super().__init__(fault_rate=fault_rate, chance=chance, latency_seconds=latency_seconds)
         self.arrived = 0
         self.open = asyncio.Event()
         self.open.set()
@@ -51,6 +52,11 @@ class WatchedServer(ProviderServer):
         self._held = 0
         self._keeps_requests = keeps_requests
         self._changed = asyncio.Event()
+
+    @property
+    def held(self) -> int:
+        """How many calls wait for their answers."""
+        return self._held
 
     @property
     def given_in_all(self) -> int:
