@@ -62,6 +62,7 @@ async def test_a_run_that_holds_few_problems_keeps_the_same_answers(tmp_path: Pa
     assert kept[0] == kept[1] and len(kept[0]) == 14
 
 
+@pytest.mark.slow
 async def test_a_problem_that_changes_under_the_run_fails_and_a_resume_asks_it(
     tmp_path: Path,
 ) -> None:
