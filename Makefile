@@ -15,6 +15,9 @@ endif
 
 .PHONY: run test check bench soak
 
+# Where this is set each of the tests' processes compiles the whole project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 run: $(VENV)/run.stamp
 	$(BIN)/python scripts/run_collection.py --quick-test --models smollm2_135m --evaluate auto
 

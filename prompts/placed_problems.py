@@ -26,7 +26,7 @@ class ProblemFile:
     is_packed: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ProblemPlaces:
     """Where each problem of a dataset stands, a column for each fact; some 200 bytes a problem.
 

@@ -23,8 +23,10 @@ from runners.calls.reliable_call import ReliableCaller
 from runners.calls.retry_policy import RetryPolicy
 from runners.calls.sender import SEND_FROM_HERE, Sender
 from runners.calls.spending_ledger import SpendingLedger
-from runners.lanes.lane import Lane, of_each_model, why_closed
+from runners.lanes.idle_keys import IdleKeys
+from runners.lanes.lane import Lane
 from runners.lanes.lane_widths import LaneWidths
+from runners.lanes.model_lanes import of_each_model, why_closed
 from runners.lanes.model_tasks import ModelTasks
 from runners.lanes.open_files import calls_that_fit
 from runners.lanes.refusal_watch import RefusalWatch
@@ -187,12 +189,13 @@ class CollectionRunner:
         return stopped_by or (None if was_abandoned else pending.result())
 
     def _looks(self) -> tuple[Callable[[], None], ...]:
-        """Return what looks after calls in flight, and after refusals without end."""
+        """Return what looks after calls in flight, refusals without end, and keys without work."""
         lanes, timeout_seconds = self._stop.lanes, self._settings.task_timeout_seconds
         refusals = RefusalWatch(
             lanes, self._limiter, self._clock, task_timeout_seconds=timeout_seconds
         )
-        return Watchdog(lanes, self._clock).look, refusals.look
+        idle_keys = IdleKeys(lanes, self._limiter)
+        return Watchdog(lanes, self._clock).look, refusals.look, idle_keys.look
 
     async def _miss_what_is_gone(self) -> None:
         """Say which answers somebody deleted meanwhile, and count them as undone."""
@@ -279,10 +282,12 @@ def rate_scope(model: BaseModel) -> RateScope:
     """Return whose limits a model's calls count against; it holds a digest of the key."""
     digest = hashlib.sha256(model.api_key.encode()).hexdigest()[:8]
     host = urlsplit(model.base_url).netloc or "here"
+    is_further_key = model.key_variable.startswith(f"{model.config.api_key_env}_")
     return RateScope(
         key=f"{model.config.provider}@{host}#{digest}",
         model=model.model_name,
         requests_per_minute=model.config.requests_per_minute,
         tokens_per_minute=model.config.tokens_per_minute,
         announces_limits=model.config.provider in ANNOUNCES_LIMITS,
+        variable=model.key_variable if is_further_key else "",
     )

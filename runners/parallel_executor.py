@@ -11,7 +11,7 @@ from prompts.prompt_template import build_prompt
 from runners.answers.answer_keeper import AnswerKeeper, UnreadReply
 from runners.calls.budget import CapReached
 from runners.calls.reliable_call import Answer, GaveUp, ReliableCaller
-from runners.lanes.lane import Lane, LaneStopped
+from runners.lanes.lane import HandedOn, Lane, LaneStopped
 from runners.lanes.task import Task
 
 
@@ -109,6 +109,8 @@ class ParallelExecutor:
         except CapReached as error:
             self.stopped_by = error
             lane.stop()  # what other lanes ask may still fit
+        except HandedOn:
+            self._wake_other_keys(lane)
         except LaneStopped:
             pass  # the lane hands out no more work
         if lane.stopping:
@@ -124,9 +126,12 @@ class ParallelExecutor:
 
 @contextmanager
 def _put_back(lane: Lane, task: Task) -> Iterator[None]:
-    """Let a task be taken again of which the lane's end leaves it open what it comes to."""
+    """Let a task be taken again that a lane leaves before it has come to anything."""
     try:
         yield
+    except HandedOn:
+        lane.tasks.hand_on(task, lane.model.key_variable)
+        raise
     except (LaneClosed, LaneStopped, CapReached):
         lane.tasks.put_back(task)
         raise

@@ -23,6 +23,7 @@ class RateScope:
     model: the API id.
     requests_per_minute, tokens_per_minute: configured upper bounds of the model.
     announces_limits: its replies carry rate limit headers, so the first seconds wait for one.
+    variable: what holds one of a provider's further keys, to be shown with it; "" for the first.
     """
 
     key: str
@@ -30,6 +31,12 @@ class RateScope:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     announces_limits: bool = False
+    variable: str = ""
+
+    @property
+    def account(self) -> str:
+        """The key as it is shown."""
+        return f"{self.key} ({self.variable})" if self.variable else self.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +135,7 @@ class AdaptiveRateLimiter:
     def _find(self, scope: RateScope) -> tuple[KeyGate, ModelTraffic]:
         gate = self._gates.get(scope.key)
         if gate is None:
-            level = LimitLevel(self._tell_of(scope.key))
+            level = LimitLevel(self._tell_of(scope.account))
             gate = self._gates[scope.key] = KeyGate(self._clock, level)
             self._memory.recall_key(scope.key, level)
         traffic = gate.by_model.get(scope.model)
@@ -139,7 +146,7 @@ class AdaptiveRateLimiter:
 
     def _new_traffic(self, scope: RateScope) -> ModelTraffic:
         level = LimitLevel(
-            self._tell_of(f"{scope.key} {scope.model}"),
+            self._tell_of(f"{scope.account} {scope.model}"),
             requests_per_minute=scope.requests_per_minute,
             tokens_per_minute=scope.tokens_per_minute,
         )

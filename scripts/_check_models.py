@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Literal
 
-from config.environment import Environment
+from config.environment import ApiKey, Environment
 from config.errors import CollectionError, ConfigError, ModelError
 from config.local_rows import LOCAL_PREFIX, gguf_rows
 from config.model_config import INSTALL_LOCAL, ModelConfig
@@ -67,16 +68,16 @@ def _choose(names: Sequence[str], environment: Environment) -> list[ModelConfig]
 def _check(chosen: Sequence[ModelConfig], environment: Environment, today: date) -> list[Finding]:
     clients = ClientPool()
     settled: dict[str, Finding] = {}
-    models: dict[str, BaseModel] = {}
+    models: dict[str, list[BaseModel]] = {}
     for config in chosen:
         made = _settle(config, environment) or _make(config, environment, clients)
         if isinstance(made, Finding):
             settled[config.name] = made
         else:
             models[config.name] = made
-    listings = asyncio.run(_ask(models.values(), clients))
-    for name, model in models.items():
-        settled[name] = _look_up(model.config, listings[_account(model)], today)
+    listings = asyncio.run(_ask(chain.from_iterable(models.values()), clients))
+    for name, of_each_key in models.items():
+        settled[name] = _look_up_with_each_key(of_each_key, listings, today)
     return [settled[config.name] for config in chosen]
 
 
@@ -93,21 +94,30 @@ def _settle(config: ModelConfig, environment: Environment) -> Finding | None:
 
 def _make(
     config: ModelConfig, environment: Environment, clients: ClientPool
-) -> BaseModel | Finding:
+) -> list[BaseModel] | Finding:
+    """Return the model with each of its keys, or why it cannot be asked about."""
+    keys = environment.api_keys(config) or [ApiKey(config.api_key_env, "")]
     try:
-        return make_model(
-            config,
-            api_key=environment.api_key(config) or "",
-            base_url=environment.base_url(config),
-            options=CallOptions(
-                openai_organization=environment.get("OPENAI_ORG_ID"),
-                openai_project=environment.get("OPENAI_PROJECT_ID"),
-                secrets=environment.secrets(),
-            ),
-            clients=clients,
-        )
+        return [_make_with(key, config, environment, clients) for key in keys]
     except ConfigError as error:
         return Finding(config, "?", f"not checked: {str(error).removeprefix(f'{config.name}: ')}")
+
+
+def _make_with(
+    key: ApiKey, config: ModelConfig, environment: Environment, clients: ClientPool
+) -> BaseModel:
+    return make_model(
+        config,
+        api_key=key.key,
+        base_url=environment.base_url(config),
+        options=CallOptions(
+            openai_organization=environment.beside("OPENAI_ORG_ID", key),
+            openai_project=environment.beside("OPENAI_PROJECT_ID", key),
+            key_variable=key.variable,
+            secrets=environment.secrets(),
+        ),
+        clients=clients,
+    )
 
 
 async def _ask(
@@ -153,6 +163,18 @@ def _where(model: BaseModel, error: CollectionError) -> Iterator[str]:
 
 def _account(model: BaseModel) -> tuple[str, str, str]:
     return model.config.provider, model.base_url, model.api_key
+
+
+def _look_up_with_each_key(
+    models: Sequence[BaseModel], listings: Mapping[tuple[str, str, str], Listing], today: date
+) -> Finding:
+    """Return what is known of a model that is asked with some keys: served only if with all."""
+    first = models[0].config
+    findings = [_look_up(first, listings[_account(model)], today) for model in models]
+    for model, finding in zip(models, findings, strict=True):
+        if finding.mark != "✓" and len(models) > 1:
+            return Finding(first, finding.mark, f"{model.key_variable}: {finding.words}")
+    return findings[0]
 
 
 def _look_up(config: ModelConfig, listing: Listing, today: date) -> Finding:
@@ -213,6 +235,6 @@ def _print(findings: Sequence[Finding]) -> None:
 
 def _print_missing_keys(environment: Environment) -> None:
     variables = dict.fromkeys(config.api_key_env for config in MODEL_CONFIGS if config.api_key_env)
-    missing = [name for name in variables if not environment.get(name)]
+    missing = [name for name in variables if not environment.keys_in(name)]
     if missing:
         print_wrapped(f"Not asked, their keys are not set: {', '.join(missing)}")

@@ -20,6 +20,7 @@ from runners.batch.batch_route import route_words
 from runners.batch.batch_run import NO_WISHES, BatchWishes
 from runners.collection_runner import RunOutcome
 from runners.session.collection_plan import CollectionPlan, plan_collection
+from runners.session.key_notes import key_notes
 from runners.session.run_models import RunModels, build_models
 from runners.session.session_run import run_session, session_metadata
 from runners.session.tier_notes import tier_notes
@@ -126,6 +127,8 @@ def prepare(
     models = build_models(plan, environment, clients)
     labels = [config.label for config in plan.models]
     logger.info("Initialized %d models: %s", len(labels), labels)
+    for note in key_notes(models, batch=settings.batch):
+        logger.info("%s", note)
     for note in tier_notes(models.answering, settings.tier, time.time()):
         logger.info("%s", note)
     logger.info("%s", _reading(settings, plan, environment))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from config.clock import SystemClock
 from config.collection_settings import CollectionSettings
+from config.rate_signal import Meter
 from models.base_model import BaseModel
 from models.catalog.pricing import Sold, load_prices
 from prompts.placed_problems import AskedProblem
@@ -54,7 +55,7 @@ def print_estimate(
     estimates = _estimates(models, problems, settings, learned)
     rows = [_row(estimate, missing_keys.get(estimate.label)) for estimate in estimates]
     if len(estimates) > 1:
-        rows.append(_total(estimates, _least_time_of_all(models.answering, estimates, learned)))
+        rows.append(_total(estimates, _least_time_of_all(models, estimates, learned)))
     print()
     _print_rows(rows, estimates)
     _print_basis(models.extraction, missing_keys)
@@ -110,10 +111,12 @@ def _estimates(
             problems,
             settings.samples,
             now,
-            learned.known_limits(_unconfigured_scope(model)),
+            _sum_of_keys([learned.known_limits(_unconfigured_scope(each)) for each in keys]),
             settings.prompt,
+            keys=len(keys),
         )
         for model in models.answering
+        if (keys := models.of_each_key(model))
     ]
 
 
@@ -160,21 +163,27 @@ def _learned(output_dir: Path) -> AdaptiveRateLimiter:
 
 
 def _least_time_of_all(
-    models: Sequence[BaseModel], estimates: Sequence[CostEstimate], learned: AdaptiveRateLimiter
+    models: RunModels, estimates: Sequence[CostEstimate], learned: AdaptiveRateLimiter
 ) -> LeastTime | None:
-    """Return how long models take at least that run at once, some of them with one API key."""
+    """Return how long models take at least that run at once, some of them with the same keys."""
     of_key = defaultdict[str, list[CostEstimate]](list)
     limits, providers = {}, {}
-    for model, estimate in zip(models, estimates, strict=True):
-        scope = rate_scope(model)
+    for model, estimate in zip(models.answering, estimates, strict=True):
+        scope, *further = map(rate_scope, models.of_each_key(model))
         of_key[scope.key].append(estimate)
-        limits[scope.key] = learned.known_key_limits(scope)
+        limits[scope.key] = _sum_of_keys(list(map(learned.known_key_limits, [scope, *further])))
         providers[scope.key] = model.config.provider
     times = (
         least_time_of_key(of_one, f"all {providers[key]} models", limits[key])
         for key, of_one in of_key.items()
     )
     return max((time for time in times if time), default=None)
+
+
+def _sum_of_keys(limits: Sequence[Mapping[Meter, float]]) -> dict[Meter, float]:
+    """Return what several keys allow together, of each meter whose limit is known of all."""
+    known = set(limits[0]).intersection(*limits)
+    return {meter: sum(each[meter] for each in limits) for meter in limits[0] if meter in known}
 
 
 def _unconfigured_scope(model: BaseModel) -> RateScope:

@@ -38,7 +38,9 @@ def print_model_list(environment: Environment, providers: Sequence[str] = ()) ->
     if variables := [variable for variable in dict.fromkeys(ours) if variable]:
         print("\nAPI Key Status:")
     for variable in variables:
-        print(f"  {variable}: {_YES if environment.get(variable) else _NO}")
+        keys = len(environment.keys_in(variable))
+        count = f" ({keys} keys)" if keys > 1 else ""
+        print(f"  {variable}: {_YES if keys else _NO}{count}")
     print(f"\n{_YES} ready: its key is set, or it needs none")
     print(f"{_NO} its key is missing, or it is not installed")
 

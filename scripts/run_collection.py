@@ -135,7 +135,8 @@ def _add_how_to_call(parser: argparse.ArgumentParser) -> None:
         "--max-concurrent",
         type=_concurrency,
         metavar="N",
-        help="calls in flight per model, not counting --extraction by an LLM; or auto (default: 3)",
+        help="calls in flight per model and key, not counting --extraction by an LLM; or auto "
+        "(default: 3)",
     )
     group.add_argument(
         "--batch-size",

@@ -21,6 +21,7 @@ OTHERS = [line for line in LINES if line not in COMMANDS]
 SESSIONS = ("session_1", "session_2", "session_1795422699")
 
 
+@pytest.mark.slow
 async def test_the_embedded_model_needs_no_key_to_be_planned(tmp_path: Path) -> None:
     (first,) = [line for line in COMMANDS if "smollm2_135m" in line]
     finished = await run(*arguments_of(first), "--dry-run", "--output-dir", str(tmp_path))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -30,6 +30,10 @@ _REFUSED_TASKS = 3
 
 class LaneStopped(Exception):
     """The lane takes no more work; the task in hand stays undone."""
+
+
+class HandedOn(LaneStopped):
+    """The task in hand goes to another key; the lane goes on with other tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Lane:
     is_batched: bool = False
     batches: OpenBatches = field(default_factory=OpenBatches)
     _refused_tasks: set[str] = field(default_factory=set)  # since the last answer, as for good
+    _in_hand: dict[asyncio.Task[None], Task] = field(default_factory=dict)
     _waiting: dict[asyncio.Task[None], Wait] = field(default_factory=dict)
     _out: dict[asyncio.Task[None], CallOut] = field(default_factory=dict)
     _called_off: dict[asyncio.Task[None], LaneStopped | GivenUp] = field(default_factory=dict)
@@ -96,6 +101,12 @@ class Lane:
     @property
     def label(self) -> str:
         return self.model.config.label
+
+    @property
+    def name(self) -> str:
+        """The model's label, with the variable of the lane's key where there are several."""
+        several = self.tasks.has_several_keys
+        return f"{self.label} ({self.model.key_variable})" if several else self.label
 
     @property
     def has_another_key(self) -> bool:
@@ -124,11 +135,30 @@ class Lane:
 
     def take(self) -> Task | None:
         """Return the next task for a worker, None where the worker is to end."""
+        self._in_hand.pop(worker := _current_worker(), None)
         if self.stopping or self.workers > self.width:
             return None
         task = self.tasks.take(self.model.key_variable)
         self.exhausted = task is None
+        if task:
+            self._in_hand[worker] = task
         return task
+
+    def hand_on(self, most: int) -> int:
+        """Leave tasks to other keys that wait for this one's turn; return how many.
+
+        most: no more than these, the last in line, each once.
+        """
+        waiting = [
+            worker
+            for worker, wait in reversed(self._waiting.items())
+            if not wait.for_money
+            and (wait.after is None or isinstance(wait.after, RateLimited))
+            and (task := self._in_hand.get(worker))
+            and self.tasks.is_for_another(task, self.model.key_variable)
+        ]
+        self._call_off(HandedOn(), waiting[:most])
+        return len(waiting[:most])
 
     def pass_on(self, task: Task, error: ModelError) -> bool:
         """Leave a task that was given up to a key that has not tried it; return whether there is.
@@ -214,16 +244,18 @@ class Lane:
         """Send nothing more; requests that are out may still come back."""
         self.stopping = True
         self.tasks.close(self.model.key_variable)
-        self._call_off(LaneStopped())
+        self._call_off(LaneStopped(), self._waiting)
 
     def give_up(self) -> None:
         """Send no task any more that waits, or comes, while nothing but refusals come back."""
         self.refusals.given_up = error = self.refusals.last
         if error is not None:
-            self._call_off(GivenUp(error))
+            self._call_off(GivenUp(error), self._waiting)
 
-    def _call_off(self, reason: LaneStopped | GivenUp) -> None:
-        for worker in self._waiting.keys() - self._called_off.keys():
+    def _call_off(
+        self, reason: LaneStopped | GivenUp, waiting: Iterable[asyncio.Task[None]]
+    ) -> None:
+        for worker in set(waiting) - self._called_off.keys():
             self._called_off[worker] = reason
             worker.cancel()
 
@@ -243,23 +275,6 @@ class Lane:
                     *(self.label, self.model.key_variable, error),
                 )
         self.stop()
-
-
-def of_each_model(lanes: Iterable[Lane]) -> dict[str, list[Lane]]:
-    """Return label -> the lanes of a model's keys, in their order."""
-    by_label: dict[str, list[Lane]] = {}
-    for lane in lanes:
-        by_label.setdefault(lane.label, []).append(lane)
-    return by_label
-
-
-def why_closed(lanes: Sequence[Lane]) -> str | None:
-    """Return why a model was closed, given the lanes of its keys; None while one of them is not."""
-    if not all(lane.closed_by for lane in lanes):
-        return None
-    if len(lanes) == 1:
-        return str(lanes[0].closed_by)
-    return "; ".join(f"{lane.model.key_variable}: {lane.closed_by}" for lane in lanes)
 
 
 def _current_worker() -> asyncio.Task[None]:

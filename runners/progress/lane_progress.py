@@ -6,7 +6,8 @@ from datetime import datetime
 
 from config.clock import Clock
 from config.errors import NoCapacity, Overloaded
-from runners.lanes.lane import Lane, Wait, of_each_model, why_closed
+from runners.lanes.lane import Lane, Wait
+from runners.lanes.model_lanes import of_each_model, why_closed
 from runners.lanes.refusal_watch import LONG_SECONDS
 from runners.lanes.watchdog import LONG_OUT_SECONDS
 from runners.progress.lane_pace import LanePace

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from config.model_config import ModelConfig
 from config.prompt_text import PromptText
 from config.rate_signal import Meter
 from models.base_model import BaseModel, Usage
@@ -66,12 +67,15 @@ def estimate_cost(
     at_seconds: float,
     learned: Mapping[Meter, float],
     text: PromptText | None = None,
+    *,
+    keys: int = 1,
 ) -> CostEstimate:
     """Return the estimate for one model.
 
     samples: how often it is asked each problem. at_seconds: the wall time for which prices are
     asked. learned: limits per minute that earlier sessions met, beside those of the model's row.
-    text: the words around every problem, None for the default's.
+    text: the words around every problem, None for the default's. keys: with how many it is asked,
+    each within the row's limits; learned is of them all.
     """
     config, at = model.config, datetime.fromtimestamp(at_seconds, UTC)
     calls: list[_Call] = []
@@ -83,6 +87,7 @@ def estimate_cost(
     tasks = len(problems) * samples
     input_tokens = sum(call.input_tokens for call in calls) * samples
     output_tokens = sum(call.output_tokens for call in calls) * samples
+    amounts = _amounts(tasks, input_tokens, output_tokens)
     return CostEstimate(
         label=config.label,
         tasks=tasks,
@@ -92,11 +97,7 @@ def estimate_cost(
         expected_usd=_sum([price(config, call.usage, at) for call in calls], samples),
         worst_usd=_sum(worst_costs, samples),
         least_call_usd=min((cost for cost in worst_costs if cost is not None), default=None),
-        least_time=_least_time(
-            _amounts(tasks, input_tokens, output_tokens),
-            {"requests": config.requests_per_minute, "tokens": config.tokens_per_minute},
-            learned,
-        ),
+        least_time=_least_time(amounts, _configured(config, keys), learned),
         sold_usd=_otherwise(model, calls, samples, at),
     )
 
@@ -179,9 +180,17 @@ def _amounts(tasks: int, input_tokens: int, output_tokens: int) -> dict[Meter, i
     }
 
 
+def _configured(config: ModelConfig, keys: int) -> dict[Meter, float]:
+    """Return what a model's row allows with so many keys, 0 where it names no limit."""
+    return {
+        "requests": keys * (config.requests_per_minute or 0.0),
+        "tokens": keys * (config.tokens_per_minute or 0.0),
+    }
+
+
 def _least_time(
     amounts: Mapping[Meter, int],
-    configured: Mapping[Meter, float | None],
+    configured: Mapping[Meter, float],
     learned: Mapping[Meter, float],
 ) -> LeastTime | None:
     known = [(meter, limit, "") for meter, limit in configured.items() if limit]

@@ -222,7 +222,7 @@ def _take_up(
     for sentence in repair_session(store):
         logger.warning("%s", sentence)
     _keep_accepted_changes(plan, store)
-    lost_calls = _calls_of_a_lost_record(plan, store)
+    lost_calls = _calls_of_a_lost_record(plan, models, store)
     spending = take_up_money(
         store, lambda: lost_calls * dearest_call_usd(plan, models), clock, release=release
     )
@@ -270,7 +270,7 @@ def _open_tracker(
     return tracker
 
 
-def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
+def _calls_of_a_lost_record(plan: CollectionPlan, models: RunModels, store: SolutionStore) -> int:
     """Return how many calls of the last run may have been billed without an answer kept."""
     earlier = read_progress(store.path)
     if earlier:
@@ -282,7 +282,7 @@ def _calls_of_a_lost_record(plan: CollectionPlan, store: SolutionStore) -> int:
     # progress.json is gone too: as many as LaneWidths.calls_at_most can have come to.
     if width == "auto":
         return plan.total_tasks
-    slots = width * len(plan.models)
+    slots = width * sum(len(models.of_each_key(model)) for model in models.answering)
     return min(slots if plan.settings.extraction == "regex" else 2 * slots + 1, plan.total_tasks)
 
 

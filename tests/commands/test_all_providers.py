@@ -239,7 +239,7 @@ async def check_clean_run(tmp_path: Path, dataset: Path) -> None:
 async def check_faulty_run(tmp_path: Path, dataset: Path) -> None:
     problems = load_problems(dataset)
     async with ProviderServer(fault_rate=0.1, chance=random.Random(1), stalls=True) as server:
-        finished = await collect(server, dataset, tmp_path / "out", "--request-timeout", "2")
+        finished = await collect(server, dataset, tmp_path / "out", "--request-timeout", "10")
         assert finished.exit_code == 0, finished.output
         check_requests(server, problems)
         asked = check_order(server, problems)

@@ -59,6 +59,7 @@ async def test_an_unknown_session_names_the_nearest(tmp_path: Path) -> None:
     assert "unknown session 'session_1234567891'" in line and "session_1234567890" in line
 
 
+@pytest.mark.slow
 async def test_a_flag_that_stands_alone_takes_no_session_for_its_value(tmp_path: Path) -> None:
     finished = await run(
         "resume_collection.py", "--evaluate", "session_1", "--output-dir", str(tmp_path)

@@ -63,6 +63,7 @@ class Commands:
         )
 
 
+@pytest.mark.slow
 async def test_batches_go_on_without_the_program(server: OpenAIBatchServer, tmp_path: Path) -> None:
     server.mischief.append(Mischief(polls=_FOR_EVER))
     commands = Commands(server, tmp_path)

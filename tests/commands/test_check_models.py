@@ -217,6 +217,7 @@ async def test_a_provider_of_the_users_own_has_no_list(tmp_path: Path, address: 
         assert finished.exit_code == 1
 
 
+@pytest.mark.slow
 async def test_of_several_addresses_the_one_that_does_not_answer_is_named() -> None:
     async with (
         ProviderServer(served={"local": ["m1", "m2"]}) as one,

@@ -104,7 +104,7 @@ async def test_a_storm_of_kills_faults_and_damage(tmp_path: Path) -> None:
 async def test_a_kill_in_the_first_moments_is_known_to_the_resume(
     tmp_path: Path, answers_before_the_kill: int
 ) -> None:
-    dataset = write_dataset(tmp_path / "data", {"sums": 4})
+    dataset = write_dataset(tmp_path / "data", {"sums": 12})
     async with WatchedServer() as server:
         collection = Collection(server, dataset, tmp_path / "out", "--max-concurrent", "3")
         program = await collection.start()
@@ -115,7 +115,7 @@ async def test_a_kill_in_the_first_moments_is_known_to_the_resume(
     assert resumed.exit_code == 0, resumed.output
     assert possibly_billed(resumed) == 3 * len(MODELS)
     assert "possibly billed" in resumed.stdout
-    assert len(check_agreement(collection.session)) == 4 * len(MODELS)
+    assert len(check_agreement(collection.session)) == 12 * len(MODELS)
 
 
 @pytest.mark.slow

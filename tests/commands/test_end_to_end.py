@@ -65,6 +65,7 @@ async def collect(tmp_path: Path, server: ProviderServer, *arguments: str) -> Pa
     return finished.session
 
 
+@pytest.mark.slow
 async def test_three_hundred_tasks_and_every_file_of_the_guide(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"dataclass": 60, "typing": 50, "regex": 40})
     async with ProviderServer() as server:

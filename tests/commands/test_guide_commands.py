@@ -122,6 +122,7 @@ async def test_listing_models_imports_no_sdk() -> None:
     assert await process.wait() == 0
 
 
+@pytest.mark.slow
 async def test_sessions_can_be_listed_shown_and_resumed(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         session = (await collection(tmp_path, server, COLLECTIONS[9])).session

@@ -140,7 +140,7 @@ async def test_headers_that_make_no_sense_hold_up_no_run(
         program = await Program.start(
             "run_collection.py",
             *("--models", MODEL, "--dataset-path", str(dataset), "--session-id", "s"),
-            *("--output-dir", str(tmp_path / "out"), "--task-timeout", "3"),
+            *("--output-dir", str(tmp_path / "out"), "--task-timeout", "8"),
             environment=pointed_at(server, "xai"),
         )
         finished = await program.finished()

@@ -99,7 +99,10 @@ async def test_a_session_that_a_waiting_reply_would_hold_up_goes_on(tmp_path: Pa
         collection = collection_of(server, tmp_path, "--max-concurrent", "1")
         program = await collection.start()
         await server.has_given(6)
+        server.open.clear()
+        await server.holds(len(MODELS))  # so everything before is written
         await program.killed()
+        server.open.set()
         (answered, *_) = lines_of(collection.session / GROK / "sums.jsonl")
         waits = f"sums_{PROBLEMS}"
         bricks = {"segfault": waits, "spin": f"sums_{PROBLEMS - 1}"}

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.command import ROOT
 from tests.support.datasets import write_dataset
 from tests.support.program import Collection
@@ -46,6 +48,7 @@ def told(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in own}
 
 
+@pytest.mark.slow
 async def test_a_run_that_holds_few_problems_keeps_the_same_answers(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", {"sums": 4, "texts": 3})
     kept = []

@@ -12,7 +12,7 @@ from tests.support.session_check import answers_in, check_agreement
 from tests.support.watched_server import WatchedServer
 
 PROBLEMS = 12
-PATIENCE_SECONDS = 60  # of a test on a busy machine; without an end it would be for ever
+PATIENCE_SECONDS = 120  # of a test on a busy machine; without an end it would be for ever
 
 # Something that is called in the event loop holds it at the sixth call, in one way or another.
 HELD = """

@@ -83,6 +83,7 @@ async def test_status_and_watch_follow_a_session_to_its_end(tmp_path: Path) -> N
     assert f"Results: {out / 's'}" in ended and "\x1b" not in ended
 
 
+@pytest.mark.slow
 async def test_a_view_ends_where_another_process_has_the_holders_id(tmp_path: Path) -> None:
     store = create_session(tmp_path, "s", metadata())
     (store.path / "session.lock").write_text(f"{os.getpid()}\n")  # alive, but it holds nothing

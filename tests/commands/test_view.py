@@ -8,7 +8,7 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT
@@ -68,6 +68,16 @@ def board_of(page: Answered, folder: Path) -> dict[str, Any]:
     path.write_bytes(page.body)
     loaded = json.loads(ReportPage(path).data["board"])
     return {entry["session"]: entry for entry in loaded["sessions"]}
+
+
+async def board_where(
+    address: str, folder: Path, is_so: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """Return the board once it is so: a page may be half a second old."""
+    async with asyncio.timeout(60):
+        while not is_so(board := board_of(await asked(address, "/"), folder)):
+            await asyncio.sleep(0.1)
+    return board
 
 
 @contextmanager
@@ -180,8 +190,7 @@ async def test_a_folder_that_changes_under_it_breaks_nothing(output: Path, tmp_p
         (output / "a\nb\x1b[31m").mkdir()
         (output / os.fsdecode(b"\xff\xfe")).mkdir()
         (output / "a file").write_text("no session")
-        await asyncio.sleep(0.6)  # a page may be half a second old
-        then = board_of(await asked(address, "/"), tmp_path)
+        then = await board_where(address, tmp_path, lambda board: "a\nb\x1b[31m" in board)
         assert then["session_1"] == first["session_1"] and "gone" not in then
         assert then["fifo"]["status"] == "broken"
         # Whether its answers are looked into again at this moment is a matter of turns.
@@ -191,9 +200,7 @@ async def test_a_folder_that_changes_under_it_breaks_nothing(output: Path, tmp_p
         assert then["a\nb\x1b[31m"]["status"] == "broken" and "a file" not in then
         assert (await asked(address, "/report/fifo")).status == 404
         shutil.rmtree(output)
-        await asyncio.sleep(0.6)
-        page = await asked(address, "/")
-        assert page.status == 200 and board_of(page, tmp_path) == {}
+        await board_where(address, tmp_path, lambda board: board == {})
 
 
 @pytest.mark.slow
@@ -215,6 +222,7 @@ async def test_a_session_that_runs_is_followed_by_events(output: Path) -> None:
         writer.close()
 
 
+@pytest.mark.slow
 async def test_ctrl_c_ends_it_while_a_session_takes_minutes_to_read(output: Path) -> None:
     with (output / "session_1" / "failures.jsonl").open("wb") as file:
         file.truncate(10**12)  # a hole, which takes no room on the disk
@@ -293,6 +301,7 @@ async def listening_after(
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_wrong_lines_are_said_in_one(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     async with server:
@@ -305,6 +314,7 @@ async def test_wrong_lines_are_said_in_one(tmp_path: Path) -> None:
         assert wrong.exit_code == 2 and "is not a port" in wrong.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a screen")
 async def test_the_browser_is_opened_where_there_is_a_screen(tmp_path: Path) -> None:
     opened = tmp_path / "opened"

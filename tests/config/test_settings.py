@@ -56,6 +56,28 @@ def test_the_process_beats_the_env_file_and_placeholders_are_unset(tmp_path: Pat
     ]
 
 
+def test_keys_come_in_the_order_of_their_numbers_each_once() -> None:
+    variables = {
+        "OPENAI_API_KEY_10": "ten",
+        "OPENAI_API_KEY_2": "two",
+        "OPENAI_API_KEY": "one",
+        "OPENAI_API_KEY_3": "one",
+        "OPENAI_API_KEY_4": "your_openai_api_key_here",
+        "OPENAI_API_KEY_B": "no number",
+        "XAI_API_KEY_2": "x",
+        "OPENAI_ORG_ID_2": "org-2",
+    }
+    environment = Environment(variables)
+    [openai, grok] = select_models(["gpt-4o", "grok-4.3"])
+    keys = environment.api_keys(openai)
+    assert [(key.variable, key.key) for key in keys] == [
+        *(("OPENAI_API_KEY", "one"), ("OPENAI_API_KEY_2", "two"), ("OPENAI_API_KEY_10", "ten")),
+    ]
+    assert [environment.beside("OPENAI_ORG_ID", key) for key in keys] == [None, "org-2", None]
+    assert environment.api_key(grok) == "x" and environment.can_call(grok)
+    assert "two" not in repr(keys)
+
+
 def test_the_example_file_sets_no_key(tmp_path: Path) -> None:
     example = Path(__file__).resolve().parent.parent.parent / ".env.example"
     (tmp_path / ".env").write_bytes(example.read_bytes())

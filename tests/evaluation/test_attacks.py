@@ -7,9 +7,10 @@ import pytest
 from evaluation.cage import Isolation
 from evaluation.judgement import Judgement
 from tests.evaluation.attacks import ATTACKS
-from tests.evaluation.host import host
+from tests.evaluation.host import host, zygotes
 from tests.evaluation.layers import best_layer, each_layer, need
 from tests.evaluation.problems import QUICK, SQUARE_CODE, judging
+from tests.support.stepped_clock import until
 
 REASONS = {
     **{name: {"timeout"} for name in ATTACKS["time"]},
@@ -49,7 +50,7 @@ async def attack(layer: Isolation, names: list[str]) -> None:
     codes = {name: code for kind in ATTACKS.values() for name, code in kind.items()}
     wrong: dict[str, object] = {}
     with host() as attacked:
-        before = attacked.state()
+        before, judging_before = attacked.state(), zygotes()
         async with judging(layer) as judge:
             for name in names:
                 judgement = await judge.judge("square", attacked.aim(codes[name]))
@@ -59,6 +60,8 @@ async def attack(layer: Isolation, names: list[str]) -> None:
                 if after.verdict != "passed":
                     wrong[f"after {name}"] = after
         assert attacked.state() == before
+        # Those that another process left behind, when it was killed, go by themselves.
+        await until(lambda: zygotes() <= judging_before)
     assert wrong == {}
 
 

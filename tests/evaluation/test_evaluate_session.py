@@ -111,7 +111,7 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     line = command("s", "--output-dir", str(tmp_path), "--workers", "2")
     for least in (10, 40):
         with subprocess.Popen(line, stdout=subprocess.DEVNULL) as run:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while len(records_of_whole_lines(folder)) < least and time.monotonic() < deadline:
                 time.sleep(0.02)  # waits for the other process, whatever it takes
             run.send_signal(signal.SIGKILL)
@@ -123,10 +123,12 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "a half line at the end was cut off" in done.stdout
     assert damaged_path(torn).read_bytes().startswith(b'{"verdict": "passed"')
-    deadline = time.monotonic() + 30
-    while zygotes() and time.monotonic() < deadline:
+    deadline = time.monotonic() + 120
+    left = zygotes()
+    while left and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert zygotes() == 0
+        left &= zygotes()  # others come and go where other tests run
+    assert not left
     counts = Counter((record.model, record.task_id) for record in records(folder))
     assert set(counts.values()) == {1}
     assert len(counts) == len(answers)

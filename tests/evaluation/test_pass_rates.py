@@ -1,10 +1,11 @@
 """Pass rates against published values, and against scipy."""
 
+import importlib
 import math
 from random import Random
+from types import ModuleType
 
 import pytest
-from scipy import stats
 
 from evaluation.pass_rates import (
     Samples,
@@ -20,6 +21,12 @@ from evaluation.pass_rates import (
 from evaluation.scores import ModelScore, pairs
 
 
+@pytest.fixture(scope="module")
+def stats() -> ModuleType:
+    """Return scipy.stats, which takes a second to import: not where other tests are collected."""
+    return importlib.import_module("scipy.stats")
+
+
 @pytest.mark.parametrize(
     ("passed", "count", "low", "high"),
     # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
@@ -32,7 +39,7 @@ def test_wilson_as_published(passed: int, count: int, low: float, high: float) -
 
 
 @pytest.mark.parametrize("count", [1, 3, 24, 72, 164])
-def test_wilson_as_scipy(count: int) -> None:
+def test_wilson_as_scipy(count: int, stats: ModuleType) -> None:
     for passed in range(count + 1):
         ours = wilson(passed, count)
         theirs = stats.binomtest(passed, count).proportion_ci(0.95, method="wilson")
@@ -45,7 +52,7 @@ def test_nothing_counted_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 5, 20, 200])
-def test_pass_at_k_is_the_share_of_draws_that_hold_a_pass(count: int) -> None:
+def test_pass_at_k_is_the_share_of_draws_that_hold_a_pass(count: int, stats: ModuleType) -> None:
     for passed in range(0, count + 1, max(1, count // 10)):
         for k in {1, min(5, count), count}:
             none = stats.hypergeom.pmf(0, count, passed, k)
@@ -75,7 +82,7 @@ def test_one_sample_a_problem_has_wilsons_interval() -> None:
     assert rate.interval == wilson(40, 72)
 
 
-def test_several_samples_have_an_interval_of_problems_not_of_samples() -> None:
+def test_several_samples_have_an_interval_of_problems_not_of_samples(stats: ModuleType) -> None:
     problems = [Samples(number % 21, 20) for number in range(164)]
     rate = pass_rate(problems, 1, Random(1))
     assert rate is not None
@@ -87,7 +94,7 @@ def test_several_samples_have_an_interval_of_problems_not_of_samples() -> None:
     assert rate.interval.high - rate.interval.low > 2 * (pooled.high - pooled.low)
 
 
-def test_bootstrap_as_scipy() -> None:
+def test_bootstrap_as_scipy(stats: ModuleType) -> None:
     random = Random(4)
     values = [random.random() for _ in range(80)]
     ours = bootstrap(values, Random(1))
@@ -100,7 +107,7 @@ def test_bootstrap_as_scipy() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (3, 9), (10, 10), (0, 8), (25, 4), (72, 0)])
-def test_mcnemar_as_scipy(first: int, second: int) -> None:
+def test_mcnemar_as_scipy(first: int, second: int, stats: ModuleType) -> None:
     expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
     assert mcnemar(first, second) == pytest.approx(min(1.0, expected), rel=1e-9)
 
@@ -112,7 +119,7 @@ def test_holm_as_published() -> None:
     assert holm([]) == []
 
 
-def test_pairs_are_compared_on_what_both_solved() -> None:
+def test_pairs_are_compared_on_what_both_solved(stats: ModuleType) -> None:
     pairs = [(Samples(1, 1), Samples(0, 1))] * 12 + [(Samples(0, 1), Samples(1, 1))] * 2
     pairs += [(Samples(1, 1), Samples(1, 1))] * 50
     found = paired_difference(pairs, Random(1))
@@ -126,7 +133,7 @@ def test_pairs_are_compared_on_what_both_solved() -> None:
     assert paired_difference([], Random(1)) is None
 
 
-def test_pairs_of_several_samples_are_bootstrapped_over_problems() -> None:
+def test_pairs_of_several_samples_are_bootstrapped_over_problems(stats: ModuleType) -> None:
     random = Random(2)
     firsts = [random.randrange(3, 11) for _ in range(100)]
     pairs = [(Samples(one, 10), Samples(max(0, one - random.randrange(4)), 10)) for one in firsts]
@@ -142,7 +149,9 @@ def test_pairs_of_several_samples_are_bootstrapped_over_problems() -> None:
 
 
 @pytest.mark.parametrize("problems", [72, 164, 602])
-def test_the_smallest_difference_is_found_four_times_out_of_five(problems: int) -> None:
+def test_the_smallest_difference_is_found_four_times_out_of_five(
+    problems: int, stats: ModuleType
+) -> None:
     # 30 % of problems are solved by one model alone: the chance that the normal test shows it.
     difference = smallest_difference(problems, 0.3)
     deviation = math.sqrt((0.3 - difference**2) / problems)

@@ -29,6 +29,7 @@ from models.embedded.embedded_llama import SLOTS, EmbeddedLlama
 from models.embedded.local_catalog import find_gguf, served_models
 from models.wire.client_pool import ClientPool
 from prompts.prompt_template import Prompt
+from tests.support.nobody_there import nobody_there
 from tests.support.provider_formats import Json
 from tests.support.provider_server import Answer, ProviderServer
 
@@ -110,6 +111,7 @@ def test_a_server_model_without_an_address_says_what_to_set() -> None:
 # ---- the embedded model
 
 
+@pytest.mark.slow
 @needs_weights
 async def test_the_embedded_model_answers(capfd: pytest.CaptureFixture[str]) -> None:
     async with embedded(max_tokens=200, temperature=0.0) as model:
@@ -371,8 +373,8 @@ async def test_the_errors_of_servers(
 
 
 async def test_no_server_at_the_address() -> None:
-    with pytest.raises(ConnectionLost, match=r"127\.0\.0\.1"):
-        async with make_model(row(), base_url=f"http://127.0.0.1:{unused_port()}/v1") as model:
+    with pytest.raises(ConnectionLost, match=r"127\.0\.0\.1"), nobody_there() as url:
+        async with make_model(row(), base_url=url) as model:
             await model.complete(PROMPT)
 
 
@@ -385,7 +387,8 @@ async def test_the_models_of_a_server_are_listed(server: ProviderServer) -> None
 
 
 def test_no_server_has_no_models() -> None:
-    assert served_models(f"http://127.0.0.1:{unused_port()}/v1") == []
+    with nobody_there() as url:
+        assert served_models(url) == []
     assert served_models("http://no such host/v1") == []
     assert served_models("localhost:11434") == []
 
@@ -393,8 +396,3 @@ def test_no_server_has_no_models() -> None:
 def test_a_server_that_keeps_silent_has_no_models() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert served_models(f"http://127.0.0.1:{silent.getsockname()[1]}", "", 0.05) == []
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])

@@ -25,6 +25,7 @@ from models.base_model import BaseModel, CallOptions, make_model
 from models.catalog import model_listing
 from models.catalog.model_listing import listed_models, use_instead
 from models.wire.client_pool import ClientPool
+from tests.support.nobody_there import nobody_there
 from tests.support.provider_formats import PREFIXES, Json, Provider
 from tests.support.provider_server import ProviderServer
 from tests.support.raw_replies import http, raw_server
@@ -226,11 +227,10 @@ async def test_a_refusal_is_a_model_error(
 
 
 async def test_nobody_at_the_address() -> None:
-    async with ListServer().serve() as url:
-        pass
-    async with ClientPool() as clients:
-        with pytest.raises(ConnectionLost):
-            await listed_models(connect("openai", url, clients))
+    with nobody_there() as url:
+        async with ClientPool() as clients:
+            with pytest.raises(ConnectionLost):
+                await listed_models(connect("openai", url, clients))
 
 
 async def test_a_list_that_never_comes_ends_at_the_deadline(

@@ -1,9 +1,6 @@
 """Several addresses in LOCAL_BASE_URL: even use, one that dies and comes back, none left."""
 
 import asyncio
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -13,6 +10,7 @@ from models.base_model import BaseModel, make_model
 from models.embedded.local_catalog import addresses_in, served_models
 from models.wire.replicas import FIRST_PROBE_SECONDS
 from prompts.prompt_template import Prompt
+from tests.support.nobody_there import nobody_there
 from tests.support.provider_server import Answer, ProviderServer
 from tests.support.stepped_clock import SteppedClock
 
@@ -24,14 +22,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SteppedClock:
     clock = SteppedClock()
     monkeypatch.setattr("models.local_model.SystemClock", lambda: clock)
     return clock
-
-
-@contextmanager
-def nobody_there() -> Iterator[str]:
-    """Yield an address that refuses connections, and is given to nobody else meanwhile."""
-    with socket.socket() as unheard:
-        unheard.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{unheard.getsockname()[1]}/v1"
 
 
 def served_at(*addresses: str) -> BaseModel:

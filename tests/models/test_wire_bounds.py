@@ -18,7 +18,7 @@ from models.wire.reading_room import MOST_REPLY_BYTES, ReadingRoom
 from tests.support.raw_replies import WIRES, RawReply, Send, Wire, connect, good, http, raw_server
 from tests.support.wire import PROMPT
 
-OPTIONS = CallOptions(request_timeout_seconds=20)
+OPTIONS = CallOptions(request_timeout_seconds=120)
 BOMB_BYTES = 40_000_000
 CHUNKED = "HTTP/1.1 {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 

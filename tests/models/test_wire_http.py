@@ -11,7 +11,7 @@ from models.wire.client_pool import ClientPool
 from tests.support.raw_replies import WIRES, RawReply, Send, Wire, connect, good, http, raw_server
 from tests.support.wire import PROMPT
 
-OPTIONS = CallOptions(request_timeout_seconds=10)
+OPTIONS = CallOptions(request_timeout_seconds=120)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 

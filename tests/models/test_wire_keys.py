@@ -17,7 +17,7 @@ from tests.support.raw_replies import KEY, WIRES, Wire, connect, good, http, raw
 from tests.support.wire import PROMPT
 
 OTHERS = "sk-proj-Ab12Cd34Ef56Gh78Ij90/Kl12Mn34Op56"
-OPTIONS = CallOptions(request_timeout_seconds=10, secrets=frozenset({KEY, OTHERS}))
+OPTIONS = CallOptions(request_timeout_seconds=60, secrets=frozenset({KEY, OTHERS}))
 WRITTEN: list[Callable[[str], str]] = [
     str,
     lambda key: quote(key, safe=""),

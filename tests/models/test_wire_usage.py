@@ -14,7 +14,7 @@ from tests.support.raw_replies import WIRES, Wire, connect, counted, good, http,
 from tests.support.wire import PROMPT
 
 COUNTING = [wire for wire in WIRES if wire != "guide"]
-OPTIONS = CallOptions(request_timeout_seconds=10, max_tokens=4_096)
+OPTIONS = CallOptions(request_timeout_seconds=60, max_tokens=4_096)
 
 
 async def error_of(model: BaseModel) -> ModelError:

@@ -211,6 +211,7 @@ def test_absurd_values_break_no_board(store: SolutionStore, name: str, is_runnin
             assert b"NaN" not in board_page(state, "") and entry(state)["session"] == "session_1"
 
 
+@pytest.mark.slow
 async def test_a_leaderboard_is_written_by_the_export(store: SolutionStore, tmp_path: Path) -> None:
     named = ("export_session.py", str(store.path), str(store.path), "--format")
     finished = await run(*named, "leaderboard", "--out", str(tmp_path / "board.html"))

@@ -142,6 +142,7 @@ def test_parquet_takes_objects_of_any_shape(tmp_path: Path) -> None:
     assert {row["validation"]["by"] for row in table} == {"others"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TABLE_FORMATS)
 def test_a_table_is_the_same_for_any_number_of_workers(
     store: SolutionStore, kind: TableFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -99,7 +99,7 @@ def test_charts_are_drawn_named_and_there_as_tables(page: WebDriver) -> None:
         )
         assert inked is True
         page.execute_script("arguments[0].open = true", figure.find_element(By.TAG_NAME, "details"))
-    WebDriverWait(page, 10).until(
+    WebDriverWait(page, 60).until(
         lambda b: len(b.find_elements(By.CSS_SELECTOR, "#charts tbody:has(tr)")) == 4
     )
 
@@ -196,13 +196,13 @@ def test_two_long_answers_that_have_nothing_in_common_do_not_freeze_the_page(
         store.append(solution(model=model, code=lines))
         harm = '"\\' * 20_000  # a string that ends nowhere, again and again
         store.append(solution("dataclass_2", model=model, code=f"{harm}{model}"))
-    browser.set_script_timeout(10)
+    browser.set_script_timeout(60)
     load(browser, write_report(store))
     open_problem(browser, 1)
     said = one(browser, "#not-compared").text
     assert said == "The two differ in more than 600 lines: that is too much to compare here."
     press(browser, Keys.ARROW_RIGHT)
-    WebDriverWait(browser, 10).until(lambda b: active_text(b).startswith("dataclass_2"))
+    WebDriverWait(browser, 60).until(lambda b: active_text(b).startswith("dataclass_2"))
     assert "too long to compare" in one(browser, "#not-compared").text
     assert complaints(browser) == []
 
@@ -236,11 +236,11 @@ def test_the_list_is_walked_by_keys_and_gives_the_focus_back(page: WebDriver) ->
     assert label.startswith("model-1: ")
     assert len(page.find_elements(By.CSS_SELECTOR, '#table tbody [tabindex="0"]')) == 1
     press(page, Keys.ENTER)
-    WebDriverWait(page, 10).until(lambda b: active_text(b) == "category_00_2 · category_00")
+    WebDriverWait(page, 60).until(lambda b: active_text(b) == "category_00_2 · category_00")
     press(page, Keys.ARROW_RIGHT)
-    WebDriverWait(page, 10).until(lambda b: active_text(b).startswith("category_00_3"))
+    WebDriverWait(page, 60).until(lambda b: active_text(b).startswith("category_00_3"))
     press(page, Keys.ESCAPE)
-    WebDriverWait(page, 10).until(lambda b: one(b, "#detail").get_attribute("open") is None)
+    WebDriverWait(page, 60).until(lambda b: one(b, "#detail").get_attribute("open") is None)
     assert page.switch_to.active_element.get_attribute("aria-label") == label
 
 
@@ -321,7 +321,7 @@ def test_a_whole_row_opens_and_says_what_is_missing(browser: WebDriver, tmp_path
     store.finish()
     load(browser, write_report(store))
     one(browser, "#table tbody td.title").click()
-    WebDriverWait(browser, 10).until(lambda b: "none of it defines react" in one(b, "#detail").text)
+    WebDriverWait(browser, 60).until(lambda b: "none of it defines react" in one(b, "#detail").text)
     assert complaints(browser) == []
 
 

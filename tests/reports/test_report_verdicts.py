@@ -110,7 +110,7 @@ def test_what_being_right_costs_is_drawn_and_there_as_a_table(
     assert all(f"{row['label']}: " in label for row in ranking)
     assert page.execute_script(_IS_INKED, canvas) is True
     page.execute_script("document.querySelector('#pass-cost details').open = true")
-    WebDriverWait(page, 10).until(lambda b: len(texts(b, "#pass-cost tbody tr")) == len(ranking))
+    WebDriverWait(page, 60).until(lambda b: len(texts(b, "#pass-cost tbody tr")) == len(ranking))
     beaten = {row["label"]: "no" if row["is_on_front"] else "yes" for row in ranking}
     cells = texts(page, "#pass-cost tbody td:nth-child(5)")
     assert dict(zip(texts(page, "#pass-cost tbody th"), cells, strict=True)) == beaten
@@ -202,13 +202,13 @@ def test_a_link_from_elsewhere_opens_its_problem(browser: WebDriver, judged_repo
     browser.get("about:blank")
     browser.get(f"{url}#problem=category_02_4")
     title = "category_02_4 · category_02"
-    WebDriverWait(browser, 10).until(lambda b: one(b, "#detail-title").text == title)
+    WebDriverWait(browser, 60).until(lambda b: one(b, "#detail-title").text == title)
     browser.execute_script("location.hash = '#problem=category_01_2'")
-    WebDriverWait(browser, 10).until(lambda b: "category_01_2" in one(b, "#detail-title").text)
+    WebDriverWait(browser, 60).until(lambda b: "category_01_2" in one(b, "#detail-title").text)
     press(browser, Keys.ARROW_RIGHT)
-    WebDriverWait(browser, 10).until(lambda b: b.current_url == f"{url}#problem=category_01_3")
+    WebDriverWait(browser, 60).until(lambda b: b.current_url == f"{url}#problem=category_01_3")
     press(browser, Keys.ESCAPE)
-    WebDriverWait(browser, 10).until(lambda b: b.current_url == url)
+    WebDriverWait(browser, 60).until(lambda b: b.current_url == url)
     assert complaints(browser) == []
 
 
@@ -234,7 +234,7 @@ def test_names_and_test_output_run_nothing(browser: WebDriver, tmp_path: Path) -
     load(browser, report)
     browser.get(f"{file_url(report)}#problem={quote(ATTACK)}")
     browser.refresh()
-    WebDriverWait(browser, 10).until(lambda b: texts(b, "#answers tbody tr"))
+    WebDriverWait(browser, 60).until(lambda b: texts(b, "#answers tbody tr"))
     assert ATTACK in "".join(texts(browser, ".evidence pre"))
     assert ATTACK in "".join(texts(browser, "#ranking tbody th"))
     assert ATTACK in one(browser, "#evaluation").text

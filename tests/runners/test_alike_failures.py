@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from aiohttp import web
 
 from tests.support.command import Finished, run
 from tests.support.datasets import write_dataset
+from tests.support.nobody_there import nobody_there
 from tests.support.provider_server import Answer, ProviderServer, Request
 from tests.support.session_check import failures_in
 
@@ -180,11 +180,8 @@ async def test_a_session_with_answers_tries_all_that_failed_again(tmp_path: Path
 
 async def nobody_listens(tmp_path: Path, *arguments: str) -> Path:
     """Return the session of a run against a port where nothing listens, resumed to its end."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/local/v1"
-    finished = await collect(url, tmp_path, "--models", "local:odd", *arguments)
+    with nobody_there("/local/v1") as url:
+        finished = await collect(url, tmp_path, "--models", "local:odd", *arguments)
     assert finished.exit_code == 1, finished.output
     (line,) = closing_lines(finished)
     assert f"no connection to {url}: is the server running" in line and "LOCAL_BASE_URL" in line
@@ -214,15 +211,14 @@ async def test_where_nobody_listens_four_attempts_a_task_are_enough(tmp_path: Pa
 
 @pytest.mark.slow
 async def test_calls_that_never_left_cost_nothing_under_a_cap(tmp_path: Path) -> None:
-    async with ProviderServer() as server:
-        gone = server.url("xai")
-    finished = await run(
-        "run_collection.py",
-        *("--dataset-path", str(write_dataset(tmp_path / "data", {"sums": TASKS}))),
-        *("--output-dir", str(tmp_path / "out"), "--max-attempts", "1"),
-        *("--models", "grok-4.3", "--max-cost", "5"),
-        environment={"XAI_API_KEY": "a-key-of-no-worth", "XAI_BASE_URL": gone},
-    )
+    with nobody_there("/xai/v1") as gone:
+        finished = await run(
+            "run_collection.py",
+            *("--dataset-path", str(write_dataset(tmp_path / "data", {"sums": TASKS}))),
+            *("--output-dir", str(tmp_path / "out"), "--max-attempts", "1"),
+            *("--models", "grok-4.3", "--max-cost", "5"),
+            environment={"XAI_API_KEY": "a-key-of-no-worth", "XAI_BASE_URL": gone},
+        )
     progress = json.loads((finished.session / "progress.json").read_text())
     assert progress["spent_usd"] == 0.0
     (line,) = closing_lines(finished)

@@ -86,7 +86,9 @@ async def test_a_create_without_a_reply_is_neither_lost_nor_paid_for_twice(
 ) -> None:
     server.mischief.append(Mischief(creation=creation, unlisted=1))  # type: ignore[arg-type]
     session = session_of(server, tmp_path)
-    assert (await session.run()).status == "completed"
+    patience = {"absent_seconds": 600.0} if creation == "reply lost" else {}
+    with hasty_limits(server.provider, **patience):
+        assert (await session.run()).status == "completed"
     assert len(check_agreement(session.folder)) == 5
     assert not twice_billed(server)
 

@@ -54,7 +54,7 @@ async def collect(server: ProviderServer, folder: Path, *arguments: str) -> Fini
 async def test_a_model_that_is_refused_for_the_time_of_a_task_fails_its_tasks_in_those_words(
     tmp_path: Path, retry_after: str | None
 ) -> None:
-    limits = ("--task-timeout", "1.5", "--max-attempts", "1")
+    limits = ("--task-timeout", "6", "--max-attempts", "1")
     async with RefusingServer(retry_after) as server:
         finished = await collect(server, tmp_path, *limits)
         assert len(server.sent_to("xai")) < TASKS
@@ -63,7 +63,7 @@ async def test_a_model_that_is_refused_for_the_time_of_a_task_fails_its_tasks_in
     assert len(answers) == TASKS and len(failures) == TASKS
     assert {failure["error"] for failure in failures.values()} == {"RateLimited"}
     assert all(WORDS in failure["message"] for failure in failures.values())
-    given_up = re.findall(r"grok-4\.3: every call was refused for 2 s .*", finished.output)
+    given_up = re.findall(r"grok-4\.3: every call was refused for 6 s .*", finished.output)
     assert len(given_up) == 1 and WORDS in given_up[0]
 
 

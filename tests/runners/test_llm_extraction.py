@@ -46,6 +46,7 @@ def records(session: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow
 async def test_agentic_asks_for_every_reply_and_keeps_a_faithful_copy(tmp_path: Path) -> None:
     async with ProviderServer() as server:
         session = await collect(tmp_path, server, "--extraction", "agentic")

@@ -26,7 +26,11 @@ def hold(*arguments):
 AnswerKeeper.keep = hold
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-WAYS = {"asleep": "time.sleep(0.6)", "in C code": "sum(range(60_000_000))"}
+# On a busy machine it takes a while until somebody looks. PyDLL keeps the interpreter's lock.
+WAYS = {
+    "asleep": "time.sleep(2)",
+    "in C code": "import ctypes; ctypes.PyDLL(None).usleep(700_000)",
+}
 # While C code holds the interpreter nobody can look; another thread may be let in first after it.
 NAMED = {"asleep": "hold_the_loop", "in C code": "hold_the_loop|C code that let no other"}
 

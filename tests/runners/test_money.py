@@ -122,6 +122,7 @@ def grok_reply(finish_reason: str, completion_tokens: int) -> Answer:
     return Answer(body={"choices": choices, "usage": usage})
 
 
+@pytest.mark.slow
 async def test_errors_that_count_tokens_are_spent_too(tmp_path: Path) -> None:
     """A provider that bills what it then breaks off comes no further than the cap."""
     dataset = write_dataset(tmp_path / "data", {"sums": 30})

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # hours of a bad provider, compressed, still take
 
 PROBLEMS = 6
 HOURS = (
-    *("--max-attempts", "3", "--request-timeout", "0.4", "--task-timeout", "20"),
+    *("--max-attempts", "3", "--request-timeout", "4", "--task-timeout", "20"),
     *("--max-concurrent", "6"),
 )
 
@@ -102,7 +102,7 @@ async def test_a_refusal_that_asks_for_a_wait_without_end_can_be_waited_out_or_e
         refusal = Answer(status=429, body={"error": "no"}, headers={"Retry-After": seconds})
         server.script("xai", *[refusal] * 2)
         collection = Collection(
-            server, dataset, tmp_path / "out", "--max-concurrent", "2", "--task-timeout", "2"
+            server, dataset, tmp_path / "out", "--max-concurrent", "2", "--task-timeout", "6"
         )
         program = await collection.start()
         finished = await program.finished()

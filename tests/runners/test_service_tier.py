@@ -103,7 +103,7 @@ class FullServer(ProviderServer):
 async def test_a_tier_without_room_for_the_time_of_a_task_fails_its_tasks_in_those_words(
     tmp_path: Path,
 ) -> None:
-    flags = ("--tier", "flex", "--task-timeout", "1.5", "--max-attempts", "1")
+    flags = ("--tier", "flex", "--task-timeout", "6", "--max-attempts", "1")
     async with FullServer() as server:
         finished = await collect(server, tmp_path, *flags, tasks=9, models="gpt-5-nano gpt-4o")
     assert finished.exit_code == 1, finished.output

@@ -1,7 +1,6 @@
 """A wrong address or model name: one line that says what was called, and what to look at."""
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from models.wire.wrong_address import address_words
 from tests.support.command import Finished, run
 from tests.support.datasets import write_dataset
+from tests.support.nobody_there import nobody_there
 from tests.support.provider_server import Answer, ProviderServer
 
 LITELLM = Answer(
@@ -40,6 +40,7 @@ def why_it_stopped(finished: Finished, label: str) -> str:
     return line
 
 
+@pytest.mark.slow
 async def test_a_gateways_unknown_model_closes_the_lane_and_lists_what_there_is(
     tmp_path: Path,
 ) -> None:
@@ -67,9 +68,7 @@ async def test_a_path_that_is_wrong_is_said_to_be(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_a_refused_connection_names_the_whole_address(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and nobody listens
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    with nobody_there() as url:
         finished = await collected(tmp_path, "local:m", LOCAL_BASE_URL=url)
     assert f"the URL was {url}/chat/completions" in why_it_stopped(finished, "local-m")
     [first, *_] = (finished.session / "failures.jsonl").read_text().splitlines()

@@ -158,9 +158,9 @@ def complete_judgements(session: Path) -> None:
 def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """The same session twice: with a file a category, and with several."""
     found = []
-    for name, most_bytes in (("plain", part_names.MOST_FILE_BYTES), ("rolled", 20_000)):
+    for name, most_bytes in (("plain", part_names.MOST_FILE_BYTES), ("rolled", 8_000)):
         monkeypatch.setattr(part_names, "MOST_FILE_BYTES", most_bytes)
-        made = write_session(tmp_path / name, models=2, categories=2, per_category=30, samples=2)
+        made = write_session(tmp_path / name, models=2, categories=2, per_category=12, samples=2)
         write_judgements(made)
         complete_judgements(made.path)
         settings = CollectionSettings(
@@ -209,6 +209,7 @@ def told(main: Main, arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_commands_tell_the_same_however_many_files(
     sessions: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,6 +233,7 @@ def test_commands_tell_the_same_however_many_files(
     assert len(list(rolled.glob("*/*.jsonl"))) > len(list(plain.glob("*/*.jsonl")))
 
 
+@pytest.mark.slow
 def test_merged_sessions_roll_and_verdicts_stand_beside_their_answers(
     sessions: list[Path],
     tmp_path: Path,
@@ -240,7 +242,7 @@ def test_merged_sessions_roll_and_verdicts_stand_beside_their_answers(
 ) -> None:
     plain, rolled = sessions
     whole = open_session(plain.parent, plain.name)
-    for source, most_bytes in ((plain, 20_000), (rolled, 50_000), (rolled, 10**9)):
+    for source, most_bytes in ((plain, 8_000), (rolled, 15_000), (rolled, 10**9)):
         monkeypatch.setattr(part_names, "MOST_FILE_BYTES", most_bytes)
         into = tmp_path / f"from-{source.parent.parent.name}-{most_bytes}"
         told(merge_sessions.main, [str(source), "--into", str(into)], capsys)

@@ -57,7 +57,7 @@ def open_problem(browser: WebDriver, row: int, model: int | None = None) -> WebE
     column = "th" if model is None else f"td:nth-child({6 + model})"
     button = one(browser, f"#table tbody tr:nth-child({row}) {column} button")
     browser.execute_script("arguments[0].click()", button)
-    WebDriverWait(browser, 10).until(lambda b: one(b, "#detail").get_attribute("open") is not None)
+    WebDriverWait(browser, 60).until(lambda b: one(b, "#detail").get_attribute("open") is not None)
     return one(browser, "#detail")
 
 

@@ -1,6 +1,7 @@
 """The program as a process that can be listened to, signalled, killed and limited while it runs."""
 
 import asyncio
+import contextlib
 import re
 import sys
 from collections.abc import Coroutine, Mapping
@@ -86,10 +87,11 @@ class Program:
             self._process.send_signal(number)
 
     async def has_taken_signals(self) -> None:
-        """Return once no signal waits for it."""
+        """Return once no signal waits for it, or it has ended."""
         status = Path(f"/proc/{self.pid}/status")
-        while int(re.findall(r"ShdPnd:\s*(\w+)", status.read_text())[0], 16):
-            await asyncio.sleep(0.01)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            while int(re.findall(r"ShdPnd:\s*(\w+)", status.read_text())[0], 16):
+                await asyncio.sleep(0.01)
 
     async def ended(self) -> None:
         """Return once it has ended, in whatever way."""

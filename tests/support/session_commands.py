@@ -34,7 +34,7 @@ from tests.support.datasets import write_dataset
 from tests.support.provider_server import Answer, ProviderServer
 
 MODELS = ("grok-4.3", "deepseek-flash-chat")
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
 
 Main = Callable[[list[str] | None], int]
 

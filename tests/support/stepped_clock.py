@@ -34,7 +34,7 @@ class SteppedClock:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return as soon as the condition holds; fail where it does not within ten seconds."""
-    async with asyncio.timeout(10):
+    """Return as soon as the condition holds; fail where it never does."""
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyte
 
 _LOOK_AGAIN_SECONDS = 0.05
-_LAST_WORDS_SECONDS = 0.4
+_PATIENCE_SECONDS = 120.0  # a test that waits in vain fails, and does not hang
 
 
 class Terminal:
@@ -34,21 +34,36 @@ class Terminal:
         self._master = master
         fcntl.ioctl(slave, termios.TIOCSWINSZ, self._size)
         loop = asyncio.get_running_loop()
-        loop.add_reader(master, lambda: self._stream.feed(os.read(master, 65536)))
+        all_is_read = asyncio.Event()
+        loop.add_reader(master, self._read, all_is_read)
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave
-            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave
+                )
+            finally:
+                os.close(slave)  # so that what was written ends where the command does
             ended = asyncio.create_task(self._process.wait())
             while not ended.done():
                 self.pictures.append(self.text)
                 await asyncio.wait([ended], timeout=self._picture_seconds)
-            await asyncio.sleep(_LAST_WORDS_SECONDS)  # for what is still in the pipe
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await all_is_read.wait()
             return ended.result()
         finally:
             loop.remove_reader(master)
             os.close(master)
-            os.close(slave)
+
+    def _read(self, all_is_read: asyncio.Event) -> None:
+        """Show what was written; Linux reports an error once nobody is left who could write."""
+        written = b""
+        with suppress(OSError):
+            written = os.read(self._master, 65536)
+        if written:
+            self._stream.feed(written)
+        else:
+            asyncio.get_running_loop().remove_reader(self._master)
+            all_is_read.set()
 
     async def shows(self, words: str) -> str:
         """Return the screen as soon as these words stand on it; fail if they never do."""
@@ -57,7 +72,7 @@ class Terminal:
     async def shows_what(self, fits: Callable[[str], bool]) -> str:
         """Return the screen as soon as it is as wanted; fail if it never is."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
                 while not fits(self.text):
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         assert fits(self.text), self.text

@@ -14,7 +14,7 @@ from tests.support.provider_server import Answer, ProviderServer, Request
 
 _TASK = re.compile(r"the (\S+) of all")  # as tests.support.datasets words every problem
 
-_PATIENCE_SECONDS = 60.0  # a test that waits in vain fails, and does not hang
+_PATIENCE_SECONDS = 120.0  # a test that waits in vain fails, and does not hang
 
 
 class WatchedServer(ProviderServer):

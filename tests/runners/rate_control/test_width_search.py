@@ -68,10 +68,13 @@ def test_the_soft_limit_on_open_files_is_raised_and_kept(hard: int, calls: int) 
     program = (
         "import resource\n"
         "from runners.lanes.open_files import calls_that_fit\n"
-        f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))\n"
+        "try:\n"
+        f"    resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))\n"
+        "except ValueError:\n"
+        "    raise SystemExit('so many files are not allowed here')\n"
         "print(calls_that_fit(), resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
-    assert said.strip() == f"{calls} ({hard}, {hard})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    if "not allowed here" in done.stderr:
+        pytest.skip(f"{hard} open files are not allowed here")
+    assert done.stdout.strip() == f"{calls} ({hard}, {hard})"

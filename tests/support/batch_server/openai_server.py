@@ -13,7 +13,7 @@ from tests.support.batch_server.mischief import Mischief
 from tests.support.provider_formats import FORMATS, PREFIXES, Json, Provider, solve
 from tests.support.watched_server import WatchedServer, task_of
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
 
 
 @dataclass(slots=True)
