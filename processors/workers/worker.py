@@ -24,7 +24,9 @@ _PASSED_ON = (
     *("PATH", "HOME", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV"),
     *("APPDATA", "SYSTEMROOT", "TEMP", "TMP"),
 )
-_PIPE_BYTES = 2**20  # as much as Linux allows anybody; its own 64 KB take a turn of the loop each
+# Linux's own 64 KB take a turn of the loop each. All pipes of a user may have 64 MB, and new ones
+# are tiny from there on: 100 workers leave room.
+_PIPE_BYTES = 2**18
 _OWN_FAULT = 1  # the exit code of a Python that ends with a traceback
 
 
@@ -161,7 +163,7 @@ class Worker(asyncio.SubprocessProtocol):
             self._say(End(reason=reason, is_own_fault=code == _OWN_FAULT))
 
     def _widen_pipes(self) -> None:
-        """Let a megabyte pass at once, where the system lets it: a third of the time for each."""
+        """Let more pass at once, where the system lets it: half the time for a megabyte."""
         assert self._transport is not None
         if sys.platform == "linux":
             for transport in map(self._transport.get_pipe_transport, (0, 1)):
