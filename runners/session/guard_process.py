@@ -1,7 +1,8 @@
 """The guard's own process: kills its owner after two signals, unless that ends by itself.
 
-Started with the owner's process id and the signals' numbers; reads numbers of signals from
-standard input, which ends with the owner. It has to start fast: nothing of the project is imported.
+Started with the owner's process id, the seconds that it has to end by itself and the signals'
+numbers; reads numbers of signals from standard input, which ends with the owner. It has to start
+fast: nothing of the project is imported.
 """
 
 import os
@@ -10,16 +11,15 @@ import signal
 import sys
 import time
 
-_PATIENCE_SECONDS = 1.8  # longer than the owner needs to end by itself
-
 
 def main() -> None:
     """Read signal numbers until standard input ends; kill the owner after two."""
-    owner, numbers = int(sys.argv[1]), {int(number) for number in sys.argv[2:]}
+    owner, patience_seconds = int(sys.argv[1]), float(sys.argv[2])
+    numbers = {int(number) for number in sys.argv[3:]}
     left = 2
     while left and (byte := os.read(0, 1)):
         left -= byte[0] in numbers
-    if not left and not _ends_within(_PATIENCE_SECONDS):
+    if not left and not _ends_within(patience_seconds):
         os.kill(owner, signal.SIGKILL)
 
 

@@ -21,7 +21,8 @@ from runners.session.interrupt_guard import guarded
 logger = logging.getLogger("collector")
 
 _EXIT_CODE = 130
-_PATIENCE_SECONDS = 1.4  # for the orderly end after a second signal
+PATIENCE_SECONDS = 1.4  # for the orderly end after a second signal
+GUARDS_PATIENCE_SECONDS = 1.8  # longer than this process needs to end by itself
 _LAST_WORDS_SECONDS = 0.2
 
 
@@ -41,7 +42,7 @@ def on_interrupt(gently: Callable[[], None], at_once: Callable[[], None]) -> Ite
         if not is_first:
             _end_soon()
 
-    with _handled_by(handle) as numbers, guarded(numbers):
+    with _handled_by(handle) as numbers, guarded(numbers, GUARDS_PATIENCE_SECONDS):
         yield
 
 
@@ -77,13 +78,13 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[li
 def _end_soon() -> None:
     """End the process in a moment, unless it has ended in order by then."""
     if sys.platform == "win32":
-        timer = threading.Timer(_PATIENCE_SECONDS, _end)
+        timer = threading.Timer(PATIENCE_SECONDS, _end)
         timer.daemon = True
         timer.start()
         return
     # Other than a thread, a signal also comes through while a pattern is being matched.
     signal.signal(signal.SIGALRM, lambda _number, _frame: _end())
-    signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
     # Python gives up its handlers when it shuts down, and the alarm would end it with -14.
     atexit.register(signal.setitimer, signal.ITIMER_REAL, 0.0)
 

@@ -19,9 +19,9 @@ logger = logging.getLogger("collector")
 
 
 @contextlib.contextmanager
-def guarded(numbers: Sequence[signal.Signals]) -> Iterator[None]:
-    """Have this process killed after two of these signals, unless the block ends before long."""
-    guard = _started(numbers)
+def guarded(numbers: Sequence[signal.Signals], patience_seconds: float) -> Iterator[None]:
+    """Have this process killed so long after two of these signals, unless the block ends first."""
+    guard = _started(numbers, patience_seconds)
     if guard is None:
         yield
         return
@@ -36,10 +36,13 @@ def guarded(numbers: Sequence[signal.Signals]) -> Iterator[None]:
         guard.wait()
 
 
-def _started(numbers: Sequence[signal.Signals]) -> subprocess.Popen[bytes] | None:
+def _started(
+    numbers: Sequence[signal.Signals], patience_seconds: float
+) -> subprocess.Popen[bytes] | None:
     if sys.platform == "win32":  # nobody can wait for a pipe there
         return None
     command = [sys.executable, "-I", "-S", guard_process.__file__, str(os.getpid())]
+    command.append(str(patience_seconds))
     try:
         return subprocess.Popen(  # noqa: S603 - our own file
             [*command, *(str(number.value) for number in numbers)],

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.command import ROOT, Finished, bare_environment, run
 from tests.support.datasets import write_dataset
-from tests.support.program import MODELS, Collection, Program, possibly_billed
+from tests.support.program import MODELS, PATIENT, Collection, Program, possibly_billed
 from tests.support.session_check import check_agreement, read_object
 from tests.support.watched_server import WatchedServer
 
@@ -28,7 +28,7 @@ def collection_of(server: WatchedServer, tmp_path: Path, *flags: str) -> Collect
 
 async def run_until_all_slots_wait(server: WatchedServer, collection: Collection) -> Program:
     """Return a run that has some answers, and as many calls out as it may."""
-    program = await collection.start()
+    program = await collection.start(wrapper=PATIENT)
     await server.has_given(10)
     server.open.clear()
     await server.holds(IN_FLIGHT)
@@ -106,6 +106,7 @@ async def test_calls_that_cost_nothing_are_never_said_to_be_billed(tmp_path: Pat
             *("--models", "local:m", "--dataset-path", str(dataset), "--session-id", "s"),
             *flags,
             environment=environment,
+            wrapper=PATIENT,
         )
         await server.holds(3)
         program.send(SIGINT)

@@ -14,6 +14,7 @@ from tests.support.hostile_work import HURTING, hurting_reply
 from tests.support.program import (
     JUMPING_CLOCK,
     MODELS,
+    PATIENT,
     PROVIDERS,
     Collection,
     Program,
@@ -98,7 +99,7 @@ async def test_an_interrupted_extraction_stays_pending(tmp_path: Path) -> None:
     async with ProseServer() as server:
         collection, variables = pending_collection(server, tmp_path)
         server.hold = frozenset({"openai"})
-        program = await collection.start(**variables)
+        program = await collection.start(wrapper=PATIENT, **variables)
         await all_replies_wait(server, collection)
         program.send(SIGINT)
         await program.says("Interrupted")
@@ -304,7 +305,7 @@ async def test_tasks_that_are_gone_hide_none_that_are_left(tmp_path: Path) -> No
         manifest["metadata"]["dataset"] = {f"sums_{n}": "0" * 16 for n in (4, 5, 6)}
         (collection.session / "manifest.json").write_text(json.dumps(manifest))
         server.open.clear()
-        program = await collection.resume("--accept-dataset-changes")
+        program = await collection.resume("--accept-dataset-changes", wrapper=PATIENT)
         await server.has_got(12)
         program.send(SIGINT)
         await program.says("Interrupted")

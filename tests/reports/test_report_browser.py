@@ -92,16 +92,18 @@ def test_charts_are_drawn_named_and_there_as_tables(page: WebDriver) -> None:
         canvas = figure.find_element(By.TAG_NAME, "canvas")
         assert canvas.get_attribute("role") == "img"
         assert canvas.get_attribute("aria-label")
-        inked = page.execute_script(
-            "const c = arguments[0]; return c.getContext('2d')"
-            ".getImageData(0, 0, c.width, c.height).data.some((value) => value > 0)",
-            canvas,
-        )
-        assert inked is True
+        WebDriverWait(page, 60).until(lambda b: b.execute_script(_IS_INKED, canvas))  # noqa: B023
         page.execute_script("arguments[0].open = true", figure.find_element(By.TAG_NAME, "details"))
     WebDriverWait(page, 60).until(
         lambda b: len(b.find_elements(By.CSS_SELECTOR, "#charts tbody:has(tr)")) == 4
     )
+
+
+_IS_INKED = """
+const canvas = arguments[0];
+return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+  .data.some((value) => value > 0);
+"""
 
 
 def test_search_and_filters_narrow_the_list(page: WebDriver, big_report: Path) -> None:

@@ -108,7 +108,7 @@ def test_what_being_right_costs_is_drawn_and_there_as_a_table(
     canvas = one(page, "#pass-cost canvas")
     label = canvas.get_attribute("aria-label") or ""
     assert all(f"{row['label']}: " in label for row in ranking)
-    assert page.execute_script(_IS_INKED, canvas) is True
+    WebDriverWait(page, 60).until(lambda b: b.execute_script(_IS_INKED, canvas))
     page.execute_script("document.querySelector('#pass-cost details').open = true")
     WebDriverWait(page, 60).until(lambda b: len(texts(b, "#pass-cost tbody tr")) == len(ranking))
     beaten = {row["label"]: "no" if row["is_on_front"] else "yes" for row in ranking}

@@ -91,7 +91,7 @@ async def json_lines(
 
 @pytest.mark.slow
 async def test_json_says_what_is_out_what_waits_and_which_limit_holds(tmp_path: Path) -> None:
-    async with ProviderServer(latency_seconds=0.4) as server:
+    async with ProviderServer(latency_seconds=1.2) as server:  # two lines or more a call
         lines = await json_lines(tmp_path, server, "gpt-4o", "--max-concurrent", "3")
     assert max(int(str(line["in_flight"])) for line in lines) == 3
     assert {line["waiting"] for line in lines} <= {0, 1, 2, 3}

@@ -18,9 +18,11 @@ sys.argv = sys.argv[1:]
 sys.path.insert(0, sys.argv[0].rpartition("/")[0] + "/..")
 import processors.reading.bounded_reader
 import runners.answers.reprocess as reprocess
+from runners.session import interrupt
 from tests.support.hostile_work import read_again_or_be_hurt, read_or_be_hurt
 processors.reading.bounded_reader.read = read_or_be_hurt
 reprocess.read, reprocess.read_again = read_or_be_hurt, read_again_or_be_hurt
+interrupt.PATIENCE_SECONDS, interrupt.GUARDS_PATIENCE_SECONDS = 60.0, 90.0
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 _HOW = re.compile(rb"hurt by (\w+)")

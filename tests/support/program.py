@@ -27,6 +27,15 @@ sys.argv = sys.argv[1:]
 sys.path.insert(0, sys.argv[0].rpartition("/")[0])
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+# Runs a script that a busy machine gives time enough to end in order after a second signal.
+PATIENT = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0] + "/..")
+from runners.session import interrupt
+interrupt.PATIENCE_SECONDS, interrupt.GUARDS_PATIENCE_SECONDS = 60.0, 90.0
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 class Program:
