@@ -16,6 +16,7 @@ from models.wire.client_pool import ClientPool
 from prompts.prompt_template import Prompt
 from runners.lanes.open_files import calls_that_fit
 
+_GATHER_SECONDS = 0.01  # what comes so close together goes in one message
 _MOST_LINES = 1000  # of log that wait to be fetched
 
 
@@ -101,6 +102,7 @@ class CallHost:
             try:
                 async with asyncio.timeout(wait_seconds):
                     await self._news.wait()
+                    await asyncio.sleep(_GATHER_SECONDS)
             except TimeoutError:
                 pass
         return dict(self._outcomes)
