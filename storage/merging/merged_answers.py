@@ -34,6 +34,7 @@ class MergedAnswers:
         self._contested = contested
         self._index = RecordIndex(folder)
         self._lines = LineLog(folder)
+        self._sizes: dict[Path, int] = {}  # of the files of answers
         self._waiting: set[tuple[str, TaskKey]] = set()
 
     def take(self, place: int) -> None:
@@ -55,8 +56,9 @@ class MergedAnswers:
         is_judged = os.path.lexists(judgements)
         for line, record in part.answers_in(path):
             if self._contested.is_kept(place, record):
-                target = self._index.path_for(record.model, record.category)
-                self._lines.append(target, line.content + b"\n")
+                target = self._index.path_for(record.model, record.category, self._sizes)
+                whole = line.content + b"\n"
+                self._sizes[target] = self._lines.append(target, whole) + len(whole)
                 if is_judged:
                     targets[record.model, record.key] = target
             elif self._contested.is_copy(record):

@@ -134,7 +134,8 @@ class AnswerLog:
         kept, line = encode_solution(record)
         with self._lock:
             self._refuse_second_answer(kept)
-            self._append_line(self._index.path_for(kept.model, kept.category), line)
+            path = self._index.path_for(kept.model, kept.category, self._ends)
+            self._append_line(path, line)
             self._index.add(kept)
             self._unexported.add((kept.model, kept.category))
 

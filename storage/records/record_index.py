@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.files.regular_file import size_of
 from storage.files.safe_names import free_name, name_key
 from storage.records import part_names
 from storage.records.answer_block import AnswerBlock
@@ -140,10 +139,13 @@ class RecordIndex:
         """Note that a file that is already there holds records of this kind."""
         self._place(record.model, record.category, path)
 
-    def path_for(self, model: str, category: str) -> Path:
-        """Return the file for the next answer of this kind; where one is full, another follows."""
+    def path_for(self, model: str, category: str, sizes: Mapping[Path, int]) -> Path:
+        """Return the file for the next answer of this kind; where one is full, another follows.
+
+        sizes: path -> bytes, of those that hold something.
+        """
         paths = self._paths.get((model, category), ())
-        if paths and size_of(paths[-1]) < part_names.MOST_FILE_BYTES:
+        if paths and sizes.get(paths[-1], 0) < part_names.MOST_FILE_BYTES:
             return paths[-1]
         folder = paths[0].parent if paths else self.folder_for(model)
         taken = self._taken.setdefault(folder, set())
