@@ -4,13 +4,13 @@ import re
 from array import array
 from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, tee
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
 from typing import Self
 
-from processors.workers.chunks import map_chunks, whole
+from processors.workers.chunks import map_items, whole
 from processors.workers.engine import HERE, Engine
 from reports.outcome_work import (
     Seen,
@@ -34,7 +34,7 @@ from storage.records.solution_record import (
 )
 from storage.solution_store import SolutionStore
 
-_STRETCH_BYTES = 2**20
+_STRETCH_BYTES = 2**19
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +125,14 @@ def read_outcomes(
     models += sorted({model for model, _ in store.tallies} - set(models))
     seconds = {model: array("d") for model in models}
     reading = _Reading(problems, seconds)
-    stretches = _stretches(store, models)
-    for_work, for_results = tee(stretches)
     task_ids = None if wanted is None else list(wanted)
-    orders = (order(Wanted(each.model, task_ids, with_code), each.content) for each in for_work)
-    results = map_chunks(engine.executor, look_through, orders, engine.window)
-    for stretch, result in zip(for_results, results, strict=True):
+
+    def order_of(stretch: _Stretch) -> bytes:
+        return order(Wanted(stretch.model, task_ids, with_code), stretch.content)
+
+    stretches = _stretches(store, models)
+    results = map_items(engine.executor, look_through, stretches, order_of, engine.window)
+    for stretch, result in results:
         reading.add(stretch, seen_in(whole(result)))
     failed_attempts = _add_failures(store.path / FAILURES_NAME, problems, wanted)
     for problem in problems.values():

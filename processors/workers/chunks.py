@@ -1,12 +1,16 @@
 """The seam for work that takes processor time: chunks of bytes through any Executor, in order."""
 
+import contextlib
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from typing import TypeVar
 
 from config.errors import NoWorker
 from processors.workers.bounds import Unfinished
 from processors.workers.messages import Work
+
+T = TypeVar("T")
 
 _IN_FLIGHT_A_WORKER = 3  # one is worked on, one waits, one is on its way
 
@@ -36,6 +40,26 @@ def map_chunks(
     finally:
         for future in in_flight:
             future.cancel()
+
+
+def map_items(
+    executor: Executor,
+    function: Work,
+    items: Iterable[T],
+    chunk_of: Callable[[T], bytes],
+    window: int,
+) -> Generator[tuple[T, bytes | Unfinished], None, None]:
+    """As map_chunks, each result with the item that its chunk was made of; few items are held."""
+    in_flight: deque[T] = deque()
+
+    def chunks() -> Iterator[bytes]:
+        for item in items:
+            in_flight.append(item)
+            yield chunk_of(item)
+
+    with contextlib.closing(map_chunks(executor, function, chunks(), window)) as results:
+        for result in results:
+            yield in_flight.popleft(), result
 
 
 def whole(result: bytes | Unfinished) -> bytes:

@@ -9,14 +9,13 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from itertools import tee
 from pathlib import Path
 from typing import BinaryIO
 
 from processors.extraction.code_candidates import EXTRACTION_VERSION
 from processors.reading.reading_work import packed_reply, read, unpacked_reading
 from processors.workers.bounds import Unfinished
-from processors.workers.chunks import map_chunks
+from processors.workers.chunks import map_chunks, map_items
 from runners.answers.record_reading import reply_in
 from runners.answers.reread import Reread, read_again, records_of, reread, rereads_in
 from storage.files.durability import flush_file, write_error
@@ -115,13 +114,13 @@ class _Rewriting:
 
     def rewrite(self, files: _Files) -> dict[str, Changes]:
         changes = {model: Changes() for model in files}
-        read_now, read_later = tee(_blocks(files))
-        blocks = (block for _, _, _, block in read_later)
-        results = map_chunks(self._executor, read_again, blocks, self._window)
+        results = map_items(
+            self._executor, read_again, _blocks(files), lambda item: item[-1], self._window
+        )
         kind: tuple[str, str] | None = None
         former: Path | None = None
         with self._open, contextlib.closing(results):
-            for (model, category, old, block), result in zip(read_now, results, strict=True):
+            for (model, category, old, block), result in results:
                 if kind != (model, category):
                     self._seen.clear()
                     kind = model, category
