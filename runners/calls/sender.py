@@ -1,7 +1,6 @@
 """From where calls leave: this process, unless hosts of a cluster make them."""
 
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
 from typing import Protocol, Self
 
 from models.base_model import BaseModel, Completion
@@ -27,12 +26,7 @@ class SendFromHere:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Nothing to do: models close their own connections."""
 
     async def ready(self, model: BaseModel) -> None:
